@@ -1,0 +1,74 @@
+"""The answer's tokens on their way to whoever watches the run."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import uuid4
+
+from langchain_core.callbacks import AsyncCallbackHandler
+from langchain_core.messages import AIMessageChunk
+from langgraph.graph.message import push_message
+
+from moa_graph.calls.events import Writer
+from moa_graph.views import VisibleStream
+
+__all__ = ["AnswerStream"]
+
+
+class AnswerStream(AsyncCallbackHandler):
+    """Sends the visible tokens of an answer to ``stream_mode="messages"``, under the final message's id.
+
+    It is given to the model's call as a callback, so a model streams only where LangChain finds that somebody watches.
+    An answer that begins anew after its first token takes a new id, and a ``reset`` event names the old one.
+
+    Args:
+        mixture: Name of the mixture, for the event.
+        stage: Name of the stage that writes.
+        write: Where events go.
+    """
+
+    run_inline = True
+
+    def __init__(self, mixture: str, stage: str, write: Writer) -> None:
+        self.message_id = f"moa-{uuid4()}"
+        self.text = ""
+        self._visible = VisibleStream()
+        self._mixture = mixture
+        self._stage = stage
+        self._write = write
+
+    async def on_llm_new_token(self, token: str | list[str | dict[str, Any]], **_: Any) -> None:
+        """Passes on what the new token adds."""
+        text = token if isinstance(token, str) else str(AIMessageChunk(content=token).text)
+        self.text += text
+        self._send(self._visible.feed(text))
+
+    def begin_again(self, reason: str) -> None:
+        """The next attempt starts from nothing; watchers are told if they have seen anything of this one."""
+        if self._visible.shown:
+            self._write(
+                {
+                    "type": "reset",
+                    "mixture": self._mixture,
+                    "stage": self._stage,
+                    "message_id": self.message_id,
+                    "reason": reason,
+                }
+            )
+            self.message_id = f"moa-{uuid4()}"
+        self.text = ""
+        self._visible = VisibleStream()
+
+    def finish(self) -> None:
+        """Passes on what was held back."""
+        if self.text:
+            self._send(self._visible.finish())
+
+    def _send(self, added: str | None) -> None:
+        if added is None:
+            whole = self.text
+            self.begin_again("what came before was the model's reasoning")
+            self.text = whole
+            self._send(self._visible.feed(whole))
+        elif added:
+            push_message(AIMessageChunk(content=added, id=self.message_id), state_key=None)

@@ -1,0 +1,178 @@
+"""Hard limits of a turn, as grants that are handed out before a stage starts.
+
+``prepare`` and each join hand out the next stage's grants, a part for each answer that the stage will ask for. Retries
+and fallbacks spend the grant of their own answer, so no fan-out overshoots, no shared memory is needed, and who is
+refused never depends on who came first. What the closing answer needs is set aside before any proposer gets a grant.
+
+A need is what one call could use at the very most. A token stands for at least one byte of text, so the number of bytes
+bounds the prompt; ``max_tokens`` bounds the output. What a call didn't use returns to the budget when its stage ends.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from langchain_core.messages import BaseMessage
+
+from moa_graph.description import Budget, Price
+from moa_graph.state import Call, Grant
+
+__all__ = [
+    "NOTHING",
+    "ONE_CALL",
+    "Purse",
+    "Unit",
+    "affordable_bytes",
+    "bytes_of",
+    "hand_out",
+    "limits_of",
+    "minus",
+    "most_of_one_call",
+    "plus",
+    "spent",
+]
+
+MESSAGE_BYTES = 16
+"""Room for the tokens that a chat template puts around each message."""
+
+BYTES_PER_EXPECTED_TOKEN = 4
+"""Room for a reference that isn't written yet. One that turns out longer is cut to what the grant pays for."""
+
+NOTHING: Grant = {"calls": 0, "tokens": 0, "usd": 0.0}
+ONE_CALL: Grant = {"calls": 1, "tokens": 0, "usd": 0.0}
+
+
+@dataclass(frozen=True)
+class Unit:
+    """One answer that a stage will ask for.
+
+    Args:
+        id: Identity of its record.
+        first: Need of its first call.
+        again: Need of a further call, to the dearest of its models.
+        more: Further calls that its retries and fallbacks could take.
+    """
+
+    id: str
+    first: Grant
+    again: Grant
+    more: int
+
+
+class Purse:
+    """What is left of a grant. Without a grant, everything is paid."""
+
+    def __init__(self, grant: Grant | None) -> None:
+        self.left = grant
+
+    def take(self, need: Grant) -> bool:
+        """Sets ``need`` aside; False, and nothing set aside, where it doesn't fit."""
+        if self.left is None:
+            return True
+        if not _fits(need, self.left):
+            return False
+        self.left = minus(self.left, need)
+        return True
+
+    def settle(self, taken: Grant, used: Grant) -> None:
+        """Returns what a call didn't use of what was taken for it."""
+        if self.left is not None:
+            self.left = minus(plus(self.left, taken), used)
+
+
+def limits_of(budget: Budget | None) -> Grant | None:
+    """The budget's limits on calls, tokens and dollars; None where it has none."""
+    if budget is None or (budget.calls is None and budget.tokens is None and budget.usd is None):
+        return None
+    return {"calls": budget.calls, "tokens": budget.tokens, "usd": budget.usd}
+
+
+def bytes_of(messages: Iterable[BaseMessage]) -> int:
+    """An upper bound of the tokens in ``messages``."""
+    return sum(len(str(message.content).encode("utf-8", "replace")) + MESSAGE_BYTES for message in messages)
+
+
+def most_of_one_call(prompt_bytes: int, max_tokens: int | None, price: Price | None) -> Grant:
+    """What one call could use at the very most.
+
+    Unknown parts count as nothing: mixtures that limit them are refused.
+    """
+    output = max_tokens or 0
+    usd = 0.0 if price is None else (prompt_bytes * price.input + output * price.output) / 1e6
+    return {"calls": 1, "tokens": prompt_bytes + output, "usd": usd}
+
+
+def affordable_bytes(grant: Grant, max_tokens: int | None, price: Price | None) -> int | None:
+    """The longest prompt whose call ``grant`` could pay for; None where nothing limits it."""
+    output = max_tokens or 0
+    bounds = []
+    if grant["tokens"] is not None:
+        bounds.append(grant["tokens"] - output)
+    if grant["usd"] is not None and price is not None and price.input > 0:
+        bounds.append(int((grant["usd"] * 1e6 - output * price.output) / price.input))
+    return min(bounds) if bounds else None
+
+
+def spent(ledger: Iterable[Call]) -> Grant:
+    """What the calls of ``ledger`` count for."""
+    total = NOTHING
+    for call in ledger:
+        total = plus(total, call["charged"])
+    return total
+
+
+def hand_out(available: Grant, later: Grant, units: Sequence[Unit], *, closing: bool = False) -> dict[str, Grant]:
+    """Grants for the units of a stage, in their configured order.
+
+    First calls come before any retry. Retries share what isn't expected to be needed for ``later`` stages, a call each
+    in turn.
+
+    Args:
+        available: What may be handed out, with the closing answer's part already set aside.
+        later: What the stages after this one are expected to need.
+        units: The answers that the stage will ask for.
+        closing: Whether this stage writes the answer: it then gets what is left even where that is less than it needs,
+            and cuts its references to it.
+    """
+    purse = Purse(available)
+    grants = {unit.id: dict_of(unit.first) if purse.take(unit.first) else dict_of(NOTHING) for unit in units}
+    if closing and units and grants[units[0].id]["calls"] == 0:
+        return {**grants, units[0].id: available}
+    spare = Purse(minus(available if purse.left is None else purse.left, later))
+    for round_number in range(max((unit.more for unit in units), default=0)):
+        for unit in units:
+            if round_number < unit.more and grants[unit.id]["calls"] != 0 and spare.take(unit.again):
+                grants[unit.id] = plus(grants[unit.id], unit.again)
+    return grants
+
+
+def dict_of(grant: Grant) -> Grant:
+    """A copy, since grants go into the state."""
+    return {"calls": grant["calls"], "tokens": grant["tokens"], "usd": grant["usd"]}
+
+
+def plus(left: Grant, right: Grant) -> Grant:
+    """Both together. A part without a limit stays without one."""
+    return {
+        "calls": None if left["calls"] is None or right["calls"] is None else left["calls"] + right["calls"],
+        "tokens": None if left["tokens"] is None or right["tokens"] is None else left["tokens"] + right["tokens"],
+        "usd": None if left["usd"] is None or right["usd"] is None else left["usd"] + right["usd"],
+    }
+
+
+def minus(left: Grant, right: Grant) -> Grant:
+    """``left`` without ``right``. A part without a limit stays without one."""
+    return {
+        "calls": None if left["calls"] is None else left["calls"] - (right["calls"] or 0),
+        "tokens": None if left["tokens"] is None else left["tokens"] - (right["tokens"] or 0),
+        "usd": None if left["usd"] is None else left["usd"] - (right["usd"] or 0.0),
+    }
+
+
+def _fits(need: Grant, left: Grant) -> bool:
+    return (
+        (left["calls"] is None or (need["calls"] or 0) <= left["calls"])
+        and (left["tokens"] is None or (need["tokens"] or 0) <= left["tokens"])
+        and (left["usd"] is None or (need["usd"] or 0.0) <= left["usd"])
+    )

@@ -1,0 +1,279 @@
+"""The one path that every model call takes, from the grant to the record.
+
+Within the grant? Then the call, in its round; what can pass is tried again, what can be mended is mended, fallbacks
+follow; every request is in the ledger, told as an event, and ends as a record. A model's failure never comes out as an
+exception: only cancellation and LangGraph's own control flow pass through.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from langchain_core.language_models import BaseChatModel
+from langchain_core.messages import AIMessage
+from langchain_core.runnables import RunnableConfig
+from langchain_core.runnables.config import merge_configs
+from langgraph.constants import TAG_NOSTREAM
+from langgraph.errors import GraphBubbleUp
+
+from moa_graph.calls.answer import AnswerStream
+from moa_graph.calls.budget import NOTHING, ONE_CALL, Purse, affordable_bytes, bytes_of, most_of_one_call
+from moa_graph.calls.events import Writer
+from moa_graph.calls.failures import Diagnosis, classify, is_truncated, judge, usage_of
+from moa_graph.calls.ledger import Ledger
+from moa_graph.calls.mend import Attempt, fits_at_all, fitted_to_window, mended
+from moa_graph.calls.request import Request
+from moa_graph.calls.retry import wait_before
+from moa_graph.calls.round import CallTimedOut, Closed, Round
+from moa_graph.calls.stored import through
+from moa_graph.errors import StoreMiss
+from moa_graph.models.catalogue import Member
+from moa_graph.state import Call, Grant, Record
+from moa_graph.store import Store
+from moa_graph.views import cut_middle, visible_text
+
+__all__ = ["Surroundings", "ask"]
+
+NOTHING_WORKED = Diagnosis("bad_request", "no model to ask")
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What the calls of one node share.
+
+    Args:
+        mixture: Name of the mixture.
+        config: The node's configuration.
+        write: Where events go.
+        round: The round that the calls are part of.
+        store: Where calls are looked up and kept; None asks the models.
+        grants: Record identity to what its calls may use; None where nothing is limited.
+    """
+
+    mixture: str
+    config: RunnableConfig
+    write: Writer
+    round: Round
+    store: Store | None = None
+    grants: Mapping[str, Grant] | None = None
+
+
+@dataclass(frozen=True)
+class _Reply:
+    member: Member
+    notes: tuple[str, ...] = ()
+    text: str = ""
+    failure: Diagnosis | None = None
+
+
+async def ask(request: Request, around: Surroundings) -> tuple[Record, list[Call]]:
+    """Asks for one answer, fallbacks included: a record, live or failed, and the calls that it took."""
+    started, clock = time.time(), asyncio.get_running_loop().time()
+    asking = _Asking(request, around)
+    reply = await asking.first_live_reply()
+    usage, cost = asking.ledger.total()
+    record: Record = {
+        "id": request.record,
+        "kind": request.kind,
+        "stage": request.stage,
+        "slot": request.slot,
+        "sample": request.sample,
+        "order": list(request.order),
+        "model": reply.member.reference,
+        "status": "failed" if reply.failure else "live",
+        "text": cut_middle(reply.text, request.cap),
+        "failure": reply.failure.record() if reply.failure else None,
+        "notes": list(reply.notes),
+        "usage": usage,
+        "cost": cost,
+        "started": started,
+        "seconds": asyncio.get_running_loop().time() - clock,
+    }
+    if asking.answer is not None and asking.answer.text:
+        record["message_id"] = asking.answer.message_id
+    told = (
+        "stage",
+        "slot",
+        "sample",
+        "kind",
+        "model",
+        "status",
+        "failure",
+        "notes",
+        "usage",
+        "cost",
+        "seconds",
+    )
+    about = {key: value for key, value in record.items() if key in told}
+    around.write({"type": "record_finished", "mixture": around.mixture, **about})
+    return record, asking.ledger.calls
+
+
+class _Asking:
+    """One answer being asked for."""
+
+    def __init__(self, request: Request, around: Surroundings) -> None:
+        self.request = request
+        self.around = around
+        self.ledger = Ledger(request, around.mixture, around.write)
+        self.purse = Purse(None if around.grants is None else around.grants.get(request.record, NOTHING))
+        self.answer = AnswerStream(around.mixture, request.stage, around.write) if request.answers else None
+
+    async def first_live_reply(self) -> _Reply:
+        """The reply of the first member that gives one, or the last one's failure."""
+        reply = _Reply(self.request.members[0], failure=NOTHING_WORKED)
+        failed: list[str] = []
+        for member in self.request.members:
+            reply = await self._reply_of(member)
+            if reply.failure is None:
+                return replace(reply, notes=(*failed, *reply.notes))
+            if reply.failure.kind == "cut":
+                break
+            failed.append(f"{member.name} failed ({reply.failure.kind}): {reply.failure.message}")
+            self._begin_again(failed[-1])
+        return replace(reply, notes=(*failed[:-1], *reply.notes))
+
+    async def _reply_of(self, member: Member) -> _Reply:
+        """One member's reply within its timeout, as long as the round is open."""
+        try:
+            async with self.around.round.limit(self.request.timeout) as scope:
+                return await self._attempts(fitted_to_window(member, self.request.prompt), scope)
+        except Closed as closed:
+            failure = Diagnosis("cut", closed.reason)
+        except CallTimedOut:
+            failure = Diagnosis("timeout", f"no answer within {self.request.timeout:g} s")
+        self.ledger.abandon(failure.record(), self.answer.text if self.answer is not None else "")
+        return self._kept_partial(member) or _Reply(member, failure=failure)
+
+    async def _attempts(self, attempt: Attempt, scope: asyncio.Timeout) -> _Reply:
+        """Asks until there is an answer, nothing more can be tried, or the tries are used up."""
+        if not fits_at_all(attempt.member, attempt.prompt):
+            too_long = f"the conversation is too long for a window of {attempt.member.window} tokens"
+            return _Reply(attempt.member, failure=Diagnosis("context_overflow", too_long))
+        tries = 0
+        while True:
+            reply = await self._one_call(attempt)
+            if reply.failure is None:
+                return reply
+            better = mended(attempt, reply.failure)
+            if better is not None:
+                attempt = better
+            else:
+                tries += 1
+                wait = wait_before(tries, reply.failure.retry_after, random.random())
+                if not reply.failure.retryable or tries >= self.request.tries or _ends_before(scope, wait):
+                    return self._kept_partial(attempt.member) or reply
+                await asyncio.sleep(wait)
+            self._begin_again(reply.failure.message)
+
+    async def _one_call(self, attempt: Attempt) -> _Reply:
+        """One request: paid from the grant, made, noted in the ledger and judged."""
+        attempt = self._within_grant(attempt)
+        need = self._need_of(attempt)
+        if not self.purse.take(need):
+            failure = Diagnosis("over_budget", "the budget has no more for this answer")
+            return _Reply(attempt.member, attempt.notes, failure=failure)
+        model, dropped = attempt.member.chat_model(streaming=self.answer is not None)
+        notes = attempt.notes + tuple(f"{name} was left out: the model refuses it" for name in dropped)
+        self.ledger.open(attempt.member, need, attempt.prompt.characters)
+        message, hit, problem = await self._request(attempt, model)
+        failed = problem.record() if problem is not None else None
+        partial = self.answer.text if self.answer is not None else ""
+        call = self.ledger.end(usage_of(message) if message else None, failed, hit=hit, partial=partial)
+        self.purse.settle(need, call["charged"])
+        if problem is not None or message is None:
+            return _Reply(attempt.member, notes, failure=problem)
+        if is_truncated(message):
+            notes += ("the answer was cut off at max_tokens",)
+        if self.answer is not None:
+            self.answer.finish()
+        return _Reply(attempt.member, notes, visible_text(message.text))
+
+    async def _request(self, attempt: Attempt, model: BaseChatModel) -> tuple[AIMessage | None, bool, Diagnosis | None]:
+        """The model's message, whether it was stored, and what is wrong with it."""
+
+        async def call() -> AIMessage:
+            config, parameters = self._config(attempt.member), dict(self.request.parameters)
+            return await model.ainvoke(attempt.prompt.messages(), config, **parameters)
+
+        def problem_of(message: AIMessage) -> Diagnosis | None:
+            return self._stopped_in_the_middle(message, model) or judge(message)
+
+        try:
+            message, hit = await through(
+                self.around.store, self.request, attempt, call, lambda message: problem_of(message) is None
+            )
+        except (GraphBubbleUp, StoreMiss):
+            raise
+        except Exception as error:
+            return None, False, classify(error)
+        return message, hit, None if hit else problem_of(message)
+
+    def _stopped_in_the_middle(self, message: AIMessage, model: BaseChatModel) -> Diagnosis | None:
+        """OpenAI's protocol always gives a reason for an answer's end; a stream without one was broken off."""
+        streamed = self.answer is not None and self.answer.text
+        speaks_openai = any(base.__name__ == "BaseChatOpenAI" for base in type(model).__mro__)
+        if streamed and speaks_openai and not message.response_metadata.get("finish_reason"):
+            return Diagnosis("connection", "the answer's stream stopped in the middle", retryable=True)
+        return None
+
+    def _within_grant(self, attempt: Attempt) -> Attempt:
+        """The closing answer's references are cut to what its grant pays for."""
+        if self.purse.left is None or not attempt.prompt.references or not self.request.answers:
+            return attempt
+        settings, prompt = attempt.member.settings, attempt.prompt
+        affordable = affordable_bytes(self.purse.left, settings.max_tokens, attempt.member.price)
+        needed = bytes_of(prompt.messages())
+        if affordable is None or needed <= affordable:
+            return attempt
+        shorter = prompt.fitted(prompt.characters * max(affordable, 0) // needed)
+        return replace(attempt, prompt=shorter, notes=(*attempt.notes, "references were shortened to fit the budget"))
+
+    def _need_of(self, attempt: Attempt) -> Grant:
+        if self.purse.left is None:
+            return ONE_CALL
+        settings = attempt.member.settings
+        return most_of_one_call(bytes_of(attempt.prompt.messages()), settings.max_tokens, attempt.member.price)
+
+    def _kept_partial(self, member: Member) -> _Reply | None:
+        """What came of an answer whose stream stopped, where the slot says to keep it."""
+        text = visible_text(self.answer.text) if self.answer is not None else ""
+        if self.request.partial == "retry" or not text:
+            return None
+        return _Reply(member, ("the answer's stream stopped in the middle: this is the part that came",), text)
+
+    def _begin_again(self, reason: str) -> None:
+        if self.answer is not None:
+            self.answer.begin_again(reason)
+
+    def _config(self, member: Member) -> RunnableConfig:
+        """How the call is traced, and not shown as a message of its own."""
+        request = self.request
+        return merge_configs(
+            self.around.config,
+            {
+                "run_name": f"{request.node}#{request.sample}" if request.samples > 1 else request.node,
+                "tags": [TAG_NOSTREAM, request.kind, member.provider],
+                "callbacks": [self.answer] if self.answer is not None else [],
+                "metadata": {
+                    "mixture": self.around.mixture,
+                    "stage": request.stage,
+                    "role": request.kind,
+                    "slot": request.slot,
+                    "sample": request.sample,
+                    "model": member.reference,
+                    "provider": member.provider,
+                    "attempt": len(self.ledger.calls) + 1,
+                },
+            },
+        )
+
+
+def _ends_before(scope: asyncio.Timeout, wait: float) -> bool:
+    """Whether the time is up before a wait of so many seconds is over."""
+    end = scope.when()
+    return end is not None and asyncio.get_running_loop().time() + wait >= end

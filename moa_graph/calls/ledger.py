@@ -1,0 +1,150 @@
+"""The calls that one answer took: what each used, what it cost and what it counts for in the budget."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from dataclasses import dataclass, field
+
+from moa_graph.calls.budget import plus
+from moa_graph.calls.events import Writer
+from moa_graph.calls.request import Request
+from moa_graph.models.catalogue import Member
+from moa_graph.models.prices import cost
+from moa_graph.state import Call, Failure, FailureKind, Grant, Usage
+from moa_graph.views import CHARACTERS_PER_TOKEN
+
+__all__ = ["Ledger", "OpenCall"]
+
+NO_USAGE: Usage = {"input": 0, "output": 0, "cached": 0}
+
+_PROVIDER_MAY_BILL: frozenset[FailureKind] = frozenset({"timeout", "cut"})
+"""Failures that leave a model at work: what it read, and perhaps wrote, may be billed."""
+
+_USAGE_UNKNOWN: frozenset[FailureKind] = frozenset({"timeout", "cut", "connection"})
+
+
+@dataclass
+class OpenCall:
+    """A request that is in flight."""
+
+    attempt: int
+    member: Member
+    need: Grant
+    prompt_characters: int
+    started: float
+    clock: float
+    partial: str = ""
+    """What has been streamed so far."""
+
+
+@dataclass
+class Ledger:
+    """The requests made for one answer, in their order.
+
+    Args:
+        request: What is asked for.
+        mixture: Name of the mixture, for the events.
+        write: Where the events go.
+    """
+
+    request: Request
+    mixture: str
+    write: Writer
+    calls: list[Call] = field(default_factory=list)
+    _open: OpenCall | None = None
+
+    def open(self, member: Member, need: Grant, prompt_characters: int) -> OpenCall:
+        """Notes that a request goes out."""
+        loop = asyncio.get_running_loop()
+        self._open = OpenCall(len(self.calls) + 1, member, need, prompt_characters, time.time(), loop.time())
+        self._tell("call_started", self._open)
+        return self._open
+
+    def end(self, usage: Usage | None, failure: Failure | None, *, hit: bool = False, partial: str = "") -> Call:
+        """Notes that the open request ended: with an answer, or with ``failure`` after ``partial`` was streamed."""
+        assert self._open is not None, "only an open request can end"
+        self._open.partial = partial
+        return self._close(failure, usage, hit=hit)
+
+    def abandon(self, failure: Failure, partial: str) -> None:
+        """Notes that the request which is in flight, if one is, was left after ``partial`` had been streamed."""
+        if self._open is not None:
+            self._open.partial = partial
+            self._close(failure, None)
+
+    def total(self) -> tuple[Usage | None, float | None]:
+        """Usage and cost of all calls together; None where a part of it is unknown."""
+        usages = [call["usage"] for call in self.calls]
+        costs = [call["cost"] for call in self.calls]
+        known = [usage for usage in usages if usage is not None]
+        usage: Usage | None = None
+        if len(known) == len(usages):
+            usage = {
+                "input": sum(one["input"] for one in known),
+                "output": sum(one["output"] for one in known),
+                "cached": sum(one["cached"] for one in known),
+            }
+        return usage, None if None in costs else sum(one for one in costs if one is not None)
+
+    def _close(self, failure: Failure | None, usage: Usage | None, *, hit: bool = False) -> Call:
+        current = self._open
+        assert current is not None, "only an open request can end"
+        self._open = None
+        estimated = failure is not None and usage is None and failure["kind"] in _USAGE_UNKNOWN
+        if failure is not None and usage is None:
+            billed = failure["kind"] in _PROVIDER_MAY_BILL or bool(current.partial)
+            usage = _estimate(current) if billed else NO_USAGE
+        price = 0.0 if hit or usage == NO_USAGE else cost(current.member.price, usage)
+        call: Call = {
+            "id": f"{self.request.record}@{current.attempt}",
+            "record": self.request.record,
+            "stage": self.request.stage,
+            "slot": self.request.slot,
+            "sample": self.request.sample,
+            "attempt": current.attempt,
+            "order": [*self.request.order, current.attempt],
+            "model": current.member.reference,
+            "provider": current.member.provider,
+            "status": "live" if failure is None else "failed",
+            "failure": failure,
+            "hit": hit,
+            "usage": usage,
+            "cost": price,
+            "estimated": estimated,
+            "charged": _charge(current, usage, price, hit=hit, known=not estimated),
+            "started": current.started,
+            "seconds": asyncio.get_running_loop().time() - current.clock,
+        }
+        self.calls.append(call)
+        told = ("status", "failure", "hit", "usage", "cost", "estimated", "seconds")
+        self._tell("call_finished", current, **{key: value for key, value in call.items() if key in told})
+        return call
+
+    def _tell(self, event: str, call: OpenCall, **facts: object) -> None:
+        about = {
+            "stage": self.request.stage,
+            "slot": self.request.slot,
+            "sample": self.request.sample,
+            "attempt": call.attempt,
+            "model": call.member.reference,
+        }
+        self.write({"type": event, "mixture": self.mixture, **about, **facts})
+
+
+def _estimate(call: OpenCall) -> Usage:
+    """What a call that was left in the middle has used, by the usual number of characters a token."""
+    return {
+        "input": call.prompt_characters // CHARACTERS_PER_TOKEN,
+        "output": len(call.partial) // CHARACTERS_PER_TOKEN,
+        "cached": 0,
+    }
+
+
+def _charge(call: OpenCall, usage: Usage | None, price: float | None, *, hit: bool, known: bool) -> Grant:
+    """What the call counts for: all that was set aside for it where what it used isn't known."""
+    if hit:
+        return {"calls": 0, "tokens": 0, "usd": 0.0}
+    if usage is None or not known:
+        return plus(call.need, {"calls": 0, "tokens": 0, "usd": 0.0})
+    return {"calls": 1, "tokens": usage["input"] + usage["output"], "usd": price or 0.0}

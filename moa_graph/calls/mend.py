@@ -1,0 +1,69 @@
+"""What can be changed about a request so that its model may take it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+from moa_graph.calls.failures import Diagnosis
+from moa_graph.models.catalogue import Member
+from moa_graph.views import CHARACTERS_PER_TOKEN, Prompt
+
+__all__ = ["Attempt", "fits_at_all", "fitted_to_window", "mended"]
+
+CAREFUL_CHARACTERS_PER_TOKEN = 3
+"""For fitting a prompt: fewer than English text has, so that one fit is mostly enough."""
+
+ROOM_FOR_ANSWER = 1024
+"""Tokens kept free for an answer without ``max_tokens``."""
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """How a member is asked: with which prompt, and what was changed to make it work."""
+
+    member: Member
+    prompt: Prompt
+    notes: tuple[str, ...] = field(default=())
+    shortened: bool = False
+
+
+def fitted_to_window(member: Member, prompt: Prompt) -> Attempt:
+    """The prompt within the member's window, where that is known."""
+    if member.window is None or not prompt.references:
+        return Attempt(member, prompt)
+    room = member.window - (member.settings.max_tokens or ROOM_FOR_ANSWER)
+    return _shortened(Attempt(member, prompt), room * CAREFUL_CHARACTERS_PER_TOKEN)
+
+
+def fits_at_all(member: Member, prompt: Prompt) -> bool:
+    """Whether the shortest form of the prompt can be within the window, even if its tokens are unusually long."""
+    if member.window is None:
+        return True
+    return prompt.fitted(0).characters <= member.window * CHARACTERS_PER_TOKEN * 2
+
+
+def mended(attempt: Attempt, diagnosis: Diagnosis) -> Attempt | None:
+    """The attempt changed so that what was diagnosed doesn't happen again; None where nothing can be changed."""
+    if diagnosis.kind == "context_overflow" and not attempt.shortened:
+        known = (diagnosis.limit or 0) - (attempt.member.settings.max_tokens or ROOM_FOR_ANSWER)
+        half = attempt.prompt.characters // 2
+        shorter = _shortened(attempt, min(half, known * CAREFUL_CHARACTERS_PER_TOKEN) if known > 0 else half)
+        return replace(shorter, shortened=True) if shorter.prompt is not attempt.prompt else None
+    parameter = diagnosis.refused_parameter
+    if parameter is None or getattr(attempt.member.settings, parameter) is None:
+        return None
+    settings = attempt.member.settings.model_copy(update={parameter: None})
+    note = f"{parameter} was dropped: the model refuses it"
+    return replace(attempt, member=replace(attempt.member, settings=settings), notes=(*attempt.notes, note))
+
+
+def _shortened(attempt: Attempt, characters: int) -> Attempt:
+    prompt = attempt.prompt.fitted(characters)
+    if prompt is attempt.prompt or prompt == attempt.prompt:
+        return attempt
+    notes = []
+    if prompt.references != attempt.prompt.references:
+        notes.append("references were shortened to fit the model's window")
+    if prompt.conversation != attempt.prompt.conversation:
+        notes.append("the oldest turns were left out to fit the model's window")
+    return replace(attempt, prompt=prompt, notes=(*attempt.notes, *notes))

@@ -1,0 +1,52 @@
+"""What is asked of a slot's models for one answer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from moa_graph.models.catalogue import Member
+from moa_graph.views import Prompt
+
+__all__ = ["Request"]
+
+
+@dataclass(frozen=True)
+class Request:
+    """One answer to ask for.
+
+    Args:
+        record: Identity of the record that the answer becomes.
+        kind: What the answer is: proposal, critique, synthesis, score, route.
+        stage: Name of the stage.
+        slot: Name of the slot.
+        node: Name of the node, as the graph and the trace show it.
+        sample: Number of the sample, from 0.
+        samples: How many samples the slot asks for.
+        order: Place in the configured order: stage, slot, sample.
+        members: The models to ask: the slot's own, then its fallbacks.
+        prompt: What they are shown.
+        tries: Most requests to one model, not counting one with a shortened prompt or fewer parameters.
+        timeout: Seconds for one model's answer, retries included; None is no limit.
+        partial: What becomes of an answer whose stream stops in the middle.
+        answers: Whether this is the answer that the user sees being written.
+        cap: Most characters of an answer that are kept.
+        parameters: Further parameters of the call: tools, a response format.
+    """
+
+    record: str
+    kind: str
+    stage: str
+    slot: str
+    node: str
+    sample: int
+    samples: int
+    order: tuple[int, int, int]
+    members: tuple[Member, ...]
+    prompt: Prompt
+    tries: int = 3
+    timeout: float | None = None
+    partial: Literal["retry", "keep"] = "retry"
+    answers: bool = False
+    cap: int = 100_000
+    parameters: tuple[tuple[str, Any], ...] = ()

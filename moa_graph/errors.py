@@ -1,0 +1,99 @@
+"""What can go wrong, as one tree. Every message says what is wrong, where, and what to do.
+
+MoaError
+├── MixtureError          the description can't work (also a ValueError); raised before any call
+│   └── UnknownPreset
+├── OptionsError          a run-time option is out of its bounds
+├── InputError            the conversation can't be answered as it is; raised before any call
+├── MissingKey            a model needs a key that the environment doesn't hold; raised before any call
+├── StoreMiss             a replay met a call that was never recorded
+└── RunFailed             a run ended without an answer
+    └── TooFewProposals   fewer live proposals than the mixture's ``min_live``
+
+A model that fails is not an error but a record with a ``Failure``: see ``moa_graph.state``.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable
+
+__all__ = [
+    "InputError",
+    "MissingKey",
+    "MixtureError",
+    "MoaError",
+    "OptionsError",
+    "RunFailed",
+    "StoreMiss",
+    "TooFewProposals",
+    "UnknownPreset",
+    "redact",
+]
+
+
+class MoaError(Exception):
+    """Base of every error that this package raises."""
+
+
+class MixtureError(MoaError, ValueError):
+    """The description of a mixture can't work; the message names the field."""
+
+
+class UnknownPreset(MixtureError):
+    """No preset has this name."""
+
+
+class OptionsError(MoaError, ValueError):
+    """A run-time option is unknown or out of its bounds."""
+
+
+class InputError(MoaError, ValueError):
+    """The conversation can't be answered as it is."""
+
+
+class MissingKey(MoaError):
+    """A model needs a key that the environment doesn't hold."""
+
+
+class StoreMiss(MoaError):
+    """A replay met a call that was never recorded."""
+
+
+class RunFailed(MoaError):
+    """A run ended without an answer."""
+
+
+class TooFewProposals(RunFailed):
+    """Fewer live proposals than ``min_live``; the message lists every slot with its reason.
+
+    Args:
+        stage: Name of the stage that came up short.
+        live: Number of live proposals that it got.
+        needed: ``min_live`` of the mixture.
+        reasons: One line a failed slot: its name, the kind of failure and the provider's own words.
+    """
+
+    def __init__(self, stage: str, live: int, needed: int, reasons: Iterable[str]) -> None:
+        self.stage = stage
+        self.live = live
+        self.needed = needed
+        self.reasons = list(reasons)
+        listed = "".join(f"\n  {reason}" for reason in self.reasons)
+        super().__init__(
+            f"{stage}: {live} live proposal(s), {needed} needed (min_live). Ask again to ask only the failed "
+            f"slots again, or change their models.{listed}"
+        )
+
+
+_KEY_VARIABLE = re.compile(r"(_API_KEY|_TOKEN|_SECRET|_PASSWORD)$")
+_LOOKS_LIKE_A_KEY = re.compile(r"\b(?:sk|pk|tgp|lsv2|gsk|xai)[-_][\w*-]{8,}|(?<=Bearer )\S+")
+
+
+def redact(text: str) -> str:
+    """``text`` without anything that is, or looks like, a key."""
+    for name, value in os.environ.items():
+        if len(value) >= 8 and _KEY_VARIABLE.search(name):
+            text = text.replace(value, "[redacted]")
+    return _LOOKS_LIKE_A_KEY.sub("[redacted]", text)

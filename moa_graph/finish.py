@@ -1,0 +1,96 @@
+"""The last node of a graph: it alone writes the answer, however it came about, and the report."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import uuid4
+
+from langchain_core.messages import AIMessage
+from langchain_core.runnables import RunnableConfig
+from langgraph.runtime import get_runtime
+
+from moa_graph.report import make_report
+from moa_graph.stages.plan import Placed, Plan
+from moa_graph.state import MoaState, Record, Turn, live, of_stage
+
+__all__ = ["Finish"]
+
+
+class Finish:
+    """Closes a turn with its answer.
+
+    The answer is what the last stage wrote. Where it has written nothing, it is the last synthesis, else the aggregator
+    model's own proposal, else the first live one; the report then says that the answer is degraded.
+
+    Args:
+        plan: The stages of the graph.
+    """
+
+    def __init__(self, plan: Plan) -> None:
+        self._plan = plan
+
+    async def __call__(self, state: MoaState, config: RunnableConfig) -> dict[str, Any]:
+        """Writes the answer and the report."""
+        record, degraded = self._answer(state)
+        turn: Turn = {
+            **state["turn"],
+            "status": "answered",
+            "degraded": [*state["turn"].get("degraded", []), *degraded],
+        }
+        names = [placed.site.name for placed in self._plan.stages]
+        report = make_report({**state, "turn": turn}, self._plan.mixture, names)
+        message = AIMessage(
+            record["text"],
+            id=record.get("message_id") or f"moa-{uuid4()}",
+            response_metadata={
+                "model_name": record["model"],
+                "mixture": self._plan.mixture,
+                "degraded": turn["degraded"],
+            },
+        )
+        get_runtime().stream_writer({"type": "run_finished", "mixture": self._plan.mixture, "report": report})
+        return {"messages": [message], "report": report, "turn": turn}
+
+    def _answer(self, state: MoaState) -> tuple[Record, list[str]]:
+        """The record whose text is the answer, and why it is less than the mixture describes."""
+        answering = [placed for placed in self._plan.stages if placed.stage.answers]
+        shortened = self._missing_layers(state)
+        for placed in reversed(answering):
+            written = live(of_stage(state["records"], placed.site.name))
+            if written:
+                wanted = placed is self._plan.stages[-1] or state["turn"].get("end") is not None
+                reason = (
+                    []
+                    if wanted
+                    else [f"{self._plan.stages[-1].site.name} gave no answer: this is {placed.site.name}'s"]
+                )
+                return written[-1], [*shortened, *reason]
+        record = self._next_best(state, answering)
+        return record, [
+            *shortened,
+            f"no model could write the answer: this is {record['slot']}'s own, of {record['stage']}",
+        ]
+
+    def _next_best(self, state: MoaState, answering: list[Placed]) -> Record:
+        """The aggregator model's own latest proposal, else the first live one of the latest stage that has any."""
+        proposals = [
+            live(of_stage(state["records"], placed.site.name))
+            for placed in reversed(self._plan.stages)
+            if placed.stage.proposes
+        ]
+        writers = {
+            member.reference for placed in answering for seat in placed.site.seats for member in seat.members[:1]
+        }
+        own = [record for stage in proposals for record in stage if record["model"] in writers]
+        first = [record for stage in proposals for record in stage]
+        return (own or first or live(state["records"]))[0]
+
+    def _missing_layers(self, state: MoaState) -> list[str]:
+        """Stages that had too few live proposals to be shown to the next one."""
+        short = []
+        for placed in self._plan.stages:
+            if placed.stage.proposes and state["turn"].get("end") is None:
+                found = len(live(of_stage(state["records"], placed.site.name)))
+                if found < self._plan.min_live:
+                    short.append(f"{placed.site.name} gave {found} live proposal(s): an earlier layer's were used")
+        return short

@@ -1,0 +1,213 @@
+"""A mixture becomes a LangGraph graph: ``prepare``, the stages in their order, ``finish``."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from langgraph.graph import END, START, StateGraph
+
+from moa_graph.description import Model, Slot
+from moa_graph.errors import MixtureError
+from moa_graph.finish import Finish
+from moa_graph.mixture import Mixture, propose_and_aggregate
+from moa_graph.models.catalogue import Catalogue, Member
+from moa_graph.options import Options, options_class
+from moa_graph.prepare import Prepare
+from moa_graph.presets.catalogue import load_preset
+from moa_graph.stages.base import Seat, Site, Stage
+from moa_graph.stages.node import Node
+from moa_graph.stages.plan import Placed, Plan
+from moa_graph.state import Input, MoaState, Output
+from moa_graph.store import Store, open_store
+
+__all__ = ["MoaGraph", "create_moa", "load_mixture"]
+
+
+class MoaGraph(StateGraph[MoaState, Options, Input, Output]):
+    """An uncompiled LangGraph graph of a mixture; ``compile()`` it as any other.
+
+    Args:
+        mixture: What the graph was made from.
+        plan: Its stages in their places.
+    """
+
+    def __init__(self, mixture: Mixture, plan: Plan) -> None:
+        super().__init__(MoaState, context_schema=plan.options, input_schema=Input, output_schema=Output)
+        self.mixture = mixture
+        self.plan = plan
+
+
+def create_moa(
+    mixture: str | Path | Mixture | Mapping[str, Any] | None = None,
+    *,
+    proposers: Sequence[Model | Slot | Mapping[str, Any]] | None = None,
+    aggregator: Model | Slot | Mapping[str, Any] | None = None,
+    layers: int = 2,
+    name: str | None = None,
+    simulate: bool | None = None,
+    substitute: Mapping[str, str] | None = None,
+    store: str | Path | Store | None = None,
+) -> MoaGraph:
+    """The graph of a mixture, not yet compiled.
+
+    Args:
+        mixture: A preset's name, a file's path, a :class:`Mixture` or its plain data; or leave it out and give models.
+        proposers: Models that answer side by side: ``"provider:name"``, chat model objects, or slots.
+        aggregator: The model that writes the answer.
+        layers: As the paper counts: ``layers`` - 1 times the proposers, and the aggregator.
+        name: Name in reports and traces.
+        simulate: Put a simulated stand-in in every model's place; default: whether MOA_SIMULATE is set.
+        substitute: Model -> the one asked in its place, for models that are served no longer.
+        store: Keeps calls and answers equal ones: ``":memory:"``, a ``.sqlite`` or ``.jsonl`` file, or what
+            :func:`moa_graph.store.open_store` gives, which can also record and replay.
+
+    Raises:
+        MixtureError: The description can't work; the message names the field.
+        UnknownPreset: No preset has the name.
+    """
+    short = proposers is not None or aggregator is not None
+    if (mixture is None) is not short:
+        raise MixtureError("give either a mixture or proposers and an aggregator")
+    if mixture is not None:
+        described = load_mixture(mixture)
+    elif aggregator is None:
+        raise MixtureError("aggregator: name the model that writes the answer")
+    else:
+        described = propose_and_aggregate(list(proposers or ()), aggregator, layers)
+    if name is not None:
+        described = described.model_copy(update={"name": name})
+    if simulate is None:
+        simulate = os.environ.get("MOA_SIMULATE", "") not in ("", "0")
+    catalogue = Catalogue(described.models, simulate=simulate, substitute=substitute)
+    return _build(described, catalogue, open_store(store) if store is not None else None)
+
+
+def load_mixture(mixture: str | Path | Mixture | Mapping[str, Any]) -> Mixture:
+    """The mixture that a preset's name, a file's path or plain data means.
+
+    Raises:
+        MixtureError: It can't be read or can't work.
+        UnknownPreset: No preset has the name.
+    """
+    if isinstance(mixture, Mixture):
+        return mixture
+    if isinstance(mixture, Mapping):
+        return Mixture.from_data(dict(mixture))
+    if isinstance(mixture, Path) or re.search(r"[/\\]|\.(ya?ml|toml|json)$", mixture):
+        return Mixture.from_file(mixture)
+    return load_preset(mixture)
+
+
+def _build(mixture: Mixture, catalogue: Catalogue, store: Store | None) -> MoaGraph:
+    members = {name: catalogue.member(name) for name in mixture.models}
+    sites = _seats(mixture, catalogue)
+    seats = [seat for _, placed in sites for seat in placed]
+    everyone = {**{member.name: member for seat in seats for member in seat.members}, **members}
+    _check_budget(mixture, seats)
+    most = max((sum(seat.slot.samples for seat in placed) for _, placed in sites), default=1)
+    proposers = [
+        seat.name for stage, (_, placed) in zip(mixture.stages, sites, strict=True) if stage.proposes for seat in placed
+    ]
+    plan = Plan(
+        mixture=mixture.name,
+        budget=mixture.budget,
+        min_live=mixture.min_live,
+        members=everyone,
+        options=options_class(list(everyone), list(dict.fromkeys(proposers)), most, mixture.budget),
+        simulated=all(member.provider == "sim" for seat in seats for member in seat.members),
+        store=store,
+    )
+    for index, (stage, (name, placed)) in enumerate(zip(mixture.stages, sites, strict=True)):
+        plan.stages.append(Placed(stage, Site(plan, index, name, tuple(placed))))
+    graph = MoaGraph(mixture, plan)
+    _wire(graph, plan)
+    return graph
+
+
+def _wire(graph: MoaGraph, plan: Plan) -> None:
+    """Chains the stages by plain single edges: those of a fan-out are one superstep, so that its join runs once."""
+    graph.add_node("prepare", Node(Prepare(plan)))
+    graph.add_edge(START, "prepare")
+    before = "prepare"
+    placed_nodes = [placed.stage.add_to(graph, placed.site) for placed in plan.stages]
+    graph.add_node("finish", Node(Finish(plan)))
+    for placed, (entries, exit_node) in zip(plan.stages, placed_nodes, strict=True):
+        _connect(
+            graph,
+            before,
+            entries,
+            may_end=placed.site.index > 0 and plan.stages[placed.site.index - 1].stage.may_end(),
+        )
+        before = exit_node
+    graph.add_edge(before, "finish")
+    graph.add_edge("finish", END)
+
+
+def _connect(graph: MoaGraph, before: str, entries: list[str], *, may_end: bool) -> None:
+    if not may_end:
+        for entry in entries:
+            graph.add_edge(before, entry)
+        return
+
+    def route(state: MoaState) -> list[str]:
+        return ["finish"] if state["turn"].get("end") else entries
+
+    graph.add_conditional_edges(before, route, [*entries, "finish"])
+
+
+def _seats(mixture: Mixture, catalogue: Catalogue) -> list[tuple[str, list[Seat]]]:
+    """Every stage's name, and its slots with their models."""
+    sites = []
+    used: Counter[str] = Counter()
+    layer = 0
+    for stage in mixture.stages:
+        layer += stage.kind == "propose"
+        name = stage.name or (f"layer_{layer}" if stage.kind == "propose" else stage.kind)
+        used[name] += 1
+        if used[name] > 1:
+            name = f"{name}-{used[name]}"
+        sites.append((name, _seats_of(stage, name, catalogue)))
+    return sites
+
+
+def _seats_of(stage: Stage, name: str, catalogue: Catalogue) -> list[Seat]:
+    seats: list[Seat] = []
+    labels: Counter[str] = Counter()
+    slots = stage.all_slots()
+    for index, slot in enumerate(slots):
+        members = tuple(_member(catalogue, slot, model) for model in (slot.model, *slot.fallbacks))
+        label = slot.name or members[0].name
+        labels[label] += 1
+        if labels[label] > 1:
+            label = f"{label}-{labels[label]}"
+        node = name if stage.answers and len(slots) == 1 else f"{name}/{label}"
+        seats.append(Seat(slot, label, node, index, members))
+    return seats
+
+
+def _member(catalogue: Catalogue, slot: Slot, model: Model) -> Member:
+    return catalogue.member(model, temperature=slot.temperature, max_tokens=slot.max_tokens)
+
+
+def _check_budget(mixture: Mixture, seats: Sequence[Seat]) -> None:
+    """A hard limit on tokens or dollars needs to know the most that a call can use."""
+    budget = mixture.budget
+    if budget is None or (budget.usd is None and budget.tokens is None):
+        return
+    limited = "budget.usd" if budget.usd is not None else "budget.tokens"
+    for seat in seats:
+        for member in seat.members:
+            if member.settings.max_tokens is None:
+                raise MixtureError(
+                    f"{mixture.name}: {limited} needs max_tokens of {member.name}: set it in models or the slot"
+                )
+            if budget.usd is not None and member.price is None:
+                raise MixtureError(
+                    f"{mixture.name}: budget.usd needs the price of {member.name} ({member.reference}), which isn't known: "
+                    "set price: {input: ..., output: ...} in models, US dollars per million tokens"
+                )

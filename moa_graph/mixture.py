@@ -1,0 +1,221 @@
+"""The whole description of a mixture: loaded from YAML, TOML, JSON or Python, checked, and printed back the same."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+import yaml
+from langchain_core.language_models import BaseChatModel
+from pydantic import (
+    BeforeValidator,
+    Field,
+    PlainSerializer,
+    ValidationError,
+    WithJsonSchema,
+    field_validator,
+    model_validator,
+)
+from pydantic.json_schema import models_json_schema
+
+from moa_graph import stages as _builtin_stages  # noqa: F401  (registers the built-in kinds)
+from moa_graph.description import Budget, Description, ModelSettings, Slot
+from moa_graph.errors import MixtureError
+from moa_graph.stages.base import Stage, stage_kinds
+
+__all__ = ["Mixture", "propose_and_aggregate"]
+
+
+def _read_stage(value: Any) -> Stage:
+    """``{kind: fields}`` as the stage that it describes."""
+    if isinstance(value, Stage):
+        return value
+    if not isinstance(value, Mapping) or len(value) != 1:
+        raise ValueError("a stage is written as one kind with its fields, as in `propose: {slots: [...]}`")
+    ((kind, fields),) = value.items()
+    kinds = stage_kinds()
+    if kind not in kinds:
+        raise ValueError(f"{kind!r} is no kind of stage; there are {', '.join(sorted(kinds))}")
+    try:
+        return kinds[kind].model_validate(fields or {})
+    except ValidationError as error:
+        raise ValueError(_problems(error, kind)) from None
+
+
+def _write_stage(stage: Stage) -> dict[str, Any]:
+    return {stage.kind: stage.model_dump(mode="json", exclude_defaults=True, by_alias=True)}
+
+
+AnyStage = Annotated[
+    Stage, BeforeValidator(_read_stage), PlainSerializer(_write_stage), WithJsonSchema({"type": "object"})
+]
+
+
+def _read_settings(value: Any) -> Any:
+    """A model may be written as its reference alone."""
+    return {"model": value} if isinstance(value, str | BaseChatModel) else value
+
+
+class Mixture(Description):
+    """A mixture of models, as data. What can't work is refused with a message naming the field, before any call.
+
+    Raises:
+        MixtureError: On loading, when a field is unknown, missing or out of its bounds.
+    """
+
+    schema_version: Literal[1] = Field(default=1, description="Version of this description's form.")
+    name: str = Field(default="mixture", min_length=1, description="Shows in reports, traces and errors.")
+    models: dict[str, Annotated[ModelSettings, BeforeValidator(_read_settings)]] = Field(
+        default_factory=dict, description="Models named once, used by name."
+    )
+    stages: tuple[AnyStage, ...] = Field(min_length=1, description="The steps, in order.")
+    budget: Budget | None = Field(default=None, description="What one turn may spend.")
+    min_live: int = Field(default=1, ge=1, description="Fewest live proposals with which a turn goes on.")
+
+    @field_validator("models")
+    @classmethod
+    def _names_fit_nodes(cls, models: dict[str, ModelSettings]) -> dict[str, ModelSettings]:
+        for name in models:
+            if not name or set(name) & set(":|"):
+                raise ValueError(f"{name!r} can't be a name: leave out ':' and '|'")
+        return models
+
+    @model_validator(mode="after")
+    def _stages_work(self) -> Self:
+        for index, stage in enumerate(self.stages):
+            try:
+                stage.check()
+            except ValueError as error:
+                raise ValueError(f"stages.{index}.{stage.kind}.{error}") from None
+        most = max(
+            (sum(slot.samples for slot in stage.all_slots()) for stage in self.stages if stage.proposes),
+            default=1,
+        )
+        if self.min_live > most:
+            raise ValueError(f"min_live: {self.min_live} live proposals can't come from at most {most} slot(s)")
+        return self
+
+    @classmethod
+    def from_data(cls, data: Any) -> Mixture:
+        """A mixture from plain data, as a YAML file holds it."""
+        try:
+            return cls.model_validate(data)
+        except ValidationError as error:
+            raise MixtureError(_explain(data, error)) from None
+
+    @classmethod
+    def from_text(cls, text: str, form: Literal["yaml", "toml", "json"] = "yaml") -> Mixture:
+        """A mixture from text in one of the forms."""
+        readers: dict[str, Callable[[str], Any]] = {"yaml": yaml.safe_load, "toml": tomllib.loads, "json": json.loads}
+        try:
+            data = readers[form](text)
+        except (yaml.YAMLError, tomllib.TOMLDecodeError, json.JSONDecodeError) as error:
+            raise MixtureError(f"the description is no valid {form.upper()}: {error}") from None
+        return cls.from_data(data)
+
+    @classmethod
+    def from_file(cls, path: str | Path) -> Mixture:
+        """A mixture from a file whose ending says its form: .yaml, .yml, .toml or .json."""
+        path = Path(path)
+        form = {".yaml": "yaml", ".yml": "yaml", ".toml": "toml", ".json": "json"}.get(path.suffix.lower())
+        if form is None:
+            raise MixtureError(f"{path}: a mixture's file ends in .yaml, .toml or .json")
+        try:
+            text = path.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise MixtureError(f"{path} can't be read: {error}") from None
+        return cls.from_text(text, form)  # type: ignore[arg-type]
+
+    def to_data(self) -> dict[str, Any]:
+        """Plain data; what stands at its default is left out.
+
+        Raises:
+            MixtureError: The mixture holds a chat model object, which can't be written.
+        """
+        try:
+            return self.model_dump(mode="json", exclude_defaults=True)
+        except ValueError as error:
+            raise MixtureError(
+                f"{self.name}: a chat model object can't be written; name it as provider:model"
+            ) from error
+
+    def to_text(self, form: Literal["yaml", "toml", "json"] = "yaml") -> str:
+        """Text in one of the forms, which loads as an equal mixture."""
+        data = self.to_data()
+        if form == "json":
+            return json.dumps(data, indent=2, ensure_ascii=False) + "\n"
+        if form == "toml":
+            import tomli_w
+
+            return tomli_w.dumps(data)
+        return yaml.safe_dump(data, sort_keys=False, allow_unicode=True)
+
+    @classmethod
+    def json_schema(cls) -> dict[str, Any]:
+        """The JSON Schema of a description, with every kind of stage that is known now."""
+        kinds = stage_kinds()
+        references, definitions = models_json_schema(
+            [(stage, "validation") for stage in kinds.values()], ref_template="#/$defs/{model}"
+        )
+        schema = cls.model_json_schema()
+        forms = [
+            {
+                "type": "object",
+                "required": [kind],
+                "additionalProperties": False,
+                "properties": {kind: references[stage, "validation"]},
+            }
+            for kind, stage in sorted(kinds.items())
+        ]
+        schema["$schema"] = "https://json-schema.org/draft/2020-12/schema"
+        schema["$defs"] = {**schema.get("$defs", {}), **definitions["$defs"], "Stage": {"oneOf": forms}}
+        schema["properties"]["stages"]["items"] = {"$ref": "#/$defs/Stage"}
+        return schema
+
+
+def propose_and_aggregate(
+    proposers: list[Any], aggregator: Any, layers: int = 2, *, name: str = "mixture", **fields: Any
+) -> Mixture:
+    """The mixture of Wang et al. 2024: ``layers`` - 1 propose stages with the same slots, and the aggregator.
+
+    Args:
+        proposers: Models or slots.
+        aggregator: The model or slot that writes the answer.
+        layers: As the paper counts: the aggregator is the last layer, and ``layers=1`` is the aggregator alone.
+        name: Name of the mixture.
+        fields: Further fields of :class:`Mixture`.
+
+    Raises:
+        MixtureError: What is given can't work.
+    """
+    if layers < 1:
+        raise MixtureError(f"layers: {layers} is below 1, which is the aggregator alone")
+    if layers > 1 and not proposers:
+        raise MixtureError(f"proposers: {layers} layers need at least one")
+    stages = [{"propose": {"slots": list(proposers)}}] * (layers - 1) + [{"aggregate": {"slot": aggregator}}]
+    return Mixture.from_data({"name": name, "stages": stages, **fields})
+
+
+def _explain(data: Any, error: ValidationError) -> str:
+    name = data.get("name", "mixture") if isinstance(data, Mapping) else "mixture"
+    return f"{name}: {_problems(error)}"
+
+
+def _problems(error: ValidationError, *inside: str) -> str:
+    """Every problem with the field that it is in."""
+    lines = []
+    for problem in error.errors(include_url=False):
+        where = ".".join([*inside, *(str(part) for part in problem["loc"])])
+        what = problem["msg"].removeprefix("Value error, ")
+        if problem["type"] == "extra_forbidden":
+            what = "there is no such field; look for a misspelling"
+        lines.append(f"{where}: {what}" if where else what)
+    return "; ".join(lines)
+
+
+def slots_of(mixture: Mixture) -> list[Slot]:
+    """Every slot of every stage."""
+    return [slot for stage in mixture.stages for slot in stage.all_slots()]

@@ -1,0 +1,231 @@
+"""Makes the LangChain chat model that a description asks for.
+
+Retrying and keeping time happen in ``moa_graph.calls`` and nowhere else, so every SDK's own retries and
+timeouts are off. Providers' packages are imported here, at the first use of one.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple, cast
+
+from langchain_core.language_models import BaseChatModel
+from pydantic import SecretStr, ValidationError
+
+from moa_graph.description import ModelSettings
+from moa_graph.errors import MissingKey, MixtureError, MoaError, redact
+from moa_graph.models.clients import LoopClients
+from moa_graph.models.reference import PROVIDERS, Reference, is_elsewhere, key_variable_of, parse
+
+__all__ = ["PARAMETERS", "Built", "build"]
+
+OPENROUTER_URL = "https://openrouter.ai/api/v1"
+
+NO_KEY = "none"
+"""What is sent where no key is needed: without it an SDK would take its provider's from the environment."""
+
+
+class Built(NamedTuple):
+    """A chat model, and the parameters that were asked for but that it doesn't take."""
+
+    model: BaseChatModel
+    dropped: tuple[str, ...]
+
+
+PARAMETERS: Mapping[str, tuple[str, ...]] = {
+    "temperature": ("temperature",),
+    "max_tokens": ("max_tokens", "max_output_tokens", "num_predict"),
+    "top_p": ("top_p",),
+    "stop": ("stop", "stop_sequences"),
+    "seed": ("seed", "random_seed"),
+}
+"""The settings that most providers know, and the fields that bear them in LangChain's classes."""
+
+_REFUSED_WITH_TEMPERATURE = {"temperature", "top_p"}
+"""Models that reason at a temperature of their own take neither."""
+
+
+def build(settings: ModelSettings, clients: LoopClients, *, streaming: bool) -> Built:
+    """The chat model of ``settings``, with their parameters.
+
+    Args:
+        settings: Which model, and how it is asked. A chat model object is copied, never changed; what the
+            settings leave open stays as it is in the object.
+        clients: Where its connections come from.
+        streaming: Whether the model may stream. Otherwise it never does, whoever watches the run: a streamed
+            answer costs ten times the processor time of a plain one.
+
+    Raises:
+        MixtureError: The provider is unknown, its package isn't installed, or a parameter in ``extra`` can't
+            work.
+        MissingKey: The environment doesn't hold the key.
+    """
+    if isinstance(settings.model, BaseChatModel):
+        return _with_parameters(_without_retries(settings.model), settings, streaming)
+    reference = parse(settings.model)
+    made = _make(reference, settings, clients)
+    if reference.provider == "recorded":
+        return Built(made, ())
+    return _with_parameters(made, settings, streaming)
+
+
+def _make(reference: Reference, settings: ModelSettings, clients: LoopClients) -> BaseChatModel:
+    try:
+        return _MAKERS.get(reference.provider, _any_provider)(reference, settings, clients)
+    except MoaError:
+        raise
+    except ImportError as error:
+        package = PROVIDERS[reference.provider].package
+        raise MixtureError(
+            f"{reference} needs a package that isn't installed: pip install {package} ({error})"
+        ) from error
+    except ValidationError as error:
+        problem = error.errors(include_input=False, include_context=False)[0]
+        where = ".".join(map(str, ("extra", *problem["loc"])))
+        raise MixtureError(f"{reference}: {where}: {problem['msg']}") from None  # its inputs hold the key
+    except (TypeError, ValueError) as error:
+        raise MixtureError(f"{reference}: it can't be made as described: {redact(str(error))}") from None
+
+
+def _with_parameters(model: BaseChatModel, settings: ModelSettings, streaming: bool) -> Built:
+    """A copy of ``model`` that shares its clients and bears the parameters of ``settings`` that it takes."""
+    update: dict[str, Any] = {} if streaming else {"disable_streaming": True}
+    profile = model.profile if isinstance(model.profile, Mapping) else {}
+    fixed_temperature = profile.get("temperature") is False
+    dropped = []
+    for parameter, names in PARAMETERS.items():
+        value = getattr(settings, parameter)
+        if value is None:
+            continue
+        field = next((name for name in names if name in type(model).model_fields), None)
+        if field is None or (fixed_temperature and parameter in _REFUSED_WITH_TEMPERATURE):
+            dropped.append(parameter)
+        else:
+            update[field] = list(value) if isinstance(value, tuple) else value
+    return Built(model.model_copy(update=update), tuple(dropped))
+
+
+def _without_retries(model: BaseChatModel) -> BaseChatModel:
+    """A copy of a user's model whose own retries are off, as far as its class lets them be."""
+    update: dict[str, Any] = {}
+    if "max_retries" in type(model).model_fields:
+        update["max_retries"] = _no_retries(type(model).__module__)
+    client: Any = getattr(model, "root_async_client", None)
+    if client is not None:
+        once = client.with_options(max_retries=0)
+        update |= {"root_async_client": once, "async_client": once.chat.completions}
+    return model.model_copy(update=update)
+
+
+def _no_retries(of: str) -> int:
+    """``max_retries`` for a single request. Google's SDK takes 0 for "as many as usual", and counts requests."""
+    return 1 if "google_genai" in of else 0
+
+
+def _key(reference: Reference, settings: ModelSettings) -> SecretStr:
+    variable = key_variable_of(reference, settings)
+    if variable is None:
+        return SecretStr(NO_KEY)
+    if not (key := os.environ.get(variable)):
+        raise MissingKey(f"{reference} needs a key: set {variable}, or try the mixture without keys: simulate=True.")
+    return SecretStr(key)
+
+
+def _simulated(reference: Reference, settings: ModelSettings, clients: LoopClients) -> BaseChatModel:
+    from moa_graph.models.simulated import SimulatedChatModel
+
+    return SimulatedChatModel(model=reference.name, **settings.extra)
+
+
+def _recorded(reference: Reference, settings: ModelSettings, clients: LoopClients) -> BaseChatModel:
+    from moa_graph.models.recorded import RecordedChatModel
+
+    return RecordedChatModel.from_reference(reference)
+
+
+def _together(reference: Reference, settings: ModelSettings, clients: LoopClients) -> BaseChatModel:
+    from langchain_together import ChatTogether
+
+    return ChatTogether(**_openai_fields(reference, settings, clients, settings.base_url))
+
+
+def _openai(reference: Reference, settings: ModelSettings, clients: LoopClients) -> BaseChatModel:
+    from langchain_openai import ChatOpenAI
+
+    address = settings.base_url or os.environ.get("OPENAI_BASE_URL") or os.environ.get("OPENAI_API_BASE")
+    if address and is_elsewhere("openai", address):
+        return _compatible(reference, settings, clients, address)
+    return ChatOpenAI(**_openai_fields(reference, settings, clients, settings.base_url))
+
+
+def _openrouter(reference: Reference, settings: ModelSettings, clients: LoopClients) -> BaseChatModel:
+    return _compatible(reference, settings, clients, settings.base_url or OPENROUTER_URL)
+
+
+def _compatible(reference: Reference, settings: ModelSettings, clients: LoopClients, base_url: str) -> BaseChatModel:
+    """A model behind another server that speaks OpenAI's protocol.
+
+    ``ChatOpenAI`` sends ``max_tokens`` as ``max_completion_tokens``, which Ollama and LM Studio accept and
+    ignore, so that an answer could outgrow its budget; its base class sends what it is told.
+    """
+    from langchain_openai.chat_models.base import BaseChatOpenAI
+
+    return BaseChatOpenAI(**{"use_responses_api": False} | _openai_fields(reference, settings, clients, base_url))
+
+
+def _openai_fields(
+    reference: Reference, settings: ModelSettings, clients: LoopClients, base_url: str | None
+) -> dict[str, Any]:
+    transport = clients.transport(base_url or reference.provider)
+    fields = {
+        "model": reference.name,
+        "api_key": _key(reference, settings),
+        "max_retries": 0,
+        "timeout": None,
+        "stream_chunk_timeout": None,
+        "stream_usage": True,
+        "http_client": transport.sync,
+        "http_async_client": transport.pooled,
+    }
+    if base_url:
+        fields["base_url"] = base_url
+    return fields | settings.extra
+
+
+def _any_provider(reference: Reference, settings: ModelSettings, clients: LoopClients) -> BaseChatModel:
+    from langchain.chat_models import init_chat_model
+
+    fields: dict[str, Any] = {"max_retries": _no_retries(reference.provider)}
+    if PROVIDERS[reference.provider].key_variable or settings.key_variable:
+        fields["api_key"] = _key(reference, settings)
+    if settings.base_url:
+        fields["base_url"] = settings.base_url
+    model: BaseChatModel = init_chat_model(reference.name, model_provider=reference.provider, **fields | settings.extra)
+    return model
+
+
+def _anthropic(reference: Reference, settings: ModelSettings, clients: LoopClients) -> BaseChatModel:
+    """LangChain gives all event loops one client for Anthropic, which breaks in the second of them."""
+    model: Any = _any_provider(reference, settings, clients)
+    transport = clients.transport(settings.base_url or reference.provider, sdk="anthropic")
+    model._async_client = model._async_client.with_options(http_client=transport.pooled)  # noqa: SLF001
+    return cast(BaseChatModel, model)
+
+
+def _google_genai(reference: Reference, settings: ModelSettings, clients: LoopClients) -> BaseChatModel:
+    """Google's SDK brings a client of its own for each model."""
+    model: Any = _any_provider(reference, settings, clients)
+    clients.close_later(model.client.aio.aclose)
+    return cast(BaseChatModel, model)
+
+
+_MAKERS: Mapping[str, Callable[[Reference, ModelSettings, LoopClients], BaseChatModel]] = {
+    "sim": _simulated,
+    "recorded": _recorded,
+    "together": _together,
+    "openai": _openai,
+    "openrouter": _openrouter,
+    "anthropic": _anthropic,
+    "google_genai": _google_genai,
+}

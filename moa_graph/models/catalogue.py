@@ -1,0 +1,187 @@
+"""The models of one mixture: names and references as they are written, become members that can be asked."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+from collections.abc import Hashable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from langchain_core.language_models import BaseChatModel
+from pydantic import SecretStr
+
+from moa_graph.description import ModelSettings, Price
+from moa_graph.models import prices
+from moa_graph.models.build import PARAMETERS, Built, build
+from moa_graph.models.clients import of_running_loop
+from moa_graph.models.reference import PROVIDERS, Reference, key_variable_of, parse
+
+__all__ = ["Catalogue", "Member"]
+
+DEFAULT_TEMPERATURE = 0.7
+"""Of all proposers in Wang et al. 2024 (arXiv 2406.04692), as their published code sets it."""
+
+
+@dataclass(frozen=True)
+class Member:
+    """One model as one slot asks it.
+
+    Args:
+        name: As the description names it; the label of its node.
+        settings: The model's settings with the slot's own over them.
+        written: The parsed reference; None for a chat model object.
+    """
+
+    name: str
+    settings: ModelSettings
+    written: Reference | None
+    _copies: dict[bool, Built] = field(default_factory=dict, init=False, repr=False, compare=False)
+
+    @property
+    def reference(self) -> str:
+        """``provider:name``, or ``object:ClassName`` for a chat model object."""
+        return str(self.written) if self.written else f"object:{type(self.settings.model).__name__}"
+
+    @property
+    def provider(self) -> str:
+        """The part before the colon."""
+        return self.reference.partition(":")[0]
+
+    @property
+    def speaks_openai(self) -> bool:
+        """Whether it is asked in OpenAI's protocol, in which every whole answer says why it ended."""
+        if self.written is not None:
+            return self.provider in ("openai", "together", "openrouter")
+        return any(base.__name__ == "BaseChatOpenAI" for base in type(self.settings.model).__mro__)
+
+    @property
+    def key_variable(self) -> str | None:
+        """Environment variable that must hold the key; None if none is needed."""
+        return key_variable_of(self.written, self.settings) if self.written else None
+
+    @property
+    def price(self) -> Price | None:
+        """List price; None if it isn't known."""
+        return prices.price_of(self.settings)
+
+    @property
+    def window(self) -> int | None:
+        """Most tokens of a prompt; None if that isn't known."""
+        return prices.window_of(self.settings)
+
+    def missing_key(self) -> str | None:
+        """Name of the environment variable that should hold a key and doesn't; None if all is well."""
+        variable = self.key_variable
+        return variable if variable and not os.environ.get(variable) else None
+
+    def missing_package(self) -> str | None:
+        """Name of the package that must be installed to ask this model; None if all is well."""
+        package = PROVIDERS[self.provider].package if self.written else None
+        return package if package and not importlib.util.find_spec(package.replace("-", "_")) else None
+
+    def chat_model(self, streaming: bool) -> Built:
+        """The chat model for the running event loop, and the parameters that it doesn't take.
+
+        Equal members share one. Must be called inside the loop that the model is asked in.
+
+        Args:
+            streaming: Whether the model may stream its answer.
+
+        Raises:
+            MissingKey: The environment doesn't hold the key.
+            MixtureError: The provider's package isn't installed, or the description can't work.
+        """
+        clients = of_running_loop()
+        if self.written is None:
+            if streaming not in self._copies:
+                self._copies[streaming] = build(self.settings, clients, streaming=streaming)
+            return self._copies[streaming]
+        key = SecretStr(os.environ.get(self.key_variable or "", ""))
+        identity = (self.reference, repr(self.settings), key, streaming)
+        return clients.once(identity, lambda: build(self.settings, clients, streaming=streaming))
+
+
+class Catalogue:
+    """Finds the member that a slot means.
+
+    Args:
+        models: Settings by name, as in the description.
+        simulate: Whether a simulated stand-in takes every model's place. Names stay.
+        substitute: Name or reference -> the one asked in its place, for models that are served no longer.
+    """
+
+    def __init__(
+        self,
+        models: Mapping[str, ModelSettings],
+        *,
+        simulate: bool = False,
+        substitute: Mapping[str, str] | None = None,
+    ) -> None:
+        self._models = dict(models)
+        self._simulate = simulate
+        self._substitute = dict(substitute or {})
+        self._unused = set(self._substitute)
+        self._objects: dict[Hashable, Member] = {}
+
+    def member(self, model: str | BaseChatModel, **overrides: Any) -> Member:
+        """The member for what a slot's ``model`` says.
+
+        Args:
+            model: A name from ``models``, ``provider:name``, or a chat model object.
+            overrides: Fields of :class:`ModelSettings` that the slot sets itself; None leaves the model's.
+
+        Raises:
+            MixtureError: ``model`` is neither a name nor a reference.
+        """
+        label, settings = self._label(model), self._settings(model)
+        if self._simulate:
+            settings = _stand_in(label, settings)
+        given = {name: value for name, value in overrides.items() if value is not None}
+        if isinstance(settings.model, BaseChatModel):
+            return self._member_of_object(label, settings, given)
+        if settings.temperature is None:
+            given.setdefault("temperature", DEFAULT_TEMPERATURE)
+        return Member(label, settings.model_copy(update=given), parse(settings.model))
+
+    def unused_substitutes(self) -> list[str]:
+        """The keys of ``substitute`` that no model asked for so far bears: misspelt, mostly."""
+        return sorted(self._unused)
+
+    def _member_of_object(self, label: str, settings: ModelSettings, given: dict[str, Any]) -> Member:
+        """One member for equal uses of one object: a copy doesn't share the counters of its original."""
+        identity = (label, id(settings.model), repr(sorted(given.items())))
+        if identity not in self._objects:
+            self._objects[identity] = Member(label, settings.model_copy(update=given), None)
+        return self._objects[identity]
+
+    def _label(self, model: str | BaseChatModel) -> str:
+        if isinstance(model, str):
+            return model if model in self._models else parse(model, self._models).label
+        for bearer in ("model_name", "model", "model_id"):
+            if isinstance(named := getattr(model, bearer, None), str):
+                return Reference("object", named).label
+        return type(model).__name__
+
+    def _settings(self, model: str | BaseChatModel) -> ModelSettings:
+        """The settings of ``model``, with what is substituted for its name or for its reference."""
+        model = self._substituted(model)
+        settings = self._models.get(model) if isinstance(model, str) else None
+        if settings is None:
+            settings = ModelSettings(model=model)
+        settings = settings.model_copy(update={"model": self._substituted(settings.model)})
+        if isinstance(settings.model, str):
+            parse(settings.model, self._models)
+        return settings
+
+    def _substituted(self, model: str | BaseChatModel) -> str | BaseChatModel:
+        if not isinstance(model, str) or model not in self._substitute:
+            return model
+        self._unused.discard(model)
+        return self._substitute[model]
+
+
+def _stand_in(label: str, settings: ModelSettings) -> ModelSettings:
+    """A simulated model with the same parameters, and nothing that belongs to the real one's host."""
+    kept = {parameter: getattr(settings, parameter) for parameter in PARAMETERS}
+    return ModelSettings(model=f"sim:{label}", **kept)

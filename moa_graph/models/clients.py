@@ -1,0 +1,160 @@
+"""Pooled HTTP clients and chat models, one set per event loop, closed when the loop ends.
+
+A connection belongs to the loop that opened it, and a graph has no end of its own at which to close one. So a
+set hangs on its loop by an asynchronous generator that waits there: ``asyncio.run`` closes what is left of
+those last of all.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+import os
+import ssl
+import threading
+from asyncio import AbstractEventLoop
+from collections.abc import AsyncGenerator, Awaitable, Callable, Hashable
+from contextlib import suppress
+from functools import cache
+from types import ModuleType
+from typing import Any, NamedTuple, TypeVar, cast
+from weakref import WeakKeyDictionary
+
+__all__ = ["LoopClients", "Transport", "of_running_loop"]
+
+Made = TypeVar("Made")
+
+
+class Transport(NamedTuple):
+    """The two clients that an SDK is given.
+
+    Nothing is ever asked through ``sync``; without it an SDK would make one for each model.
+    """
+
+    sync: Any
+    pooled: Any
+
+
+def open_transport(sdk: str) -> Transport:
+    """New clients with an SDK's defaults, but for the number of connections, which our own limits rule.
+
+    Their ``trust_env`` stays on, so proxies and certificates of the environment are kept to.
+
+    Args:
+        sdk: ``openai``, or a package of the same make, such as ``anthropic``.
+    """
+    package = importlib.import_module(sdk)
+    # An SDK is built on httpx2 or, in older versions, on httpx.
+    library = importlib.import_module(type(package.DEFAULT_CONNECTION_LIMITS).__module__.partition(".")[0])
+    trusted = _certificates(library)
+    limits = library.Limits(max_connections=None, max_keepalive_connections=None)
+    return Transport(
+        sync=package.DefaultHttpxClient(verify=trusted),
+        pooled=package.DefaultAsyncHttpxClient(verify=trusted, limits=limits, timeout=None),
+    )
+
+
+@cache
+def _certificates(library: ModuleType) -> ssl.SSLContext:
+    """Reading the certificates takes longer than a call, so it is done once for all clients."""
+    return cast(ssl.SSLContext, library.create_ssl_context())
+
+
+class LoopClients:
+    """What the models of one event loop share."""
+
+    def __init__(self) -> None:
+        self._made: dict[Hashable, Any] = {}
+        self._closers: list[Callable[[], Awaitable[None]]] = []
+
+    def transport(self, host: str, sdk: str = "openai") -> Transport:
+        """The clients for one host, shared by all its models, slots and runs.
+
+        Args:
+            host: Base URL, or name of the provider where its own address is used.
+            sdk: The package that they are for.
+        """
+        return self.once((Transport, sdk, host), lambda: self._opened(sdk))
+
+    def _opened(self, sdk: str) -> Transport:
+        transport = open_transport(sdk)
+        self.close_later(transport.pooled.aclose)
+        return transport
+
+    def once(self, key: Hashable, make: Callable[[], Made]) -> Made:
+        """What ``make`` gives, made once for ``key`` in this loop."""
+        if key not in self._made:
+            self._made[key] = make()
+        return cast(Made, self._made[key])
+
+    def close_later(self, close: Callable[[], Awaitable[None]]) -> None:
+        """Has ``close`` called when the loop ends, for what brings a client of its own."""
+        self._closers.append(close)
+
+    async def close(self) -> None:
+        """Closes every connection. The set can be used again, and then opens new ones."""
+        closers, self._closers, self._made = self._closers, [], {}
+        for close in closers:
+            await close()
+
+
+class _Registered(NamedTuple):
+    clients: LoopClients
+    keeper: AsyncGenerator[None, None]
+
+
+_lock = threading.Lock()
+_loops: WeakKeyDictionary[AbstractEventLoop, _Registered] = WeakKeyDictionary()
+
+
+def of_running_loop() -> LoopClients:
+    """The set of the running event loop, made on its first use.
+
+    Raises:
+        RuntimeError: No event loop is running.
+    """
+    loop = asyncio.get_running_loop()
+    registered = _loops.get(loop)
+    if registered is None:
+        clients = LoopClients()
+        registered = _Registered(clients, _close_at_the_end(clients))
+        _start(registered.keeper)
+        with _lock:
+            _forget_closed_loops()
+            _loops[loop] = registered
+    return registered.clients
+
+
+async def _close_at_the_end(clients: LoopClients) -> AsyncGenerator[None, None]:
+    try:
+        yield
+    finally:
+        with _lock:
+            _loops.pop(asyncio.get_running_loop(), None)
+        await clients.close()
+
+
+def _start(keeper: AsyncGenerator[None, None]) -> None:
+    """Runs ``keeper`` to its ``yield``, before which it awaits nothing. From then on the loop knows of it."""
+    with suppress(StopIteration):
+        keeper.__anext__().send(None)
+
+
+def _forget_closed_loops() -> None:
+    """Drops the sets of loops that were closed without ``shutdown_asyncgens``: too late to close them."""
+    for loop in [loop for loop in _loops if loop.is_closed()]:
+        del _loops[loop]
+
+
+_of_the_parent: list[Any] = []
+
+
+def _begin_anew_after_fork() -> None:
+    """A child starts with no sets, and keeps its parent's untouched: their sockets are the parent's."""
+    global _lock, _loops
+    _of_the_parent.append(_loops)
+    _lock, _loops = threading.Lock(), WeakKeyDictionary()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_begin_anew_after_fork)

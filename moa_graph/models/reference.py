@@ -1,0 +1,141 @@
+"""The written name of a model, ``provider:name``, and what is known of each provider.
+
+A provider is one of LangChain's, so that what ``init_chat_model`` takes is understood here too, or one of
+ours: ``sim`` for a simulated model, ``recorded`` for answers that were recorded before.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+from urllib.parse import urlsplit
+
+from moa_graph.description import ModelSettings
+from moa_graph.errors import MixtureError
+
+__all__ = ["PROVIDERS", "Provider", "Reference", "is_elsewhere", "key_variable_of", "near", "parse"]
+
+
+@dataclass(frozen=True)
+class Provider:
+    """What is known of a provider before its package is imported.
+
+    Args:
+        package: Package of PyPI that holds its chat model; None for ours.
+        key_variable: Environment variable that holds its key; None if it needs none, or signs in by other
+            means.
+        host: Host of its API, for the providers whose address may be overridden.
+    """
+
+    package: str | None
+    key_variable: str | None = None
+    host: str | None = None
+
+
+PROVIDERS: Mapping[str, Provider] = {
+    "sim": Provider(None),
+    "recorded": Provider(None),
+    "together": Provider("langchain-together", "TOGETHER_API_KEY", "api.together.xyz"),
+    "openai": Provider("langchain-openai", "OPENAI_API_KEY", "api.openai.com"),
+    "openrouter": Provider("langchain-openai", "OPENROUTER_API_KEY", "openrouter.ai"),
+    "anthropic": Provider("langchain-anthropic", "ANTHROPIC_API_KEY", "api.anthropic.com"),
+    "anthropic_bedrock": Provider("langchain-aws"),
+    "azure_ai": Provider("langchain-azure-ai"),
+    "azure_openai": Provider("langchain-openai", "AZURE_OPENAI_API_KEY"),
+    "baseten": Provider("langchain-baseten", "BASETEN_API_KEY"),
+    "bedrock": Provider("langchain-aws"),
+    "bedrock_converse": Provider("langchain-aws"),
+    "bedrock_mantle_anthropic": Provider("langchain-aws"),
+    "bedrock_mantle_openai": Provider("langchain-aws"),
+    "cohere": Provider("langchain-cohere", "COHERE_API_KEY"),
+    "deepseek": Provider("langchain-deepseek", "DEEPSEEK_API_KEY", "api.deepseek.com"),
+    "fireworks": Provider("langchain-fireworks", "FIREWORKS_API_KEY", "api.fireworks.ai"),
+    "google_anthropic_vertex": Provider("langchain-google-vertexai"),
+    "google_genai": Provider("langchain-google-genai", "GOOGLE_API_KEY", "generativelanguage.googleapis.com"),
+    "google_vertexai": Provider("langchain-google-vertexai"),
+    "groq": Provider("langchain-groq", "GROQ_API_KEY", "api.groq.com"),
+    "huggingface": Provider("langchain-huggingface"),
+    "ibm": Provider("langchain-ibm", "WATSONX_API_KEY"),
+    "langsmith": Provider("langchain-openai"),
+    "litellm": Provider("langchain-litellm"),
+    "meta": Provider("langchain-meta"),
+    "mistralai": Provider("langchain-mistralai", "MISTRAL_API_KEY", "api.mistral.ai"),
+    "nvidia": Provider("langchain-nvidia-ai-endpoints", "NVIDIA_API_KEY"),
+    "ollama": Provider("langchain-ollama"),
+    "perplexity": Provider("langchain-perplexity", "PPLX_API_KEY"),
+    "upstage": Provider("langchain-upstage", "UPSTAGE_API_KEY"),
+    "xai": Provider("langchain-xai", "XAI_API_KEY", "api.x.ai"),
+}
+
+
+@dataclass(frozen=True)
+class Reference:
+    """A model as a person writes it: ``provider:name``."""
+
+    provider: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.provider}:{self.name}"
+
+    @property
+    def label(self) -> str:
+        """Name of the model's node: the last segment of its path, in characters that a node may bear."""
+        last = re.split(r"[/#]", self.name.rstrip("/#"))[-1]
+        return re.sub(r"[:|]", "-", last)
+
+
+def parse(text: str, known: Iterable[str] = ()) -> Reference:
+    """The reference that ``text`` writes.
+
+    Args:
+        text: ``provider:name``; the name may hold further colons, as Ollama's and OpenRouter's do.
+        known: Names that would also have been understood, to suggest from.
+
+    Raises:
+        MixtureError: ``text`` has no provider, one that isn't known, or nothing after it.
+    """
+    provider, colon, name = (part.strip() for part in text.partition(":"))
+    if not (colon and name):
+        raise _unknown(text, sorted(known))
+    if provider not in PROVIDERS:
+        raise MixtureError(
+            f"{text!r}: there is no provider {provider!r}.{near(provider, PROVIDERS)} Known: "
+            f"{', '.join(sorted(PROVIDERS))}. Any other is used by giving its LangChain chat model object."
+        )
+    return Reference(provider, name)
+
+
+def _unknown(text: str, known: list[str]) -> MixtureError:
+    named = f" Named in this mixture: {', '.join(known)}." if known else ""
+    name = text.strip(": ") or "name"
+    return MixtureError(
+        f"{text!r} is no known model.{near(text, known)}{named} Write a name from `models`, or "
+        f"provider:name, such as together:{name} or openai:{name}."
+    )
+
+
+def near(text: str, known: Iterable[str]) -> str:
+    """A sentence that offers the nearest of ``known``; empty if none is near."""
+    found = get_close_matches(text, list(known), n=3, cutoff=0.6)
+    return f" Did you mean {' or '.join(found)}?" if found else ""
+
+
+def key_variable_of(reference: Reference, settings: ModelSettings) -> str | None:
+    """The environment variable that must hold a key for this model; None if it needs none.
+
+    A key is only ever meant for its provider's own host. With a ``base_url`` elsewhere none is sent, unless
+    the description names its ``key_variable``.
+    """
+    if settings.key_variable is not None:
+        return settings.key_variable
+    if settings.base_url and is_elsewhere(reference.provider, settings.base_url):
+        return None
+    return PROVIDERS[reference.provider].key_variable
+
+
+def is_elsewhere(provider: str, base_url: str) -> bool:
+    """Whether ``base_url`` is on another host than the provider's own."""
+    return urlsplit(base_url).hostname != PROVIDERS[provider].host

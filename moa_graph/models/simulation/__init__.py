@@ -1,0 +1,33 @@
+"""Simulated models: profiles that answer, err, take their time and fail, as functions of what they are asked.
+
+This package knows neither LangChain's chat models nor HTTP: ``moa_graph.models.simulated`` and
+``moa_graph.server.simulator`` are its two doors.
+"""
+
+from moa_graph.models.simulation.conversation import Message, Request
+from moa_graph.models.simulation.engine import Completion, complete, count_tokens, prompt_tokens
+from moa_graph.models.simulation.faults import Fault, SimulatedFault
+from moa_graph.models.simulation.performance import Performance, perform, pieces_of
+from moa_graph.models.simulation.problems import Problem, bundled_problems
+from moa_graph.models.simulation.profile import STOCK_PROFILES, Latency, Profile, load_profiles, profile_named
+
+__all__ = [
+    "STOCK_PROFILES",
+    "Completion",
+    "Fault",
+    "Latency",
+    "Message",
+    "Performance",
+    "Problem",
+    "Profile",
+    "Request",
+    "SimulatedFault",
+    "bundled_problems",
+    "complete",
+    "count_tokens",
+    "load_profiles",
+    "perform",
+    "pieces_of",
+    "profile_named",
+    "prompt_tokens",
+]

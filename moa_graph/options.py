@@ -1,0 +1,106 @@
+"""What may be chosen at run time, as LangGraph's context: among configured models, and lower limits only.
+
+Options can't name a URL, a key, a file or a module. Each mixture has a class of its own, whose JSON Schema names its
+models and bounds, so that Studio's form offers just what works.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
+
+from moa_graph.description import Budget, Seconds
+from moa_graph.errors import OptionsError
+
+__all__ = ["Options", "options_class", "read_options"]
+
+
+class Options(BaseModel):
+    """Choices for one run. What is left out stays as the mixture says."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    aggregator: str | None = Field(default=None, title="Aggregator", description="The model that writes the answer.")
+    proposers: tuple[str, ...] | None = Field(
+        default=None, title="Proposers", description="The slots that are asked; the others are left out."
+    )
+    quorum: int | None = Field(
+        default=None,
+        ge=1,
+        title="Quorum",
+        description="Live proposals that close a stage, at most as many as it asks for.",
+    )
+    grace: Seconds | None = Field(
+        default=None, title="Grace", description="Seconds that a stage waits for the others after its quorum."
+    )
+    deadline: Seconds | None = Field(default=None, title="Deadline", description="Active seconds until the answer.")
+    usd: float | None = Field(default=None, gt=0, title="Dollars", description="Most US dollars that the run may cost.")
+    calls: int | None = Field(default=None, ge=1, title="Calls", description="Most model requests, retries included.")
+    tokens: int | None = Field(default=None, ge=1, title="Tokens", description="Most prompt and output tokens.")
+
+    def limit(self, budget: Budget | None) -> Budget:
+        """``budget`` with this run's lower limits."""
+        chosen = {name: getattr(self, name) for name in ("usd", "calls", "tokens", "deadline")}
+        given = {name: value for name, value in chosen.items() if value is not None}
+        return (budget or Budget()).model_copy(update=given)
+
+
+def options_class(
+    models: Sequence[str], slots: Sequence[str], most_proposals: int, budget: Budget | None
+) -> type[Options]:
+    """The options of one mixture.
+
+    Args:
+        models: Names of the models that may write the answer.
+        slots: Names of the slots that may be chosen.
+        most_proposals: Most live proposals that a stage can have.
+        budget: The mixture's own limits, which can only be lowered.
+    """
+    limits = budget or Budget()
+    fields: dict[str, Any] = {}
+    if models:
+        fields["aggregator"] = _restricted("aggregator", _one_of(models) | None)
+    if slots:
+        fields["proposers"] = _restricted("proposers", tuple[_one_of(slots), ...] | None)  # type: ignore[misc]
+    fields["quorum"] = _restricted("quorum", int | None, ge=1, le=most_proposals)
+    for name, kind in (("deadline", Seconds), ("usd", float), ("calls", int), ("tokens", int)):
+        if (bound := getattr(limits, name)) is not None:
+            fields[name] = _restricted(name, kind | None, gt=0, le=bound)
+    return create_model("Options", __base__=Options, __module__=__name__, **fields)
+
+
+def _one_of(names: Sequence[str]) -> Any:
+    return Literal[tuple(names)]
+
+
+def _restricted(name: str, kind: Any, **bounds: Any) -> tuple[Any, Any]:
+    field = Options.model_fields[name]
+    return kind, Field(default=None, title=field.title, description=field.description, **bounds)
+
+
+def read_options(kind: type[Options], context: Any, *, root: bool) -> Options:
+    """The options in a graph's context.
+
+    Of a parent graph's context only an instance of an options class is taken: its dictionary is about something else.
+
+    Args:
+        kind: The mixture's own class.
+        context: What LangGraph hands to the node.
+        root: Whether the mixture's graph was itself invoked, rather than by a parent graph.
+
+    Raises:
+        OptionsError: A choice is unknown or out of its bounds.
+    """
+    if isinstance(context, kind):
+        return context
+    if isinstance(context, Options):
+        context = context.model_dump(exclude_none=True)
+    elif not root or not isinstance(context, dict):
+        return kind()
+    try:
+        return kind.model_validate(context)
+    except ValidationError as error:
+        problems = "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors())
+        raise OptionsError(f"run-time options: {problems}") from None

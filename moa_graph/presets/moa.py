@@ -1,0 +1,107 @@
+"""Mixture-of-Agents as its paper has it, and with models that are served today."""
+
+from __future__ import annotations
+
+from moa_graph.mixture import Mixture, propose_and_aggregate
+from moa_graph.presets.catalogue import preset
+
+QWEN_110B = "together:Qwen/Qwen1.5-110B-Chat"
+QWEN_72B = "together:Qwen/Qwen1.5-72B-Chat"
+
+PAPER = {
+    "qwen-110b": {"model": QWEN_110B, "max_tokens": 512},
+    "qwen-72b": {"model": QWEN_72B, "max_tokens": 512},
+    "wizardlm-8x22b": {"model": "together:microsoft/WizardLM-2-8x22B", "max_tokens": 512},
+    "llama-3-70b": {"model": "together:meta-llama/Llama-3-70b-chat-hf", "max_tokens": 512},
+    "mixtral-8x22b": {"model": "together:mistralai/Mixtral-8x22B-Instruct-v0.1", "max_tokens": 512},
+    "dbrx": {"model": "together:databricks/dbrx-instruct", "max_tokens": 512},
+}
+
+
+@preset
+def together_moa() -> Mixture:
+    """Six open models in three layers: the mixture of the Mixture-of-Agents paper.
+
+    Source: Wang et al. 2024, arXiv 2406.04692, section 3.1.
+    Roles: Qwen1.5-110B-Chat, Qwen1.5-72B-Chat, WizardLM-2-8x22B, Llama-3-70b-chat, Mixtral-8x22B-Instruct and
+    dbrx-instruct answer twice; Qwen1.5-110B-Chat writes the answer.
+    Calls: N(L-1)+1 = 13. Critical path: 3 calls.
+    Pays where quality counts for more than time: open questions, writing, instruction following. Not for short factual
+    questions that one of its models already answers, nor where the first word must come fast.
+    Published: AlpacaEval 2.0 LC 65.1 (GPT-4o 57.5), MT-Bench 9.25.
+    Most of these models are served no longer: name others with substitute={old: new}, or take moa-turbo.
+    """
+    return propose_and_aggregate(list(PAPER), "qwen-110b", layers=3, name="together-moa", models=PAPER)
+
+
+@preset
+def moa_lite() -> Mixture:
+    """The same six proposers in two layers, with a smaller aggregator: most of the gain at half of the calls.
+
+    Source: Wang et al. 2024, arXiv 2406.04692, section 3.1.
+    Roles: six open models answer once; Qwen1.5-72B-Chat writes the answer.
+    Calls: N(L-1)+1 = 7. Critical path: 2 calls.
+    Pays where together-moa would be too slow or too dear. Not for questions that one model answers as well.
+    Published: AlpacaEval 2.0 LC 59.3 (GPT-4o 57.5), MT-Bench 9.18.
+    Most of these models are served no longer: name others with substitute={old: new}, or take moa-turbo.
+    """
+    return propose_and_aggregate(list(PAPER), "qwen-72b", layers=2, name="moa-lite", models=PAPER)
+
+
+@preset
+def moa_gpt4o() -> Mixture:
+    """Six open models in three layers, with GPT-4o of another provider as the aggregator.
+
+    Source: Wang et al. 2024, arXiv 2406.04692, section 3.1.
+    Roles: six open models answer twice; gpt-4o writes the answer. Needs keys of two providers.
+    Calls: N(L-1)+1 = 13. Critical path: 3 calls.
+    Pays where a stronger writer than the proposers is at hand and its price for one call doesn't matter. Not where all
+    text must stay with one provider.
+    Published: AlpacaEval 2.0 LC 65.7, MT-Bench 9.40.
+    Most of the proposers are served no longer: name others with substitute={old: new}, or take moa-turbo.
+    """
+    models = {**PAPER, "gpt-4o": {"model": "openai:gpt-4o", "max_tokens": 512}}
+    return propose_and_aggregate(list(PAPER), "gpt-4o", layers=3, name="moa-gpt4o", models=models)
+
+
+@preset
+def moa_turbo() -> Mixture:
+    """Four open models that are served today, in two layers.
+
+    Source: the mixture of Wang et al. 2024, arXiv 2406.04692, with newer models.
+    Roles: Llama-3.3-70B-Instruct-Turbo, Qwen2.5-72B-Instruct-Turbo, Qwen2.5-Coder-32B-Instruct and DeepSeek-V3 answer
+    once; DeepSeek-V3 writes the answer, Llama-3.3-70B if it fails. A third layer is one line more.
+    Calls: N(L-1)+1 = 5. Critical path: 2 calls.
+    Pays as a first mixture on one key (TOGETHER_API_KEY). Not where one strong model alone is as good: compare them.
+    Published: no figures for this choice of models.
+    """
+    models = {
+        "llama-70b": {"model": "together:meta-llama/Llama-3.3-70B-Instruct-Turbo", "max_tokens": 512},
+        "qwen-72b": {"model": "together:Qwen/Qwen2.5-72B-Instruct-Turbo", "max_tokens": 512},
+        "qwen-coder": {"model": "together:Qwen/Qwen2.5-Coder-32B-Instruct", "max_tokens": 512},
+        "deepseek": {"model": "together:deepseek-ai/DeepSeek-V3", "max_tokens": 512},
+    }
+    aggregator = {"model": "deepseek", "fallbacks": ["llama-70b"]}
+    return propose_and_aggregate(list(models), aggregator, layers=2, name="moa-turbo", models=models)
+
+
+@preset
+def frontier() -> Mixture:
+    """Models of OpenAI, Anthropic and Google side by side, through their own LangChain packages.
+
+    Source: the mixture of Wang et al. 2024, arXiv 2406.04692, with proprietary models.
+    Roles: gpt-5, claude-sonnet-4-5 and gemini-2.5-pro answer once; claude-sonnet-4-5 writes the answer, gpt-5 if it
+    fails.
+    Needs three keys and the extra: pip install "moa-graph[frontier]".
+    Calls: N(L-1)+1 = 4. Critical path: 2 calls.
+    Pays where models with different strengths and blind spots shall check each other. Not where cost counts: each
+    question is paid for four times.
+    Published: no figures for this choice of models.
+    """
+    models = {
+        "gpt": {"model": "openai:gpt-5", "max_tokens": 4096},
+        "claude": {"model": "anthropic:claude-sonnet-4-5", "max_tokens": 4096},
+        "gemini": {"model": "google_genai:gemini-2.5-pro", "max_tokens": 4096},
+    }
+    aggregator = {"model": "claude", "fallbacks": ["gpt"]}
+    return propose_and_aggregate(list(models), aggregator, layers=2, name="frontier", models=models)

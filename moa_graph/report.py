@@ -1,0 +1,65 @@
+"""What a run did and cost, from its ledger and records."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from moa_graph.state import Call, MoaState, Record, Usage, live, of_stage
+
+__all__ = ["make_report"]
+
+
+def make_report(state: MoaState, mixture: str, stages: Sequence[str]) -> dict[str, Any]:
+    """The report of a turn, plain JSON.
+
+    Unknown costs are None, never zero: ``cost`` is None as soon as the price of one call isn't known, and
+    ``known_cost`` is the sum of the others. ``estimated`` says whether any figure is an estimate, as those of calls
+    that were cut off are.
+
+    Args:
+        state: The state at the turn's end.
+        mixture: Name of the mixture.
+        stages: Names of its stages, in order.
+    """
+    ledger, records, turn = state.get("ledger") or [], state.get("records") or [], state["turn"]
+    costs = [call["cost"] for call in ledger]
+    known = [cost for cost in costs if cost is not None]
+    return {
+        "mixture": mixture,
+        "simulated": turn.get("simulated", False),
+        "degraded": list(turn.get("degraded", [])),
+        "ended_early": turn.get("end"),
+        "resumed": turn.get("resumed", False),
+        "calls": sum(not call["hit"] for call in ledger),
+        "hits": sum(call["hit"] for call in ledger),
+        "failed_calls": sum(call["status"] == "failed" for call in ledger),
+        "usage": _usage(ledger),
+        "usage_complete": all(call["usage"] is not None for call in ledger),
+        "cost": sum(known) if len(known) == len(costs) else None,
+        "known_cost": sum(known),
+        "estimated": any(call["estimated"] for call in ledger),
+        "seconds": turn.get("active", 0.0),
+        "models": sorted({call["model"] for call in ledger}),
+        "stages": [_stage(name, of_stage(records, name)) for name in stages],
+    }
+
+
+def _usage(ledger: Iterable[Call]) -> Usage:
+    known = [call["usage"] for call in ledger if call["usage"] is not None]
+    return {
+        "input": sum(usage["input"] for usage in known),
+        "output": sum(usage["output"] for usage in known),
+        "cached": sum(usage["cached"] for usage in known),
+    }
+
+
+def _stage(name: str, records: Sequence[Record]) -> dict[str, Any]:
+    failed = [record for record in records if record["failure"] is not None]
+    return {
+        "stage": name,
+        "live": len(live(records)),
+        "failed": {f"{record['slot']}#{record['sample']}": record["failure"] for record in failed},
+        "notes": {f"{record['slot']}#{record['sample']}": record["notes"] for record in records if record["notes"]},
+        "seconds": max((record["seconds"] for record in records), default=0.0),
+    }

@@ -1,0 +1,1 @@
+"""Servers: the doors through which other programs reach mixtures and simulated models."""

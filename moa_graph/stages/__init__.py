@@ -1,0 +1,9 @@
+"""The kinds of stage that a mixture is made of, each in a file of its own."""
+
+from __future__ import annotations
+
+from moa_graph.stages import aggregate, propose
+from moa_graph.stages.base import Scene, Seat, Site, Stage, register, stage_kinds
+from moa_graph.stages.fan_out import FanOut
+
+__all__ = ["FanOut", "Scene", "Seat", "Site", "Stage", "aggregate", "propose", "register", "stage_kinds"]

@@ -1,0 +1,160 @@
+"""What a stage is, where it stands in a graph, and how a kind of stage is made known."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+
+from langchain_core.messages import BaseMessage
+from langgraph.graph import StateGraph
+from pydantic import Field
+
+from moa_graph.calls.budget import Unit
+from moa_graph.description import Description, Slot
+from moa_graph.errors import MixtureError
+from moa_graph.models.catalogue import Member
+from moa_graph.options import Options
+from moa_graph.state import MoaState, Record, latest_live, live, of_stage
+
+if TYPE_CHECKING:
+    from moa_graph.stages.plan import Plan
+
+__all__ = ["Scene", "Seat", "Site", "Stage", "register", "stage_kinds"]
+
+
+class Stage(Description, ABC):
+    """One step of a mixture, adding nodes to its graph.
+
+    A new kind is a subclass with fields of its own, made known with :func:`register`; it then may be written in YAML,
+    and shows in the JSON Schema and the drawn graph. Stages whose slots work side by side build on
+    :class:`moa_graph.stages.fan_out.FanOut`; others add whatever nodes they want.
+    """
+
+    kind: ClassVar[str]
+    """The word under which the stage is written."""
+
+    proposes: ClassVar[bool] = False
+    """Whether its live records are proposals that later stages are shown."""
+
+    answers: ClassVar[bool] = False
+    """Whether its last live record is the run's answer, if no later stage gives one."""
+
+    name: str | None = Field(default=None, pattern=r"^[^:|]+$", description="Name in the graph; default: by its kind.")
+
+    @abstractmethod
+    def add_to(self, graph: StateGraph[Any, Any, Any, Any], site: Site) -> tuple[list[str], str]:
+        """Adds the stage's nodes and the edges between them.
+
+        Returns:
+            The names of the nodes that start side by side, and of the one node in which the stage ends.
+        """
+
+    def all_slots(self) -> Sequence[Slot]:
+        """The places that models fill."""
+        return ()
+
+    def units(self, site: Site, scene: Scene, expected: int | None = None) -> list[Unit]:
+        """The answers that the stage will ask for, with what each may need of the budget.
+
+        Args:
+            site: Where the stage stands.
+            scene: What it would be shown now.
+            expected: Bytes of references to reckon with, where they aren't written yet.
+        """
+        return []
+
+    def check(self) -> None:
+        """Refuses what can't work with a ``ValueError`` that names the field."""
+
+    def may_end(self) -> bool:
+        """Whether the run may go from this stage straight to its answer."""
+        return False
+
+
+@dataclass(frozen=True)
+class Seat:
+    """A slot in its place.
+
+    Args:
+        slot: What the mixture says of it.
+        name: Its name within the stage.
+        node: Its node's name in the graph.
+        index: Its place among the stage's slots, from 0.
+        members: The models that fill it: its own, then its fallbacks.
+    """
+
+    slot: Slot
+    name: str
+    node: str
+    index: int
+    members: tuple[Member, ...]
+
+    def record(self, sample: int) -> str:
+        """The identity of the record of a sample."""
+        return f"{self.node}#{sample}"
+
+
+@dataclass(frozen=True)
+class Site:
+    """Where a stage stands: its place and name in a graph, and its slots with their models."""
+
+    plan: Plan
+    index: int
+    name: str
+    seats: tuple[Seat, ...]
+
+    @property
+    def earlier_proposals(self) -> list[str]:
+        """Names of the stages before this one whose records are proposals."""
+        return [placed.site.name for placed in self.plan.stages[: self.index] if placed.stage.proposes]
+
+
+@dataclass(frozen=True)
+class Scene:
+    """What there is to be shown: the conversation, the records so far, and what was chosen for this run."""
+
+    site: Site
+    state: MoaState
+    options: Options
+
+    @property
+    def conversation(self) -> tuple[BaseMessage, ...]:
+        """The user's turns and the answers to them."""
+        return tuple(self.state["messages"])
+
+    def proposals(self) -> list[Record]:
+        """The live proposals of the last stage that has enough of them."""
+        return latest_live(self.state, self.site.earlier_proposals, self.site.plan.min_live)
+
+    def own_records(self) -> list[Record]:
+        """What this stage has so far."""
+        return of_stage(self.state.get("records") or [], self.site.name)
+
+    def own_live(self) -> dict[str, Record]:
+        """The stage's live records by identity."""
+        return {record["id"]: record for record in live(self.own_records())}
+
+
+_KINDS: dict[str, type[Stage]] = {}
+
+StageType = TypeVar("StageType", bound=type[Stage])
+
+
+def register(stage: StageType) -> StageType:
+    """Makes a kind of stage known under its ``kind``; usable as a decorator, also from outside the package.
+
+    Raises:
+        MixtureError: Another class has this kind already.
+    """
+    known = _KINDS.setdefault(stage.kind, stage)
+    if (known.__module__, known.__qualname__) != (stage.__module__, stage.__qualname__):
+        raise MixtureError(f"two kinds of stage are called {stage.kind!r}: {known!r} and {stage!r}. Rename one.")
+    _KINDS[stage.kind] = stage
+    return stage
+
+
+def stage_kinds() -> Mapping[str, type[Stage]]:
+    """Every kind of stage that is known, by its word."""
+    return dict(_KINDS)

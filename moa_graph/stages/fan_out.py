@@ -1,0 +1,249 @@
+"""Stages whose slots work side by side: one node a slot, joined by a node that closes the round."""
+
+from __future__ import annotations
+
+import asyncio
+from abc import abstractmethod
+from collections.abc import Callable, Coroutine, Sequence
+from contextlib import AbstractAsyncContextManager
+from typing import Any, ClassVar
+
+from langchain_core.runnables import RunnableConfig
+from langgraph.graph import StateGraph
+from langgraph.runtime import Runtime, get_runtime
+from pydantic import Field
+
+from moa_graph.calls.budget import Unit, bytes_of, most_of_one_call
+from moa_graph.calls.call import Surroundings, ask
+from moa_graph.calls.request import Request
+from moa_graph.calls.round import Round
+from moa_graph.description import Seconds
+from moa_graph.errors import TooFewProposals
+from moa_graph.models.catalogue import Member
+from moa_graph.options import Options
+from moa_graph.stages.base import Scene, Seat, Site, Stage
+from moa_graph.stages.node import Node
+from moa_graph.stages.plan import Plan, chosen, round_key
+from moa_graph.stages.resume import finished_siblings
+from moa_graph.state import Call, MoaState, Record, live, merge_by_id
+from moa_graph.views import Prompt
+
+__all__ = ["FanOut", "Gathered", "closing_update", "reasons", "with_gathered"]
+
+Gathered = tuple[list[Record], list[Call]]
+
+
+class FanOut(Stage):
+    """A stage that asks each of its slots once for every sample, all at the same time."""
+
+    record_kind: ClassVar[str] = "proposal"
+
+    timeout: Seconds | None = Field(
+        default=60.0, gt=0, description="For one answer, retries included; a slot's own wins."
+    )
+    cap: int = Field(default=32_000, ge=200, description="Most characters of an answer that are kept: head and tail.")
+
+    @abstractmethod
+    def prompt(self, seat: Seat, scene: Scene) -> Prompt:
+        """What the model in ``seat`` is shown."""
+
+    def closes_at(self, options: Options) -> tuple[int | None, float]:
+        """Live records that close the round (None: all), and the grace in seconds after that."""
+        return None, 0.0
+
+    def add_to(self, graph: StateGraph[Any, Any, Any, Any], site: Site) -> tuple[list[str], str]:
+        """A node for each slot, and the join."""
+        join = f"{site.name}/join"
+        for seat in site.seats:
+            graph.add_node(seat.node, Node(self._worker(site, seat)))
+            graph.add_edge(seat.node, join)
+        graph.add_node(join, Node(self._join(site)))
+        return [seat.node for seat in site.seats], join
+
+    def units(self, site: Site, scene: Scene, expected: int | None = None) -> list[Unit]:
+        """One unit a sample."""
+        return [
+            unit for seat in chosen(site.seats, scene.options) for unit in self._units_of(site, seat, scene, expected)
+        ]
+
+    def _units_of(self, site: Site, seat: Seat, scene: Scene, expected: int | None) -> list[Unit]:
+        members = site.plan.members_of(seat, self, scene.options)
+        prompt_bytes = bytes_of(self.prompt(seat, scene).messages())
+        needs = [
+            most_of_one_call(prompt_bytes + (expected or 0), member.settings.max_tokens, member.price)
+            for member in members
+        ]
+        dearest = max(needs, key=lambda need: (need["usd"] or 0.0, need["tokens"] or 0))
+        more = seat.slot.tries * len(members) - 1
+        present = scene.own_live()
+        return [
+            Unit(seat.record(sample), needs[0], dearest, more)
+            for sample in range(seat.slot.samples)
+            if seat.record(sample) not in present
+        ]
+
+    def _worker(
+        self, site: Site, seat: Seat
+    ) -> Callable[[MoaState, RunnableConfig], Coroutine[Any, Any, dict[str, Any]]]:
+        async def work(state: MoaState, config: RunnableConfig) -> dict[str, Any]:
+            options = site.plan.options_of()
+            if seat not in chosen(site.seats, options):
+                return {}
+            records, ledger = await self.ask_seat(seat, Scene(site, state, options), config)
+            return {"records": records, "ledger": ledger}
+
+        return work
+
+    async def ask_seat(self, seat: Seat, scene: Scene, config: RunnableConfig) -> Gathered:
+        """Asks the samples of a slot that the turn doesn't have yet."""
+        present = scene.own_live()
+        missing = [sample for sample in range(seat.slot.samples) if seat.record(sample) not in present]
+        if not missing:
+            return [], []
+        prompt = self.prompt(seat, scene)
+        members = scene.site.plan.members_of(seat, self, scene.options)
+        requests = [self.request(seat, scene, sample, members, prompt) for sample in missing]
+        runtime = get_runtime()
+        async with self._round(scene, config, runtime) as current:
+            around = surroundings(scene.site.plan, scene.state, config, runtime, current)
+            return await _side_by_side([_counted(request, around) for request in requests])
+
+    def request(self, seat: Seat, scene: Scene, sample: int, members: tuple[Member, ...], prompt: Prompt) -> Request:
+        """What is asked of a slot for one sample."""
+        slot = seat.slot
+        return Request(
+            record=seat.record(sample),
+            kind=self.record_kind,
+            stage=scene.site.name,
+            slot=seat.name,
+            node=seat.node,
+            sample=sample,
+            samples=slot.samples,
+            order=(scene.site.index, seat.index, sample),
+            members=members,
+            prompt=prompt,
+            tries=slot.tries,
+            timeout=slot.timeout or self.timeout,
+            partial=slot.partial,
+            answers=self.answers,
+            cap=self.cap,
+        )
+
+    def _round(self, scene: Scene, config: RunnableConfig, runtime: Runtime[Any]) -> AbstractAsyncContextManager[Round]:
+        async def make() -> Round:
+            quorum, grace = self.closes_at(scene.options)
+            present = scene.own_live()
+            if quorum is not None:
+                before = await finished_siblings(config, runtime, scene.site.name)
+                present = {**present, **{record["id"]: record for record in live(before)}}
+            time = scene.state["turn"].get("time")
+            return Round(quorum, grace, time, live=len(present), control=runtime.control)
+
+        return scene.site.plan.rounds.join(round_key(runtime, scene.site.name), make)
+
+    def _join(self, site: Site) -> Callable[[MoaState, RunnableConfig], Coroutine[Any, Any, dict[str, Any]]]:
+        async def close(state: MoaState, config: RunnableConfig) -> dict[str, Any]:
+            runtime = get_runtime()
+            scene = Scene(site, state, site.plan.options_of(runtime))
+            seconds = site.plan.rounds.leave(round_key(runtime, site.name))
+            asked_again: Gathered = ([], [])
+            if seconds is None and self._falls_short(scene):
+                # No slot ran in this run: it goes on after a failure, so that the failed slots are asked again.
+                asked_again = await self._ask_again(scene, config)
+                seconds = site.plan.rounds.leave(round_key(runtime, site.name))
+                scene = Scene(site, with_gathered(state, asked_again), scene.options)
+            if self._falls_short(scene):
+                raise self._too_few(scene)
+            return {**closing_update(self, scene, runtime, seconds), **_as_update(asked_again)}
+
+        return close
+
+    async def _ask_again(self, scene: Scene, config: RunnableConfig) -> Gathered:
+        seats = chosen(scene.site.seats, scene.options)
+        turn = scene.site.plan.open(scene.site.index, scene.state, scene.options)
+        state: MoaState = {**scene.state, "turn": {**scene.state["turn"], **turn}}
+        again = Scene(scene.site, state, scene.options)
+        return await _side_by_side([self.ask_seat(seat, again, config) for seat in seats])
+
+    def _falls_short(self, scene: Scene) -> bool:
+        """Whether there are too few live proposals to go on with, here and in the stages before."""
+        if not self.proposes or len(live(scene.own_records())) >= scene.site.plan.min_live:
+            return False
+        return not scene.proposals()
+
+    def _too_few(self, scene: Scene) -> TooFewProposals:
+        own = scene.own_records()
+        return TooFewProposals(scene.site.name, len(live(own)), scene.site.plan.min_live, reasons(own))
+
+
+def closing_update(stage: Stage, scene: Scene, runtime: Runtime[Any], seconds: float | None) -> dict[str, Any]:
+    """What a stage that ends writes: the time it took, and what the next stage is handed. Tells its event."""
+    own = scene.own_records()
+    if seconds is None:
+        seconds = max((record["seconds"] for record in own), default=0.0)
+    turn = scene.state["turn"]
+    turn = {**turn, "active": turn.get("active", 0.0) + seconds}
+    state: MoaState = {**scene.state, "turn": turn}
+    turn = {**turn, **scene.site.plan.open(scene.site.index + 1, state, scene.options)}
+    alive = len(live(own))
+    runtime.stream_writer(
+        {
+            "type": "stage_finished",
+            "mixture": scene.site.plan.mixture,
+            "stage": scene.site.name,
+            "live": alive,
+            "failed": len(own) - alive,
+            "seconds": seconds,
+            "end": turn.get("end"),
+        }
+    )
+    return {"turn": turn}
+
+
+def surroundings(
+    plan: Plan, state: MoaState, config: RunnableConfig, runtime: Runtime[Any], current: Round
+) -> Surroundings:
+    """What the calls of the running node share."""
+    grants = state["turn"].get("grants") or None
+    return Surroundings(plan.mixture, config, runtime.stream_writer, current, plan.store, grants)
+
+
+def reasons(records: Sequence[Record]) -> list[str]:
+    """A line for each failed record: its slot, the kind of failure, and the provider's own words."""
+    return [
+        f"{record['stage']}/{record['slot']}: {record['failure']['kind']}: {record['failure']['message']}"
+        for record in records
+        if record["failure"] is not None
+    ]
+
+
+async def _counted(request: Request, around: Surroundings) -> Gathered:
+    record, calls = await ask(request, around)
+    if record["status"] == "live":
+        around.round.count_live()
+    return [record], calls
+
+
+async def _side_by_side(asking: Sequence[Coroutine[Any, Any, Gathered]]) -> Gathered:
+    """Runs them at the same time; all of them end with this, whatever happens."""
+    if len(asking) == 1:
+        return await asking[0]
+    async with asyncio.TaskGroup() as group:
+        tasks = [group.create_task(one) for one in asking]
+    gathered = [task.result() for task in tasks]
+    return [record for records, _ in gathered for record in records], [call for _, calls in gathered for call in calls]
+
+
+def with_gathered(state: MoaState, gathered: Gathered) -> MoaState:
+    """The state as it will be once ``gathered`` is written."""
+    records, calls = gathered
+    return {
+        **state,
+        "records": merge_by_id(state.get("records"), records),
+        "ledger": merge_by_id(state.get("ledger"), calls),
+    }
+
+
+def _as_update(gathered: Gathered) -> dict[str, Any]:
+    records, calls = gathered
+    return {"records": records, "ledger": calls} if records else {}

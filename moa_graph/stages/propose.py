@@ -1,0 +1,55 @@
+"""Propose: several models answer side by side; from the second layer on, seeing the answers of the layer before.
+
+Source: Wang et al. 2024, arXiv 2406.04692, section 2.2.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from pydantic import Field
+
+from moa_graph.description import Seconds, Slot
+from moa_graph.options import Options
+from moa_graph.stages.base import Scene, Seat, register
+from moa_graph.stages.fan_out import FanOut
+from moa_graph.stages.instruction import AGGREGATE_AND_SYNTHESIZE
+from moa_graph.views import Prompt
+
+__all__ = ["Propose"]
+
+
+@register
+class Propose(FanOut):
+    """Every slot answers the conversation; in later layers it is shown the last layer's live proposals."""
+
+    kind: ClassVar[str] = "propose"
+    proposes: ClassVar[bool] = True
+    record_kind: ClassVar[str] = "proposal"
+
+    slots: tuple[Slot, ...] = Field(min_length=1, description="The models that answer side by side.")
+    quorum: int | None = Field(default=None, ge=1, description="Live proposals that close the stage; default: all.")
+    grace: Seconds = Field(default=0.0, description="Seconds that the stage waits for the others after its quorum.")
+    instruction: str = Field(
+        default=AGGREGATE_AND_SYNTHESIZE,
+        description="What a model is told about the proposals that it is shown.",
+    )
+
+    def all_slots(self) -> tuple[Slot, ...]:
+        """The models that answer side by side."""
+        return self.slots
+
+    def check(self) -> None:
+        """A quorum above the number of proposals could never be reached."""
+        most = sum(slot.samples for slot in self.slots)
+        if self.quorum is not None and self.quorum > most:
+            raise ValueError(f"quorum: {self.quorum} live proposals can't come from {most} slot(s) and samples")
+
+    def closes_at(self, options: Options) -> tuple[int | None, float]:
+        """The quorum and its grace, as the run or the mixture says."""
+        return options.quorum or self.quorum, self.grace if options.grace is None else options.grace
+
+    def prompt(self, seat: Seat, scene: Scene) -> Prompt:
+        """The conversation, with the last layer's live proposals if there is one."""
+        references = tuple(record["text"] for record in scene.proposals())
+        return Prompt(scene.conversation, self.instruction, references, role=seat.slot.role)

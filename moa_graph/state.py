@@ -1,0 +1,208 @@
+"""The graph's state: the conversation, and plain JSON about the present turn.
+
+Everything outside ``messages`` is plain JSON, so that checkpoints, Studio's edits and other languages can read it.
+Every channel has a reducer, so that nodes that run side by side may all write, and two mixtures can stand in one graph.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Annotated, Any, Literal, NotRequired
+
+from langchain_core.messages import AnyMessage
+from langgraph.graph.message import add_messages
+from typing_extensions import TypedDict
+
+__all__ = [
+    "Call",
+    "Failure",
+    "FailureKind",
+    "Grant",
+    "Input",
+    "MoaState",
+    "Output",
+    "Record",
+    "Turn",
+    "Usage",
+    "latest_live",
+    "live",
+    "of_stage",
+]
+
+FailureKind = Literal[
+    "timeout",
+    "rate_limited",
+    "refused",
+    "empty",
+    "truncated",
+    "cut",
+    "over_budget",
+    "context_overflow",
+    "bad_request",
+    "auth",
+    "server",
+    "connection",
+]
+
+
+class Usage(TypedDict):
+    """Tokens of one call. ``cached`` prompt tokens are part of ``input``."""
+
+    input: int
+    output: int
+    cached: int
+
+
+class Failure(TypedDict):
+    """Why a call gave nothing, in the provider's own words."""
+
+    kind: FailureKind
+    message: str
+
+
+class Call(TypedDict):
+    """One model request, as the ledger keeps it."""
+
+    id: str
+    record: str
+    stage: str
+    slot: str
+    sample: int
+    attempt: int
+    order: list[int]
+    """Place in the configured order: stage, slot, sample, attempt."""
+    model: str
+    provider: str
+    status: Literal["live", "failed"]
+    failure: Failure | None
+    hit: bool
+    usage: Usage | None
+    cost: float | None
+    """US dollars; None when the price or the usage is unknown."""
+    estimated: bool
+    """Whether usage and cost are estimates, as they are for calls that were cut off."""
+    charged: Grant
+    """What the call counts for in the budget: what was used, or what could have been where that isn't known."""
+    started: float
+    seconds: float
+
+
+class Record(TypedDict):
+    """What one slot gave for one sample: a success or a typed failure."""
+
+    id: str
+    kind: str
+    stage: str
+    slot: str
+    sample: int
+    order: list[int]
+    """Place in the configured order: stage, slot, sample."""
+    model: str
+    status: Literal["live", "failed"]
+    text: str
+    failure: Failure | None
+    notes: list[str]
+    """What a reader should know: truncated, references cut, parameters dropped, a fallback that answered."""
+    usage: Usage | None
+    cost: float | None
+    started: float
+    seconds: float
+    message_id: NotRequired[str]
+    """Identity of the message whose tokens were streamed, for records that may become the answer."""
+    data: NotRequired[Any]
+    """Structured content of a decision: a score, a ranking, a route."""
+
+
+class Grant(TypedDict):
+    """A part of the budget: model requests, tokens, US dollars. None where there is no limit."""
+
+    calls: int | None
+    tokens: int | None
+    usd: float | None
+
+
+class Turn(TypedDict, total=False):
+    """Where the present turn stands. Written by ``prepare``, joins and ``finish`` only, one at a time."""
+
+    status: Literal["running", "answered"]
+    opened_with: list[str]
+    """Identities of the messages that this turn answers."""
+    active: float
+    """Seconds spent so far, without the time in which a person was waited for."""
+    time: float | None
+    """Seconds that the stage which comes next may take."""
+    grants: dict[str, Grant]
+    """Record identity to grant, for the stage which comes next."""
+    end: str | None
+    """Why the turn goes straight to its answer."""
+    degraded: list[str]
+    """Why the answer is less than what the mixture describes."""
+    resumed: bool
+    simulated: bool
+
+
+def merge_by_id(left: Sequence[Any] | None, right: Sequence[Any] | None) -> list[Any]:
+    """Records or calls by identity, the later one's fields winning, in the configured order whatever came first."""
+    merged: dict[str, dict[str, Any]] = {}
+    for entry in (*(left or ()), *(right or ())):
+        merged[entry["id"]] = {**merged.get(entry["id"], {}), **entry}
+    return sorted(merged.values(), key=lambda entry: entry["order"])
+
+
+def merge_turn(left: Turn | None, right: Turn | None) -> Turn:
+    """The fields of ``right`` over those of ``left``."""
+    return {**(left or {}), **(right or {})}
+
+
+def keep_last(left: Any, right: Any) -> Any:
+    """The later value."""
+    return right if right is not None else left
+
+
+class Input(TypedDict):
+    """All that a mixture needs: the conversation."""
+
+    messages: Annotated[list[AnyMessage], add_messages]
+
+
+class Output(TypedDict):
+    """What a run gives back: the conversation with its answer, the turn's records and its report."""
+
+    messages: Annotated[list[AnyMessage], add_messages]
+    records: Annotated[list[Record], merge_by_id]
+    report: Annotated[dict[str, Any], keep_last]
+
+
+class MoaState(TypedDict):
+    """The whole state of a mixture's graph."""
+
+    messages: Annotated[list[AnyMessage], add_messages]
+    records: Annotated[list[Record], merge_by_id]
+    ledger: Annotated[list[Call], merge_by_id]
+    turn: Annotated[Turn, merge_turn]
+    report: Annotated[dict[str, Any], keep_last]
+
+
+def of_stage(records: Iterable[Record], stage: str) -> list[Record]:
+    """The records of the stage with this name."""
+    return [record for record in records if record["stage"] == stage]
+
+
+def live(records: Iterable[Record]) -> list[Record]:
+    """The records that hold an answer."""
+    return [record for record in records if record["status"] == "live"]
+
+
+def latest_live(state: Mapping[str, Any], stages: Sequence[str], min_live: int) -> list[Record]:
+    """The live proposals of the last of ``stages`` that has at least ``min_live`` of them.
+
+    Args:
+        state: The graph's state.
+        stages: Names of stages, in order.
+        min_live: Fewest live proposals that a stage must have to be shown.
+    """
+    for stage in reversed(stages):
+        found = live(of_stage(state.get("records") or (), stage))
+        if len(found) >= max(min_live, 1):
+            return found
+    return []

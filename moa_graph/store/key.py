@@ -1,0 +1,123 @@
+"""What makes two model calls the same call: all that the answer depends on, and nothing secret or random."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+from langchain_core.messages import AIMessage, BaseMessage, ChatMessage, ToolMessage
+
+from moa_graph.errors import MixtureError
+from moa_graph.store.secret_names import without_credentials, without_secrets
+
+__all__ = ["CallIdentity", "message_record"]
+
+KEY_VERSION = 1
+"""Part of every key: raised when a field's meaning changes, so that no old entry is taken for a new one."""
+
+_RANDOM_BLOCK_ID = "lc_"
+"""How the ids begin that LangChain makes up for content blocks, anew in every run."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class CallIdentity:
+    """One model call, told from every other by its :attr:`key`.
+
+    Args:
+        model: Reference of the model, ``provider:name``.
+        stage: Name of the stage, such as ``layer_1``.
+        slot: Name of the slot in its stage.
+        sample: Index of the sample in its slot: six samples are six entries.
+        messages: What the model is sent, as :func:`message_record` gives it.
+        parameters: Temperature, max_tokens, tool choice and whatever else the request holds. Those that are
+            None count as not given; those named like keys, tokens and headers are left out of the key.
+        base_url: Address of the server, if not the provider's own.
+        tools: Schemas of the tools that the model may call.
+        response_format: Schema or mode that the answer must follow.
+    """
+
+    model: str
+    stage: str
+    slot: str
+    sample: int = 0
+    messages: Sequence[Mapping[str, Any]] = field(repr=False)
+    parameters: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    base_url: str | None = field(default=None, repr=False)
+    tools: Sequence[Mapping[str, Any]] = field(default=(), repr=False)
+    response_format: Any = field(default=None, repr=False)
+
+    @cached_property
+    def key(self) -> str:
+        """The hash that the call is stored under.
+
+        Raises:
+            MixtureError: A field holds something that isn't plain JSON, so that equal calls can't be told.
+        """
+        fields = {
+            "version": KEY_VERSION,
+            "model": self.model,
+            "base_url": self.base_url and without_credentials(self.base_url),
+            "stage": self.stage,
+            "slot": self.slot,
+            "sample": self.sample,
+            "parameters": without_secrets({k: v for k, v in self.parameters.items() if v is not None}),
+            "messages": self.messages,
+            "tools": self.tools,
+            "response_format": self.response_format,
+        }
+        canonical = json.dumps(_canonical(fields, self.model), sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(canonical.encode("ascii")).hexdigest()
+
+    def __str__(self) -> str:
+        return f"stage {self.stage}, slot {self.slot}, sample {self.sample}, model {self.model}"
+
+
+def _canonical(value: Any, where: str) -> Any:
+    """``value`` as JSON, the same for equal values: 1.0 is written 1, tuples are lists, names are text."""
+    if value is None or isinstance(value, str | bool | int):
+        return value
+    if isinstance(value, float) and math.isfinite(value):
+        return int(value) if value.is_integer() else value
+    if isinstance(value, Mapping):
+        return {str(name): _canonical(inner, f"{where}.{name}") for name, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_canonical(inner, f"{where}[{index}]") for index, inner in enumerate(value)]
+    kind = type(value).__name__
+    raise MixtureError(f"{where}: a {kind} can't be part of a stored call; give plain JSON, or run without a store")
+
+
+def message_record(message: BaseMessage) -> dict[str, Any]:
+    """What a model reads of ``message``, as plain JSON; its id and metadata differ between runs."""
+    record: dict[str, Any] = {"role": _role(message), "content": _content(message)}
+    if message.name:
+        record["name"] = message.name
+    if isinstance(message, AIMessage):
+        calls = [*message.tool_calls, *message.invalid_tool_calls]
+        if calls:
+            record["tool_calls"] = [{part: call.get(part) for part in ("id", "name", "args")} for call in calls]
+    if isinstance(message, ToolMessage):
+        record["tool_call_id"] = message.tool_call_id
+    return record
+
+
+def _role(message: BaseMessage) -> str:
+    if isinstance(message, ChatMessage):
+        return message.role
+    return message.type.removesuffix("MessageChunk").lower()
+
+
+def _content(message: BaseMessage) -> str | list[Any]:
+    if isinstance(message.content, str):
+        return message.content
+    return [_without_random_id(block) for block in message.content]
+
+
+def _without_random_id(block: Any) -> Any:
+    if isinstance(block, dict) and str(block.get("id", "")).startswith(_RANDOM_BLOCK_ID):
+        return {name: value for name, value in block.items() if name != "id"}
+    return block

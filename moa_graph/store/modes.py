@@ -1,0 +1,215 @@
+"""The store: whether a call's answer comes from a backend or from its model."""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from types import TracebackType
+from typing import Literal, Self, TypeVar, get_args
+
+from moa_graph.errors import MixtureError, StoreMiss
+from moa_graph.store.backend import Backend
+from moa_graph.store.entry import Entry
+from moa_graph.store.flights import Flights
+from moa_graph.store.jsonl import JSONLBackend
+from moa_graph.store.key import CallIdentity
+from moa_graph.store.memory import MemoryBackend
+from moa_graph.store.sqlite import SQLiteBackend
+
+__all__ = ["Missing", "Mode", "Store", "open_store"]
+
+Mode = Literal["off", "cache", "record", "replay"]
+Missing = Literal["call", "fail"]
+Reply = TypeVar("Reply")
+
+_BACKENDS: dict[str, Callable[[Path], Backend]] = {
+    ".sqlite": SQLiteBackend,
+    ".sqlite3": SQLiteBackend,
+    ".db": SQLiteBackend,
+    ".jsonl": JSONLBackend,
+}
+
+_log = logging.getLogger(__name__)
+
+
+class Store:
+    """Answers model calls from stored entries, or stores what the model answers, as its mode says.
+
+    ==========  ==============================================================================================
+    ``off``     Every call is made; nothing is read or stored.
+    ``cache``   A call that is stored, and not older than ``ttl``, is not made; any other is made and stored.
+    ``record``  Every call is made and stored, in place of an earlier entry.
+    ``replay``  A stored call is not made; one that is missing is made (``missing="call"``) or is an error
+                (``"fail"``). Nothing is stored: a recording stays as it was recorded.
+    ==========  ==============================================================================================
+
+    In every mode but ``off``, equal calls in flight at once on one event loop are one call.
+
+    Args:
+        backend: Where entries are kept. The store closes it.
+        mode: As above.
+        ttl: Age in seconds from which a cached entry counts as missing; default: never.
+        missing: What a replay does about a call that was never recorded.
+        clock: Gives the UNIX time in seconds.
+
+    Raises:
+        MixtureError: An argument is out of its bounds.
+    """
+
+    def __init__(
+        self,
+        backend: Backend,
+        mode: Mode = "cache",
+        *,
+        ttl: float | None = None,
+        missing: Missing = "fail",
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        _check(mode, ttl, missing)
+        self.backend = backend
+        self.mode = mode
+        self.ttl = ttl
+        self.missing = missing
+        self._clock = clock
+        self._flights = Flights()
+
+    async def once(
+        self,
+        identity: CallIdentity,
+        call: Callable[[], Awaitable[tuple[Reply, Entry | None]]],
+        restore: Callable[[Entry], Reply],
+    ) -> tuple[Reply, bool]:
+        """The reply to a call: stored, shared with an equal call in flight, or fresh.
+
+        A stored or shared reply is a hit: it costs this caller nothing. Of those that share a fresh reply
+        exactly one has no hit, so that its cost is counted once, also when the caller that began the call was
+        cancelled.
+
+        Args:
+            identity: The call.
+            call: Makes it. Returns the reply and the entry to store; None for a reply that isn't a whole
+                success. Runs in the context of the caller that came first, and goes on if that is cancelled
+                while others wait.
+            restore: Makes a reply from an entry.
+
+        Returns:
+            The reply, not to be changed since others may hold it, and whether it was a hit.
+
+        Raises:
+            StoreMiss: Replaying, and the call was never recorded.
+            MixtureError: The call can't have a key: see :attr:`CallIdentity.key`.
+            Exception: Whatever ``call`` raises.
+        """
+        if self.mode == "off":
+            reply, _ = await call()
+            return reply, False
+
+        async def answer() -> tuple[Reply, bool]:
+            entry = await self._stored(identity)
+            if entry is not None:
+                return restore(entry), True
+            return await self._call_and_store(identity, call), False
+
+        (reply, was_stored), first = await self._flights.join(identity.key, answer)
+        return reply, was_stored or not first
+
+    async def _stored(self, identity: CallIdentity) -> Entry | None:
+        """The entry that answers the call; None if the call is to be made."""
+        if self.mode == "record":
+            return None
+        must_hit = self.mode == "replay" and self.missing == "fail"
+        try:
+            entry = await self.backend.get(identity.key)
+        except OSError as error:
+            if must_hit:
+                raise StoreMiss(f"The recording can't be read ({error}), needed for {identity}") from error
+            _log.warning("the store can't be read, so the model is called: %s", error)
+            return None
+        if entry is None and must_hit:
+            raise StoreMiss(
+                f"No recorded call for {identity}. It was never recorded, or what it is asked has changed: "
+                "record again, or replay with missing=call."
+            )
+        return entry if entry is None or self._is_fresh(entry) else None
+
+    def _is_fresh(self, entry: Entry) -> bool:
+        return self.ttl is None or self._clock() - entry["created"] < self.ttl
+
+    async def _call_and_store(
+        self, identity: CallIdentity, call: Callable[[], Awaitable[tuple[Reply, Entry | None]]]
+    ) -> Reply:
+        reply, entry = await call()
+        if entry is not None and self.mode != "replay":
+            try:
+                await self.backend.put(identity.key, entry)
+            except OSError as error:
+                # The answer is paid for: losing it too would help nobody.
+                _log.warning("the call of %s is not stored: %s", identity, error)
+        return reply
+
+    async def aclose(self) -> None:
+        """Closes the backend."""
+        await self.backend.aclose()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+
+def _check(mode: str, ttl: float | None, missing: str) -> None:
+    if mode not in get_args(Mode):
+        raise MixtureError(f"store: mode {mode!r} is unknown; it is one of {', '.join(get_args(Mode))}")
+    if missing not in get_args(Missing):
+        raise MixtureError(f"store: missing={missing!r} is unknown; it is one of {', '.join(get_args(Missing))}")
+    if ttl is not None and mode != "cache":
+        raise MixtureError(f"store: ttl is for mode cache, and the mode is {mode}; leave it out")
+    if ttl is not None and not ttl > 0:
+        raise MixtureError(f"store: ttl is {ttl} seconds; it must be more than 0, or left out for no limit")
+
+
+def open_store(
+    where: str | os.PathLike[str] | Store,
+    mode: Mode = "cache",
+    *,
+    ttl: float | None = None,
+    missing: Missing = "fail",
+) -> Store:
+    """The store at ``where``.
+
+    Args:
+        where: ``":memory:"``, a SQLite file (``.sqlite``, ``.sqlite3``, ``.db``) or a text file (``.jsonl``).
+            A store is given back as it is, with the mode that it was made with.
+        mode: What it is used for; with ``mode``, ``ttl`` and ``missing`` see :class:`Store`.
+        ttl: Age in seconds from which a cached entry counts as missing; default: never.
+        missing: What a replay does about a call that was never recorded.
+
+    Raises:
+        MixtureError: The name ends otherwise, the file can't be written, or there is nothing to replay.
+    """
+    if isinstance(where, Store):
+        return where
+    _check(mode, ttl, missing)
+    return Store(_open_backend(where, mode), mode, ttl=ttl, missing=missing)
+
+
+def _open_backend(where: str | os.PathLike[str], mode: Mode) -> Backend:
+    if where == ":memory:":
+        return MemoryBackend()
+    path = Path(where).expanduser()
+    if path.suffix not in _BACKENDS:
+        raise MixtureError(f"store: {str(where)!r} must be :memory: or a file named *{', *'.join(_BACKENDS)}")
+    if mode == "off":
+        return MemoryBackend()
+    try:
+        path.open("rb" if mode == "replay" else "ab").close()
+    except OSError as error:
+        what_to_do = "record it first" if mode == "replay" else "name a file in a folder that can be written"
+        raise MixtureError(f"store {path}: {error.strerror}; {what_to_do}") from error
+    return _BACKENDS[path.suffix](path)

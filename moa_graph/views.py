@@ -1,0 +1,211 @@
+"""What a model is shown of other models' answers: numbered, unnamed, fenced and fitted to its window.
+
+References enter a system message: appended to the one that is there, otherwise put before the conversation. The
+user's turns stay untouched. A reference is untrusted text, so each stands between fence lines with a delimiter that is
+derived from a hash of all of them: equal references give equal prompts, yet none of them can know its own fence.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from langchain_core.messages import BaseMessage, HumanMessage, SystemMessage
+
+__all__ = [
+    "CHARACTERS_PER_TOKEN",
+    "Prompt",
+    "VisibleStream",
+    "cut_middle",
+    "fence",
+    "fit",
+    "read_references",
+    "visible_text",
+]
+
+CHARACTERS_PER_TOKEN = 4
+"""The usual estimate for English text. Estimates are marked as such wherever they are shown."""
+
+SHORTEST_REFERENCE = 200
+"""Characters below which a reference isn't cut further, but left out."""
+
+FENCE_CHARACTERS = 80
+"""Room for the two fence lines of a reference."""
+
+_REASONING = re.compile(r"<think(?:ing)?>.*?(?:</think(?:ing)?>|\Z)", re.DOTALL | re.IGNORECASE)
+_HEADLESS_REASONING = re.compile(r"\A.*?</think(?:ing)?>", re.DOTALL | re.IGNORECASE)
+_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
+_UNFINISHED_TAG = re.compile(r"</?[a-z]{0,8}\Z", re.IGNORECASE)
+
+
+def visible_text(text: str) -> str:
+    """``text`` as a reader is meant to see it: without reasoning blocks and control characters.
+
+    Some servers leave out a reasoning block's opening tag, since it stands in their prompt: what comes before a closing
+    tag without an opening one is reasoning too.
+    """
+    if "think" in text.lower():
+        text = _HEADLESS_REASONING.sub("", _REASONING.sub("", text))
+    return _CONTROL.sub("", text).strip()
+
+
+class VisibleStream:
+    """The visible part of a text that comes in pieces; all that it gives together is ``visible_text`` of the whole."""
+
+    def __init__(self) -> None:
+        self.text = ""
+        self.shown = ""
+
+    def feed(self, piece: str) -> str | None:
+        """What ``piece`` adds to the visible text; None where it shows that what came before was reasoning."""
+        self.text += piece
+        unfinished = _UNFINISHED_TAG.search(self.text)
+        return self._show(self.text[: unfinished.start()] if unfinished else self.text)
+
+    def finish(self) -> str | None:
+        """What was held back until it was clear that nothing follows."""
+        return self._show(self.text)
+
+    def _show(self, text: str) -> str | None:
+        visible = visible_text(text)
+        if not visible.startswith(self.shown):
+            return None
+        added = visible[len(self.shown) :]
+        self.shown = visible
+        return added
+
+
+def cut_middle(text: str, limit: int) -> str:
+    """``text`` in at most ``limit`` characters: head and tail kept, with a note of what was left out between."""
+    if len(text) <= limit:
+        return text
+    note = f"\n[... {len(text) - limit} characters left out ...]\n"
+    kept = max(limit - len(note), 0)
+    head = (kept + 1) // 2
+    return text[:head] + note[: limit - kept] + text[len(text) - (kept - head) :]
+
+
+def fence(texts: Sequence[str], title: str = "response") -> str:
+    """``texts`` one after another, numbered from 1, each between fence lines that none of them contains."""
+    mark = _delimiter(texts)
+    return "\n\n".join(
+        f"<<{title} {number} | {mark}>>\n{text}\n<<end of {title} {number} | {mark}>>"
+        for number, text in enumerate(texts, start=1)
+    )
+
+
+def _delimiter(texts: Sequence[str]) -> str:
+    digest = hashlib.sha256("\x00".join(texts).encode("utf-8", "surrogatepass"))
+    while any(digest.hexdigest()[:12] in text for text in texts):
+        digest.update(b"again")
+    return digest.hexdigest()[:12]
+
+
+_FENCED = re.compile(
+    r"^<<(?P<title>[\w ]+) (?P<number>\d+) \| (?P<mark>[0-9a-f]{12})>>\n"
+    r"(?P<text>.*?)\n<<end of (?P=title) (?P=number) \| (?P=mark)>>$",
+    re.DOTALL | re.MULTILINE,
+)
+
+
+def read_references(text: str) -> list[str]:
+    """The fenced texts in a message, in order; the reverse of :func:`fence`."""
+    found = list(_FENCED.finditer(text))
+    return [match["text"] for match in found if match["mark"] == found[0]["mark"]]
+
+
+def fit(references: Sequence[str], characters: int) -> tuple[str, ...]:
+    """``references`` in at most ``characters`` together: the longest are cut first, to one common length.
+
+    References that would be left with less than 200 characters each are left out, from the last.
+    """
+    kept = list(references)
+    while kept and sum(map(len, kept)) > characters and len(kept) * SHORTEST_REFERENCE > characters:
+        kept.pop()
+    if sum(map(len, kept)) <= characters:
+        return tuple(kept)
+    longest = _common_length(kept, characters)
+    return tuple(cut_middle(text, longest) for text in kept)
+
+
+def _common_length(texts: Sequence[str], characters: int) -> int:
+    """The largest length L for which cutting every text to L makes them fit."""
+    remaining, lengths = characters, sorted(map(len, texts))
+    for index, length in enumerate(lengths):
+        share = remaining // (len(lengths) - index)
+        if length > share:
+            return share
+        remaining -= length
+    return lengths[-1]
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """A conversation, and what a model is told and shown beside it.
+
+    Args:
+        conversation: The user's turns and the answers to them, with a system message in front or without.
+        instruction: Text for the system message. Not added where ``references`` was given empty.
+        references: Other models' answers; None for a prompt that is about no references.
+        title: What a reference is called in its fence.
+        role: Instruction that only this slot is given.
+    """
+
+    conversation: tuple[BaseMessage, ...]
+    instruction: str = ""
+    references: tuple[str, ...] | None = None
+    title: str = "response"
+    role: str | None = None
+
+    def messages(self) -> list[BaseMessage]:
+        """What the model is sent (Wang et al. 2024, arXiv 2406.04692, section 2.2)."""
+        additions = [self.role] if self.role else []
+        if self.references:
+            additions.append(f"{self.instruction}\n\n{fence(self.references, self.title)}")
+        elif self.references is None and self.instruction:
+            additions.append(self.instruction)
+        if not additions:
+            return list(self.conversation)
+        first, rest = self.conversation[0], self.conversation[1:]
+        if isinstance(first, SystemMessage):
+            return [SystemMessage("\n\n".join([first.text, *additions]), id=first.id), *rest]
+        return [SystemMessage("\n\n".join(additions)), first, *rest]
+
+    @property
+    def characters(self) -> int:
+        """Length of all that is sent."""
+        shown = sum(len(reference) + FENCE_CHARACTERS for reference in self.references or ())
+        said = sum(len(str(message.content)) for message in self.conversation)
+        return said + shown + len(self.instruction) + len(self.role or "")
+
+    def fitted(self, characters: int) -> Prompt:
+        """This prompt in about ``characters``, as far as that goes without touching the user's last turn.
+
+        References are cut first, the longest before the others; then the oldest turns are left out; then references.
+        """
+        if self.characters <= characters:
+            return self
+        fewest = min(len(self.references or ()), 1) * (SHORTEST_REFERENCE + FENCE_CHARACTERS)
+        shorter = self
+        while self._without_references(shorter) + fewest > characters and shorter._oldest_turn_ends():
+            shorter = replace(shorter, conversation=shorter._without_oldest_turn())
+        if shorter.references:
+            room = characters - self._without_references(shorter)
+            room -= FENCE_CHARACTERS * len(shorter.references)
+            shorter = replace(shorter, references=fit(shorter.references, max(room, 0)))
+        return shorter
+
+    @staticmethod
+    def _without_references(prompt: Prompt) -> int:
+        return replace(prompt, references=()).characters
+
+    def _oldest_turn_ends(self) -> int | None:
+        """Where the second user's turn begins; None where there is only one left."""
+        turns = [index for index, message in enumerate(self.conversation) if isinstance(message, HumanMessage)]
+        return turns[1] if len(turns) > 1 else None
+
+    def _without_oldest_turn(self) -> tuple[BaseMessage, ...]:
+        kept = self.conversation[:1] if isinstance(self.conversation[0], SystemMessage) else ()
+        return (*kept, *self.conversation[self._oldest_turn_ends() or 0 :])
