@@ -6,33 +6,72 @@ import re
 from typing import Annotated, Any, Literal
 
 from langchain_core.language_models import BaseChatModel
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, InstanceOf, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    GetJsonSchemaHandler,
+    PlainSerializer,
+    PlainValidator,
+    SerializerFunctionWrapHandler,
+    WithJsonSchema,
+    model_serializer,
+    model_validator,
+)
+from pydantic_core import CoreSchema
 
 __all__ = ["Budget", "Description", "Model", "ModelSettings", "Price", "Seconds", "Slot"]
 
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 
+_DURATION = r"^\s*([0-9]+(?:\.[0-9]+)?)\s*(ms|s|m|h)?\s*$"
+
+_NODE_NAME = r"^[^:|\x00-\x1f]+$"
+"""LangGraph's own marks can't be part of a node's name."""
+
 
 def _seconds(value: Any) -> Any:
     if not isinstance(value, str):
         return value
-    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*(ms|s|m|h)?\s*", value)
+    match = re.fullmatch(_DURATION, value)
     if match is None:
         raise ValueError(f"{value!r} is no duration: write seconds as a number, or 500ms, 2s, 1.5m, 1h")
     return float(match[1]) * _UNITS[match[2] or "s"]
 
 
-Seconds = Annotated[float, BeforeValidator(_seconds, json_schema_input_type=float | str), Field(ge=0)]
+Seconds = Annotated[
+    float,
+    BeforeValidator(_seconds, json_schema_input_type=float | Annotated[str, Field(pattern=_DURATION)]),
+    Field(ge=0),
+]
 """A duration: a number of seconds, or text such as ``500ms``, ``2s``, ``1.5m``."""
 
 
 class Description(BaseModel):
     """Base of everything that a person may write: unknown fields are refused, values are frozen."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
-Model = str | InstanceOf[BaseChatModel]
+def _read_model(value: Any) -> Any:
+    if isinstance(value, BaseChatModel) or (isinstance(value, str) and value.strip()):
+        return value
+    raise ValueError(f"{value!r} is no model: write a name from `models` or provider:name, or give a chat model object")
+
+
+def _write_model(model: str | BaseChatModel) -> str:
+    if isinstance(model, str):
+        return model
+    raise ValueError(f"{type(model).__name__} is a chat model object, which can't be written: name it as provider:name")
+
+
+Model = Annotated[
+    str | BaseChatModel,
+    PlainValidator(_read_model),
+    PlainSerializer(_write_model, when_used="json"),
+    WithJsonSchema({"type": "string", "minLength": 1}),
+]
 """A name from ``models``, ``provider:name``, or in Python a chat model object."""
 
 
@@ -44,7 +83,25 @@ class Price(Description):
     cached_input: float | None = Field(default=None, ge=0, description="Cached prompt tokens; default: as input.")
 
 
-class ModelSettings(Description):
+class _WithModel(Description):
+    """Base of what may be written as its model alone."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_model(cls, value: Any) -> Any:
+        return {"model": value} if isinstance(value, str | BaseChatModel) else value
+
+    @model_serializer(mode="wrap")
+    def _to_model(self, write: SerializerFunctionWrapHandler) -> Any:
+        written = write(self)
+        return written["model"] if written.keys() == {"model"} else written
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, core: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        return {"anyOf": [{"type": "string", "minLength": 1}, handler(core)]}
+
+
+class ModelSettings(_WithModel):
     """One model, named once in ``models`` and used by that name.
 
     Keys are never part of a description: ``key_variable`` names the environment variable that holds one.
@@ -63,11 +120,11 @@ class ModelSettings(Description):
     window: int | None = Field(default=None, ge=1, description="Context window in tokens; overrides the known one.")
 
 
-class Slot(Description):
+class Slot(_WithModel):
     """One place in a stage that a model fills, with its parameters and number of samples."""
 
     model: Model = Field(description='A name from `models`, "provider:name", or a chat model object in Python.')
-    name: str | None = Field(default=None, pattern=r"^[^:|]+$", description="Name of its node; default: the model's.")
+    name: str | None = Field(default=None, pattern=_NODE_NAME, description="Name of its node; default: the model's.")
     samples: int = Field(default=1, ge=1, le=64, description="Answers asked of the model, each a proposal.")
     temperature: float | None = Field(default=None, ge=0, le=2)
     max_tokens: int | None = Field(default=None, ge=1)
@@ -78,12 +135,6 @@ class Slot(Description):
     partial: Literal["retry", "keep"] = Field(
         default="retry", description="What becomes of an answer whose stream stops in the middle."
     )
-
-    @model_validator(mode="before")
-    @classmethod
-    def _from_model(cls, value: Any) -> Any:
-        """A slot may be written as its model alone."""
-        return {"model": value} if isinstance(value, str | BaseChatModel) else value
 
 
 class Budget(Description):

@@ -7,7 +7,7 @@ import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from langgraph.graph import END, START, StateGraph
 
@@ -136,28 +136,26 @@ def _wire(graph: MoaGraph, plan: Plan) -> None:
     before = "prepare"
     placed_nodes = [placed.stage.add_to(graph, placed.site) for placed in plan.stages]
     graph.add_node("finish", Node(Finish(plan)))
+    ends = {"finish": ["finish"], "last stage": placed_nodes[-1][0]}
+    leave: Literal["finish", "last stage"] | None = None
     for placed, (entries, exit_node) in zip(plan.stages, placed_nodes, strict=True):
-        _connect(
-            graph,
-            before,
-            entries,
-            may_end=placed.site.index > 0 and plan.stages[placed.site.index - 1].stage.may_end(),
-        )
-        before = exit_node
-    graph.add_edge(before, "finish")
+        _connect(graph, before, entries, ends[leave] if leave else None)
+        before, leave = exit_node, placed.stage.may_end()
+    _connect(graph, before, ["finish"], None)
     graph.add_edge("finish", END)
 
 
-def _connect(graph: MoaGraph, before: str, entries: list[str], *, may_end: bool) -> None:
-    if not may_end:
+def _connect(graph: MoaGraph, before: str, entries: list[str], early: list[str] | None) -> None:
+    """Edges to the next stage, or by what ``turn.end`` says to where a run that ends early goes on."""
+    if early is None:
         for entry in entries:
             graph.add_edge(before, entry)
         return
 
     def route(state: MoaState) -> list[str]:
-        return ["finish"] if state["turn"].get("end") else entries
+        return early if state["turn"].get("end") else entries
 
-    graph.add_conditional_edges(before, route, [*entries, "finish"])
+    graph.add_conditional_edges(before, route, list(dict.fromkeys([*entries, *early])))
 
 
 def _seats(mixture: Mixture, catalogue: Catalogue) -> list[tuple[str, list[Seat]]]:

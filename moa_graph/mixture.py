@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 import yaml
-from langchain_core.language_models import BaseChatModel
 from pydantic import (
     BeforeValidator,
     Field,
@@ -54,11 +53,6 @@ AnyStage = Annotated[
 ]
 
 
-def _read_settings(value: Any) -> Any:
-    """A model may be written as its reference alone."""
-    return {"model": value} if isinstance(value, str | BaseChatModel) else value
-
-
 class Mixture(Description):
     """A mixture of models, as data. What can't work is refused with a message naming the field, before any call.
 
@@ -68,7 +62,7 @@ class Mixture(Description):
 
     schema_version: Literal[1] = Field(default=1, description="Version of this description's form.")
     name: str = Field(default="mixture", min_length=1, description="Shows in reports, traces and errors.")
-    models: dict[str, Annotated[ModelSettings, BeforeValidator(_read_settings)]] = Field(
+    models: dict[str, ModelSettings] = Field(
         default_factory=dict, description="Models named once, used by name."
     )
     stages: tuple[AnyStage, ...] = Field(min_length=1, description="The steps, in order.")

@@ -42,6 +42,7 @@ FailureKind = Literal[
     "auth",
     "server",
     "connection",
+    "malformed",
 ]
 
 
@@ -109,6 +110,8 @@ class Record(TypedDict):
     seconds: float
     message_id: NotRequired[str]
     """Identity of the message whose tokens were streamed, for records that may become the answer."""
+    about: NotRequired[str]
+    """Identity of the record that this one is about: what a critique criticises."""
     data: NotRequired[Any]
     """Structured content of a decision: a score, a ranking, a route."""
 
@@ -193,16 +196,15 @@ def live(records: Iterable[Record]) -> list[Record]:
     return [record for record in records if record["status"] == "live"]
 
 
-def latest_live(state: Mapping[str, Any], stages: Sequence[str], min_live: int) -> list[Record]:
-    """The live proposals of the last of ``stages`` that has at least ``min_live`` of them.
+def latest_live(state: Mapping[str, Any], stages: Sequence[tuple[str, int]]) -> list[Record]:
+    """The live records of the last of ``stages`` that has enough of them.
 
     Args:
         state: The graph's state.
-        stages: Names of stages, in order.
-        min_live: Fewest live proposals that a stage must have to be shown.
+        stages: Names of stages, in order, each with the fewest live records that it must have.
     """
-    for stage in reversed(stages):
+    for stage, fewest in reversed(stages):
         found = live(of_stage(state.get("records") or (), stage))
-        if len(found) >= max(min_live, 1):
+        if len(found) >= fewest:
             return found
     return []

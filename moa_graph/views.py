@@ -151,6 +151,7 @@ class Prompt:
         references: Other models' answers; None for a prompt that is about no references.
         title: What a reference is called in its fence.
         role: Instruction that only this slot is given.
+        form: What form the answer must have; None for free text.
     """
 
     conversation: tuple[BaseMessage, ...]
@@ -158,6 +159,7 @@ class Prompt:
     references: tuple[str, ...] | None = None
     title: str = "response"
     role: str | None = None
+    form: str | None = None
 
     def messages(self) -> list[BaseMessage]:
         """What the model is sent (Wang et al. 2024, arXiv 2406.04692, section 2.2)."""
@@ -166,6 +168,8 @@ class Prompt:
             additions.append(f"{self.instruction}\n\n{fence(self.references, self.title)}")
         elif self.references is None and self.instruction:
             additions.append(self.instruction)
+        if self.form:
+            additions.append(self.form)
         if not additions:
             return list(self.conversation)
         first, rest = self.conversation[0], self.conversation[1:]
@@ -178,7 +182,7 @@ class Prompt:
         """Length of all that is sent."""
         shown = sum(len(reference) + FENCE_CHARACTERS for reference in self.references or ())
         said = sum(len(str(message.content)) for message in self.conversation)
-        return said + shown + len(self.instruction) + len(self.role or "")
+        return said + shown + len(self.instruction) + len(self.role or "") + len(self.form or "")
 
     def fitted(self, characters: int) -> Prompt:
         """This prompt in about ``characters``, as far as that goes without touching the user's last turn.

@@ -8,10 +8,12 @@ exception: only cancellation and LangGraph's own control flow pass through.
 from __future__ import annotations
 
 import asyncio
+import json
 import random
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage
@@ -22,14 +24,15 @@ from langgraph.errors import GraphBubbleUp
 
 from moa_graph.calls.answer import AnswerStream
 from moa_graph.calls.budget import NOTHING, ONE_CALL, Purse, affordable_bytes, bytes_of, most_of_one_call
-from moa_graph.calls.events import Writer
+from moa_graph.calls.events import RecordFinished, Writer
 from moa_graph.calls.failures import Diagnosis, classify, is_truncated, judge, usage_of
 from moa_graph.calls.ledger import Ledger
-from moa_graph.calls.mend import Attempt, fits_at_all, fitted_to_window, mended
+from moa_graph.calls.mend import Attempt, fits_at_all, fitted_to_window, mended, repaired
 from moa_graph.calls.request import Request
 from moa_graph.calls.retry import wait_before
 from moa_graph.calls.round import CallTimedOut, Closed, Round
 from moa_graph.calls.stored import through
+from moa_graph.calls.structured import instruction_for, parameters_for, read
 from moa_graph.errors import StoreMiss
 from moa_graph.models.catalogue import Member
 from moa_graph.state import Call, Grant, Record
@@ -37,6 +40,8 @@ from moa_graph.store import Store
 from moa_graph.views import cut_middle, visible_text
 
 __all__ = ["Surroundings", "ask"]
+
+TOLD_OF_RECORDS = frozenset(RecordFinished.__annotations__) - {"type", "mixture"}
 
 NOTHING_WORKED = Diagnosis("bad_request", "no model to ask")
 
@@ -67,6 +72,7 @@ class _Reply:
     member: Member
     notes: tuple[str, ...] = ()
     text: str = ""
+    data: dict[str, Any] | None = None
     failure: Diagnosis | None = None
 
 
@@ -93,23 +99,14 @@ async def ask(request: Request, around: Surroundings) -> tuple[Record, list[Call
         "started": started,
         "seconds": asyncio.get_running_loop().time() - clock,
     }
+    if request.about is not None:
+        record["about"] = request.about
+    if reply.data is not None:
+        record["data"] = reply.data
     if asking.answer is not None and asking.answer.text:
         record["message_id"] = asking.answer.message_id
-    told = (
-        "stage",
-        "slot",
-        "sample",
-        "kind",
-        "model",
-        "status",
-        "failure",
-        "notes",
-        "usage",
-        "cost",
-        "seconds",
-    )
-    about = {key: value for key, value in record.items() if key in told}
-    around.write({"type": "record_finished", "mixture": around.mixture, **about})
+    told = {key: value for key, value in record.items() if key in TOLD_OF_RECORDS}
+    around.write({"type": "record_finished", "mixture": around.mixture, **told})
     return record, asking.ledger.calls
 
 
@@ -122,6 +119,9 @@ class _Asking:
         self.ledger = Ledger(request, around.mixture, around.write)
         self.purse = Purse(None if around.grants is None else around.grants.get(request.record, NOTHING))
         self.answer = AnswerStream(around.mixture, request.stage, around.write) if request.answers else None
+        self.prompt = request.prompt
+        if request.schema is not None:
+            self.prompt = replace(request.prompt, form=instruction_for(request.schema))
 
     async def first_live_reply(self) -> _Reply:
         """The reply of the first member that gives one, or the last one's failure."""
@@ -141,7 +141,7 @@ class _Asking:
         """One member's reply within its timeout, as long as the round is open."""
         try:
             async with self.around.round.limit(self.request.timeout) as scope:
-                return await self._attempts(fitted_to_window(member, self.request.prompt), scope)
+                return await self._attempts(fitted_to_window(member, self.prompt), scope)
         except Closed as closed:
             failure = Diagnosis("cut", closed.reason)
         except CallTimedOut:
@@ -159,7 +159,7 @@ class _Asking:
             reply = await self._one_call(attempt)
             if reply.failure is None:
                 return reply
-            better = mended(attempt, reply.failure)
+            better = mended(attempt, reply.failure) or repaired(attempt, reply.text, reply.failure)
             if better is not None:
                 attempt = better
             else:
@@ -191,13 +191,24 @@ class _Asking:
             notes += ("the answer was cut off at max_tokens",)
         if self.answer is not None:
             self.answer.finish()
-        return _Reply(attempt.member, notes, visible_text(message.text))
+        return self._read(message, _Reply(attempt.member, notes, visible_text(message.text)))
+
+    def _read(self, message: AIMessage, reply: _Reply) -> _Reply:
+        """The reply with its structured content, where some was asked for."""
+        if self.request.schema is None:
+            return reply
+        data, problem = read(message, self.request.schema)
+        if problem is not None:
+            return replace(reply, failure=Diagnosis("malformed", problem))
+        return replace(reply, text=reply.text or json.dumps(data, ensure_ascii=False), data=data)
 
     async def _request(self, attempt: Attempt, model: BaseChatModel) -> tuple[AIMessage | None, bool, Diagnosis | None]:
         """The model's message, whether it was stored, and what is wrong with it."""
 
         async def call() -> AIMessage:
             config, parameters = self._config(attempt.member), dict(self.request.parameters)
+            if self.request.schema is not None:
+                parameters |= parameters_for(model, self.request.schema)
             return await model.ainvoke(attempt.prompt.messages(), config, **parameters)
 
         def problem_of(message: AIMessage) -> Diagnosis | None:
@@ -256,7 +267,7 @@ class _Asking:
         return merge_configs(
             self.around.config,
             {
-                "run_name": f"{request.node}#{request.sample}" if request.samples > 1 else request.node,
+                "run_name": f"{request.node}#{request.sample}" if request.sample else request.node,
                 "tags": [TAG_NOSTREAM, request.kind, member.provider],
                 "callbacks": [self.answer] if self.answer is not None else [],
                 "metadata": {

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
+from langchain_core.messages import AIMessage, HumanMessage
+
 from moa_graph.calls.failures import Diagnosis
 from moa_graph.models.catalogue import Member
 from moa_graph.views import CHARACTERS_PER_TOKEN, Prompt
 
-__all__ = ["Attempt", "fits_at_all", "fitted_to_window", "mended"]
+__all__ = ["Attempt", "fits_at_all", "fitted_to_window", "mended", "repaired"]
 
 CAREFUL_CHARACTERS_PER_TOKEN = 3
 """For fitting a prompt: fewer than English text has, so that one fit is mostly enough."""
@@ -25,6 +27,7 @@ class Attempt:
     prompt: Prompt
     notes: tuple[str, ...] = field(default=())
     shortened: bool = False
+    repaired: bool = False
 
 
 def fitted_to_window(member: Member, prompt: Prompt) -> Attempt:
@@ -55,6 +58,21 @@ def mended(attempt: Attempt, diagnosis: Diagnosis) -> Attempt | None:
     settings = attempt.member.settings.model_copy(update={parameter: None})
     note = f"{parameter} was dropped: the model refuses it"
     return replace(attempt, member=replace(attempt.member, settings=settings), notes=(*attempt.notes, note))
+
+
+def repaired(attempt: Attempt, wrong: str, diagnosis: Diagnosis) -> Attempt | None:
+    """The attempt with its malformed answer and what is wrong with it, once; None after that."""
+    if diagnosis.kind != "malformed" or attempt.repaired:
+        return None
+    turns = (
+        AIMessage(wrong),
+        HumanMessage(
+            f"That doesn't have the form that was asked for: {diagnosis.message}. Give the JSON object alone."
+        ),
+    )
+    prompt = replace(attempt.prompt, conversation=(*attempt.prompt.conversation, *turns))
+    note = "its first answer didn't have the form that was asked for"
+    return replace(attempt, prompt=prompt, repaired=True, notes=(*attempt.notes, note))
 
 
 def _shortened(attempt: Attempt, characters: int) -> Attempt:

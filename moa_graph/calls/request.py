@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from pydantic import BaseModel
+
 from moa_graph.models.catalogue import Member
 from moa_graph.views import Prompt
 
@@ -22,7 +24,7 @@ class Request:
         slot: Name of the slot.
         node: Name of the node, as the graph and the trace show it.
         sample: Number of the sample, from 0.
-        samples: How many samples the slot asks for.
+        about: Identity of the record that the answer is about, if it is about one.
         order: Place in the configured order: stage, slot, sample.
         members: The models to ask: the slot's own, then its fallbacks.
         prompt: What they are shown.
@@ -31,7 +33,8 @@ class Request:
         partial: What becomes of an answer whose stream stops in the middle.
         answers: Whether this is the answer that the user sees being written.
         cap: Most characters of an answer that are kept.
-        parameters: Further parameters of the call: tools, a response format.
+        schema: What a structured answer must fit; None for free text.
+        parameters: Further parameters of the call, such as tools.
     """
 
     record: str
@@ -40,7 +43,6 @@ class Request:
     slot: str
     node: str
     sample: int
-    samples: int
     order: tuple[int, int, int]
     members: tuple[Member, ...]
     prompt: Prompt
@@ -49,4 +51,6 @@ class Request:
     partial: Literal["retry", "keep"] = "retry"
     answers: bool = False
     cap: int = 100_000
+    about: str | None = None
+    schema: type[BaseModel] | None = None
     parameters: tuple[tuple[str, Any], ...] = ()

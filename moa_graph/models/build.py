@@ -91,8 +91,7 @@ def _make(reference: Reference, settings: ModelSettings, clients: LoopClients) -
 def _with_parameters(model: BaseChatModel, settings: ModelSettings, streaming: bool) -> Built:
     """A copy of ``model`` that shares its clients and bears the parameters of ``settings`` that it takes."""
     update: dict[str, Any] = {} if streaming else {"disable_streaming": True}
-    profile = model.profile if isinstance(model.profile, Mapping) else {}
-    fixed_temperature = profile.get("temperature") is False
+    fixed_temperature = (model.profile or {}).get("temperature") is False
     dropped = []
     for parameter, names in PARAMETERS.items():
         value = getattr(settings, parameter)

@@ -14,7 +14,7 @@ import ssl
 import threading
 from asyncio import AbstractEventLoop
 from collections.abc import AsyncGenerator, Awaitable, Callable, Hashable
-from contextlib import suppress
+from contextlib import AsyncExitStack, suppress
 from functools import cache
 from types import ModuleType
 from typing import Any, NamedTuple, TypeVar, cast
@@ -65,7 +65,7 @@ class LoopClients:
 
     def __init__(self) -> None:
         self._made: dict[Hashable, Any] = {}
-        self._closers: list[Callable[[], Awaitable[None]]] = []
+        self._at_the_end = AsyncExitStack()
 
     def transport(self, host: str, sdk: str = "openai") -> Transport:
         """The clients for one host, shared by all its models, slots and runs.
@@ -89,13 +89,12 @@ class LoopClients:
 
     def close_later(self, close: Callable[[], Awaitable[None]]) -> None:
         """Has ``close`` called when the loop ends, for what brings a client of its own."""
-        self._closers.append(close)
+        self._at_the_end.push_async_callback(close)
 
     async def close(self) -> None:
         """Closes every connection. The set can be used again, and then opens new ones."""
-        closers, self._closers, self._made = self._closers, [], {}
-        for close in closers:
-            await close()
+        at_the_end, self._at_the_end, self._made = self._at_the_end, AsyncExitStack(), {}
+        await at_the_end.aclose()
 
 
 class _Registered(NamedTuple):

@@ -7,13 +7,12 @@ host, so a price is only ever the price at the host that is asked.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
 from functools import cache
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
-from langchain_core.language_models import BaseChatModel
+from langchain_core.language_models import BaseChatModel, ModelProfile
 
 from moa_graph.description import ModelSettings, Price
 from moa_graph.models.reference import Reference, parse
@@ -62,7 +61,7 @@ def price_of(settings: ModelSettings) -> Price | None:
     if settings.price is not None:
         return settings.price
     if isinstance(settings.model, BaseChatModel):
-        return getattr(settings.model.profile, "price", None)
+        return getattr(getattr(settings.model, "simulation", None), "price", None)
     reference = parse(settings.model)
     if reference.provider == "sim":
         return profile_named(reference.name).price
@@ -94,14 +93,12 @@ def cost(price: Price | None, usage: Usage | None) -> float | None:
     return (fresh * price.input + usage["cached"] * cached_price + usage["output"] * price.output) / MILLION
 
 
-def _window_in(profile: Any) -> int | None:
-    """The window in a profile: LangChain's, or one of a simulated model."""
-    known = profile.get("max_input_tokens") if isinstance(profile, Mapping) else getattr(profile, "window", None)
-    return known or None
+def _window_in(profile: ModelProfile | None) -> int | None:
+    return (profile or {}).get("max_input_tokens") or None
 
 
 @cache
-def _profile(reference: Reference) -> Mapping[str, Any] | None:
+def _profile(reference: Reference) -> ModelProfile | None:
     """LangChain's profile of a model, which is read off a chat model that is never asked anything."""
     from langchain.chat_models import init_chat_model
 
@@ -111,7 +108,7 @@ def _profile(reference: Reference) -> Mapping[str, Any] | None:
         model = init_chat_model(reference.name, model_provider=reference.provider, api_key="none")
     except Exception:
         return None
-    return cast("Mapping[str, Any] | None", model.profile)
+    return model.profile
 
 
 @cache

@@ -97,8 +97,8 @@ def parse(text: str, known: Iterable[str] = ()) -> Reference:
     Raises:
         MixtureError: ``text`` has no provider, one that isn't known, or nothing after it.
     """
-    provider, colon, name = (part.strip() for part in text.partition(":"))
-    if not (colon and name):
+    provider, _, name = (part.strip() for part in text.partition(":"))
+    if not (provider and name):
         raise _unknown(text, sorted(known))
     if provider not in PROVIDERS:
         raise MixtureError(

@@ -22,7 +22,15 @@ from langchain_core.utils.function_calling import convert_to_json_schema, conver
 from pydantic import BaseModel, PrivateAttr, ValidationError, model_validator
 
 from moa_graph.models.simulated_messages import chunks_of, result_of
-from moa_graph.models.simulation import Performance, Profile, Request, SimulatedFault, perform, profile_named
+from moa_graph.models.simulation import (
+    STOCK_PROFILES,
+    Performance,
+    Profile,
+    Request,
+    SimulatedFault,
+    perform,
+    profile_named,
+)
 from moa_graph.models.simulation.faults import BrokenStreamFault, HangFault, MalformedFault, ResetFault
 
 __all__ = ["SimulatedChatModel"]
@@ -46,8 +54,8 @@ class SimulatedChatModel(BaseChatModel):
         json.JSONDecodeError: On a call, a body that is no JSON.
     """
 
-    model: str
-    simulation: Profile
+    model: str = "steady"
+    simulation: Profile = STOCK_PROFILES["steady"]
     temperature: float | None = None
     max_tokens: int | None = None
     top_p: float | None = None

@@ -32,6 +32,7 @@ class Aggregate(FanOut):
 
     kind: ClassVar[str] = "aggregate"
     answers: ClassVar[bool] = True
+    shown: ClassVar[bool] = True
     record_kind: ClassVar[str] = "synthesis"
 
     slot: Slot = Field(description="The model that writes.")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar
 
 from langchain_core.messages import BaseMessage
 from langgraph.graph import StateGraph
@@ -17,11 +17,12 @@ from moa_graph.errors import MixtureError
 from moa_graph.models.catalogue import Member
 from moa_graph.options import Options
 from moa_graph.state import MoaState, Record, latest_live, live, of_stage
+from moa_graph.views import Prompt
 
 if TYPE_CHECKING:
     from moa_graph.stages.plan import Plan
 
-__all__ = ["Scene", "Seat", "Site", "Stage", "register", "stage_kinds"]
+__all__ = ["Scene", "Seat", "Site", "Stage", "Task", "register", "stage_kinds"]
 
 
 class Stage(Description, ABC):
@@ -36,7 +37,10 @@ class Stage(Description, ABC):
     """The word under which the stage is written."""
 
     proposes: ClassVar[bool] = False
-    """Whether its live records are proposals that later stages are shown."""
+    """Whether its live records are proposals, of which a turn needs ``min_live`` to go on."""
+
+    shown: ClassVar[bool] = False
+    """Whether its live records are what the next stages are shown."""
 
     answers: ClassVar[bool] = False
     """Whether its last live record is the run's answer, if no later stage gives one."""
@@ -68,9 +72,24 @@ class Stage(Description, ABC):
     def check(self) -> None:
         """Refuses what can't work with a ``ValueError`` that names the field."""
 
-    def may_end(self) -> bool:
-        """Whether the run may go from this stage straight to its answer."""
-        return False
+    def may_end(self) -> Literal["finish", "last stage"] | None:
+        """Where the run goes on when this stage ends it early, by giving ``turn.end`` a reason; None: it never does."""
+        return None
+
+
+@dataclass(frozen=True)
+class Task:
+    """One answer that a slot is asked for.
+
+    Args:
+        sample: Its number among the slot's answers, from 0.
+        prompt: What the model is shown.
+        about: Identity of the record that the answer is about, if it is about one.
+    """
+
+    sample: int
+    prompt: Prompt
+    about: str | None = None
 
 
 @dataclass(frozen=True)
@@ -106,9 +125,18 @@ class Site:
     seats: tuple[Seat, ...]
 
     @property
-    def earlier_proposals(self) -> list[str]:
-        """Names of the stages before this one whose records are proposals."""
-        return [placed.site.name for placed in self.plan.stages[: self.index] if placed.stage.proposes]
+    def is_last(self) -> bool:
+        """Whether no stage follows."""
+        return self.index == len(self.plan.stages) - 1
+
+    @property
+    def earlier_shown(self) -> list[tuple[str, int]]:
+        """The stages before this one whose records are shown: their names, and the fewest live records that count."""
+        return [
+            (placed.site.name, self.plan.min_live if placed.stage.proposes else 1)
+            for placed in self.plan.stages[: self.index]
+            if placed.stage.shown
+        ]
 
 
 @dataclass(frozen=True)
@@ -125,8 +153,8 @@ class Scene:
         return tuple(self.state["messages"])
 
     def proposals(self) -> list[Record]:
-        """The live proposals of the last stage that has enough of them."""
-        return latest_live(self.state, self.site.earlier_proposals, self.site.plan.min_live)
+        """The live records of the last stage that is shown and has enough of them."""
+        return latest_live(self.state, self.site.earlier_shown)
 
     def own_records(self) -> list[Record]:
         """What this stage has so far."""

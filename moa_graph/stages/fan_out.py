@@ -11,17 +11,17 @@ from typing import Any, ClassVar
 from langchain_core.runnables import RunnableConfig
 from langgraph.graph import StateGraph
 from langgraph.runtime import Runtime, get_runtime
-from pydantic import Field
+from pydantic import BaseModel, Field
 
 from moa_graph.calls.budget import Unit, bytes_of, most_of_one_call
 from moa_graph.calls.call import Surroundings, ask
 from moa_graph.calls.request import Request
 from moa_graph.calls.round import Round
-from moa_graph.description import Seconds
+from moa_graph.description import Seconds, Slot
 from moa_graph.errors import TooFewProposals
 from moa_graph.models.catalogue import Member
 from moa_graph.options import Options
-from moa_graph.stages.base import Scene, Seat, Site, Stage
+from moa_graph.stages.base import Scene, Seat, Site, Stage, Task
 from moa_graph.stages.node import Node
 from moa_graph.stages.plan import Plan, chosen, round_key
 from moa_graph.stages.resume import finished_siblings
@@ -43,9 +43,17 @@ class FanOut(Stage):
     )
     cap: int = Field(default=32_000, ge=200, description="Most characters of an answer that are kept: head and tail.")
 
+    answer_schema: ClassVar[type[BaseModel] | None] = None
+    """What a structured answer must fit; None for free text."""
+
     @abstractmethod
     def prompt(self, seat: Seat, scene: Scene) -> Prompt:
         """What the model in ``seat`` is shown."""
+
+    def tasks(self, seat: Seat, scene: Scene) -> list[Task]:
+        """The answers that a slot is asked for: one a sample, all shown the same."""
+        prompt = self.prompt(seat, scene)
+        return [Task(sample, prompt) for sample in range(seat.slot.samples)]
 
     def closes_at(self, options: Options) -> tuple[int | None, float]:
         """Live records that close the round (None: all), and the grace in seconds after that."""
@@ -68,19 +76,18 @@ class FanOut(Stage):
 
     def _units_of(self, site: Site, seat: Seat, scene: Scene, expected: int | None) -> list[Unit]:
         members = site.plan.members_of(seat, self, scene.options)
-        prompt_bytes = bytes_of(self.prompt(seat, scene).messages())
-        needs = [
-            most_of_one_call(prompt_bytes + (expected or 0), member.settings.max_tokens, member.price)
-            for member in members
-        ]
-        dearest = max(needs, key=lambda need: (need["usd"] or 0.0, need["tokens"] or 0))
-        more = seat.slot.tries * len(members) - 1
         present = scene.own_live()
         return [
-            Unit(seat.record(sample), needs[0], dearest, more)
-            for sample in range(seat.slot.samples)
-            if seat.record(sample) not in present
+            self._unit(seat.record(task.sample), bytes_of(task.prompt.messages()) + (expected or 0), members, seat.slot)
+            for task in self.tasks(seat, scene)
+            if seat.record(task.sample) not in present
         ]
+
+    @staticmethod
+    def _unit(record: str, prompt_bytes: int, members: tuple[Member, ...], slot: Slot) -> Unit:
+        needs = [most_of_one_call(prompt_bytes, member.settings.max_tokens, member.price) for member in members]
+        dearest = max(needs, key=lambda need: (need["usd"] or 0.0, need["tokens"] or 0))
+        return Unit(record, needs[0], dearest, slot.tries * len(members) - 1)
 
     def _worker(
         self, site: Site, seat: Seat
@@ -95,38 +102,38 @@ class FanOut(Stage):
         return work
 
     async def ask_seat(self, seat: Seat, scene: Scene, config: RunnableConfig) -> Gathered:
-        """Asks the samples of a slot that the turn doesn't have yet."""
+        """Asks a slot for the answers that the turn doesn't have yet."""
         present = scene.own_live()
-        missing = [sample for sample in range(seat.slot.samples) if seat.record(sample) not in present]
+        missing = [task for task in self.tasks(seat, scene) if seat.record(task.sample) not in present]
         if not missing:
             return [], []
-        prompt = self.prompt(seat, scene)
         members = scene.site.plan.members_of(seat, self, scene.options)
-        requests = [self.request(seat, scene, sample, members, prompt) for sample in missing]
+        requests = [self.request(seat, scene, task, members) for task in missing]
         runtime = get_runtime()
         async with self._round(scene, config, runtime) as current:
             around = surroundings(scene.site.plan, scene.state, config, runtime, current)
             return await _side_by_side([_counted(request, around) for request in requests])
 
-    def request(self, seat: Seat, scene: Scene, sample: int, members: tuple[Member, ...], prompt: Prompt) -> Request:
-        """What is asked of a slot for one sample."""
+    def request(self, seat: Seat, scene: Scene, task: Task, members: tuple[Member, ...]) -> Request:
+        """What is asked of a slot's models for one answer."""
         slot = seat.slot
         return Request(
-            record=seat.record(sample),
+            record=seat.record(task.sample),
             kind=self.record_kind,
             stage=scene.site.name,
             slot=seat.name,
             node=seat.node,
-            sample=sample,
-            samples=slot.samples,
-            order=(scene.site.index, seat.index, sample),
+            sample=task.sample,
+            about=task.about,
+            order=(scene.site.index, seat.index, task.sample),
             members=members,
-            prompt=prompt,
+            prompt=task.prompt,
             tries=slot.tries,
             timeout=slot.timeout or self.timeout,
             partial=slot.partial,
-            answers=self.answers,
+            answers=self.answers and scene.site.is_last and self.answer_schema is None,
             cap=self.cap,
+            schema=self.answer_schema,
         )
 
     def _round(self, scene: Scene, config: RunnableConfig, runtime: Runtime[Any]) -> AbstractAsyncContextManager[Round]:

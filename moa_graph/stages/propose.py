@@ -25,6 +25,7 @@ class Propose(FanOut):
 
     kind: ClassVar[str] = "propose"
     proposes: ClassVar[bool] = True
+    shown: ClassVar[bool] = True
     record_kind: ClassVar[str] = "proposal"
 
     slots: tuple[Slot, ...] = Field(min_length=1, description="The models that answer side by side.")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import operator
 import re
 from collections.abc import Callable
@@ -12,7 +11,7 @@ from typing import NamedTuple
 __all__ = ["Sum", "find_sum", "written", "wrong_numbers"]
 
 LONGEST_TEXT = 2_000
-LONGEST_EXPRESSION = 300
+LONGEST_EXPRESSION = 200
 LARGEST_EXPONENT = 64
 LARGEST_BITS = 256
 
@@ -37,8 +36,10 @@ _WORDS = [
         (r"[ \t\u00a0]+", " "),
     )
 ]
-_OPERAND = r"\(*-? ?\(*\d+(?:\.\d+)?(?: ?\))*"
-_EXPRESSION = re.compile(rf"(?<![\d.\w]){_OPERAND}(?: ?(?:\*\*|//|[-+*/%]) ?{_OPERAND})+(?![\d\w])")
+_OPERAND = r"(?:\( ?)*+-? ?(?:\( ?)*+\d++(?:\.\d++)?(?: ?\))*+"
+_OPERATOR = r" ?(?:\*\*|//|[-+*/%]) ?"
+_EXPRESSION = re.compile(rf"(?<![\d.\w]){_OPERAND}(?:{_OPERATOR}{_OPERAND})+(?!\w)")
+_TOKEN = re.compile(r"\d+(?:\.\d+)?|\*\*|//|[-+*/%()]")
 _RANGE_OR_DATE = re.compile(r"\d+(?:[-/]\d+)+")
 _MEANT = re.compile(r"what(?:'s| is)|calculat|comput|evaluat|solve|how much|=", re.IGNORECASE)
 
@@ -76,20 +77,53 @@ def _value(expression: str) -> Fraction | None:
     if len(expression) > LONGEST_EXPRESSION:
         return None
     try:
-        return _compute(ast.parse(expression, mode="eval").body)
-    except (SyntaxError, ArithmeticError, ValueError):
+        return _Calculation(expression).value()
+    except (ArithmeticError, ValueError):
         return None
 
 
-def _compute(node: ast.expr) -> Fraction:
-    match node:
-        case ast.Constant(value=int() | float() as number):
-            return _bounded(Fraction(str(number)))
-        case ast.UnaryOp(op=ast.USub(), operand=operand):
-            return -_compute(operand)
-        case ast.BinOp(left=left, op=operation, right=right) if type(operation) in _OPERATIONS:
-            return _bounded(_OPERATIONS[type(operation)](_compute(left), _compute(right)))
-    raise ValueError("not a sum")
+class _Calculation:
+    """Computes an expression by precedence climbing, as Python would.
+
+    Not by way of ``ast.parse``: in Python 3.11.7 it can't run in several threads at once (CPython issue 106905).
+    """
+
+    def __init__(self, expression: str) -> None:
+        self._tokens = _TOKEN.findall(expression)
+        self._tokens.reverse()
+
+    def value(self) -> Fraction:
+        value = self._term(0)
+        if self._tokens:
+            raise ValueError("something follows the sum")
+        return value
+
+    def _term(self, weakest: int) -> Fraction:
+        """The value up to the first operator that binds more weakly than ``weakest``."""
+        left = self._operand()
+        while self._tokens and _STRENGTH.get(self._tokens[-1], -1) >= weakest:
+            operation = self._tokens.pop()
+            strength = _STRENGTH[operation]
+            right = self._term(strength if operation == "**" else strength + 1)
+            left = _bounded(_OPERATIONS[operation](left, right))
+        return left
+
+    def _operand(self) -> Fraction:
+        token = self._tokens.pop() if self._tokens else ""
+        if token == "-":
+            return -self._term(STRENGTH_OF_A_SIGN)
+        if token != "(":
+            return _number(token)
+        value = self._term(0)
+        if not self._tokens or self._tokens.pop() != ")":
+            raise ValueError("a bracket isn't closed")
+        return value
+
+
+def _number(token: str) -> Fraction:
+    if len(token) > 1 and token[0] == "0" and token[1] != ".":
+        raise ValueError("a number doesn't begin with 0: this is a date or a code")
+    return _bounded(Fraction(token))
 
 
 def _bounded(value: Fraction) -> Fraction:
@@ -104,15 +138,17 @@ def _power(base: Fraction, exponent: Fraction) -> Fraction:
     return Fraction(base ** int(exponent))
 
 
-_OPERATIONS: dict[type[ast.operator], Callable[[Fraction, Fraction], Fraction]] = {
-    ast.Add: operator.add,
-    ast.Sub: operator.sub,
-    ast.Mult: operator.mul,
-    ast.Div: operator.truediv,
-    ast.FloorDiv: lambda left, right: Fraction(left // right),
-    ast.Mod: operator.mod,
-    ast.Pow: _power,
+_OPERATIONS: dict[str, Callable[[Fraction, Fraction], Fraction]] = {
+    "+": operator.add,
+    "-": operator.sub,
+    "*": operator.mul,
+    "/": operator.truediv,
+    "//": lambda left, right: Fraction(left // right),
+    "%": operator.mod,
+    "**": _power,
 }
+_STRENGTH = {"+": 0, "-": 0, "*": 1, "/": 1, "//": 1, "%": 1, "**": 3}
+STRENGTH_OF_A_SIGN = 2
 
 
 def written(value: Fraction) -> str:

@@ -89,9 +89,7 @@ def complete(profile: Profile, request: Request, sample: int = 0) -> Completion:
         function = call["function"]
         spent = count_tokens(function["name"], function["arguments"])
         return Completion(None, tokens, spent, tool_calls=(call,), finish_reason="tool_calls")
-    return limited(
-        Completion(_stopped(_content(request, judgement), request.stops), tokens), request.token_limit
-    )
+    return limited(Completion(_stopped(_content(request, judgement), request.stops), tokens), request.token_limit)
 
 
 def limited(completion: Completion, limit: int | None) -> Completion:

@@ -28,9 +28,7 @@ __all__ = [
 
 class _Fault(Description):
     first: int | None = Field(default=None, ge=1, description="Strikes only the first so many requests.")
-    probability: float = Field(
-        default=1.0, ge=0, le=1, description="Share of those requests that it strikes."
-    )
+    probability: float = Field(default=1.0, ge=0, le=1, description="Share of those requests that it strikes.")
 
     def strikes(self, seed: int, number: int) -> bool:
         """Whether request ``number``, counted from 1, meets this fault."""

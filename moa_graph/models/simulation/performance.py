@@ -23,7 +23,7 @@ __all__ = ["Performance", "perform", "pieces_of"]
 
 REFUSAL = "I'm sorry, I can't help with that."
 
-_PIECE = re.compile(r"\s*\S+\s*\Z|\s*\S+|\s+")
+_PIECE = re.compile(r"\S+\s*|\s+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,5 +117,5 @@ def _pace(profile: Profile, request: Request, sample: int, slowness: float) -> t
 
 
 def pieces_of(text: str) -> list[str]:
-    """``text`` in the pieces that are streamed: words with the space before them."""
+    """``text`` in the pieces that are streamed: words, each with the space after it."""
     return _PIECE.findall(text)

@@ -30,8 +30,7 @@ def bundled_problems() -> tuple[Problem, ...]:
     """The bundled questions with known answers."""
     text = resources.files(__package__).joinpath("questions.json").read_text(encoding="utf-8")
     return tuple(
-        Problem(entry["task"], entry["question"], entry["answer"], tuple(entry["wrong"]))
-        for entry in json.loads(text)
+        Problem(entry["task"], entry["question"], entry["answer"], tuple(entry["wrong"])) for entry in json.loads(text)
     )
 
 

@@ -64,9 +64,7 @@ class Profile(Description):
 
 
 def _stock(name: str, first_token: float, tokens_a_second: float | None, **fields: Any) -> Profile:
-    latency = Latency(
-        first_token=first_token, tokens_a_second=tokens_a_second, sigma=0.3 if first_token else 0
-    )
+    latency = Latency(first_token=first_token, tokens_a_second=tokens_a_second, sigma=0.3 if first_token else 0)
     return Profile.model_validate({"name": name, "latency": latency, **fields})
 
 
@@ -110,9 +108,7 @@ def load_profiles(path: str | Path) -> dict[str, Profile]:
     if not isinstance(written, dict) or not all(
         fields is None or isinstance(fields, dict) for fields in written.values()
     ):
-        raise MixtureError(
-            f"{path}: write a mapping of model name to its fields, such as `fast: {{seed: 1}}`."
-        )
+        raise MixtureError(f"{path}: write a mapping of model name to its fields, such as `fast: {{seed: 1}}`.")
     return {str(name): _profile(path, str(name), fields or {}) for name, fields in written.items()}
 
 

@@ -58,9 +58,7 @@ def topic_of(question: str) -> str:
 def solved_text(problem: Problem, answer: str, draws: Draws) -> str:
     """An answer to a problem with a known answer, ending in a line that states it."""
     wordings = _SUMS if problem.task == "arithmetic" else _FACTS
-    working = draws.pick(wordings, "wording", problem.question).format(
-        question=problem.question, answer=answer
-    )
+    working = draws.pick(wordings, "wording", problem.question).format(question=problem.question, answer=answer)
     return f"{working}\n\nAnswer: {answer}"
 
 
@@ -82,9 +80,7 @@ def voted_text(answer: str, votes: int, total: int) -> str:
 
 def synthesis(name: str, question: str, references: Sequence[str]) -> str:
     """A text made of what the references say; a change anywhere in them changes it."""
-    body = " ".join(merged_sentences(references, SENTENCES_OF_ONE_REFERENCE, LONGEST_SENTENCE))[
-        :LONGEST_SYNTHESIS
-    ]
+    body = " ".join(merged_sentences(references, SENTENCES_OF_ONE_REFERENCE, LONGEST_SENTENCE))[:LONGEST_SYNTHESIS]
     mark = hashlib.sha256("\x00".join(references).encode("utf-8", "surrogatepass")).hexdigest()[:8]
     heading = f'Simulated synthesis by {name} of {len(references)} responses on "{topic_of(question)}".'
     return f"{heading}\n\n{body}\n\n(made from responses {mark})"

@@ -15,10 +15,10 @@ __all__ = ["final_answer", "merged_sentences", "plurality", "same_answer", "sent
 _MARKED = [
     re.compile(pattern, re.IGNORECASE | re.MULTILINE)
     for pattern in (
-        r"^\W*(?:final\s+)?answer\W*?[:=]\s*(\S.*?)\s*$",
+        r"^[^\w\n]*(?:final\s+)?answer[^\w\n]*?[:=][^\S\n]*(\S.*)$",
         r"\\boxed\{([^{}]+)\}",
-        r"^####\s*(\S.*?)\s*$",
-        r"\banswer is:?\s+(\S.*?)(?:\.(?=\s|$)|$)",
+        r"^####[^\S\n]*(\S.*)$",
+        r"\banswer is:?[^\S\n]+(\S.*?)(?:\.(?=\s|$)|$)",
     )
 ]
 _NUMBER = re.compile(r"-?\d[\d,]*(?:\.\d+)?")
@@ -32,9 +32,9 @@ def final_answer(text: str, problem: Problem | None = None) -> str | None:
     is known and nothing is marked, it is the last number, or the one possible answer that the text names.
     """
     for pattern in _MARKED:
-        found = pattern.findall(text)
-        if found:
-            return str(found[-1]).strip(" *_`$")
+        stated: list[str] = [found.strip(" *_`$\t\r") for found in pattern.findall(text)]
+        if any(stated):
+            return next(answer for answer in reversed(stated) if answer)
     return None if problem is None else _unmarked_answer(text, problem)
 
 

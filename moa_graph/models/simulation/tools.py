@@ -93,9 +93,7 @@ def _says(said: set[str], meant: frozenset[str], computed: bool) -> bool:
 
 
 def _call(tool: Tool, judgement: Judgement) -> dict[str, Any]:
-    arguments = json.dumps(
-        object_for(tool.get("parameters") or {"type": "object"}, judgement, _numbers(judgement))
-    )
+    arguments = json.dumps(object_for(tool.get("parameters") or {"type": "object"}, judgement, _numbers(judgement)))
     conversation = judgement.conversation
     number = Draws("call").uniform(tool["name"], arguments, conversation.question, len(conversation.results))
     return {

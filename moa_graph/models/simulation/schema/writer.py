@@ -120,9 +120,7 @@ class _Writer:
         return {name: self.value(part, place.field(name)) for name, part in fields.items()}
 
     def _array(self, schema: Schema, place: _Place) -> list[Any]:
-        written = [
-            self.value(part, place.item(i, None)) for i, part in enumerate(schema.get("prefixItems", ()))
-        ]
+        written = [self.value(part, place.item(i, None)) for i, part in enumerate(schema.get("prefixItems", ()))]
         items = schema.get("items", True)
         if items is False or (written and "items" not in schema):
             return written

@@ -1,0 +1,37 @@
+"""What holds for every test: no keys, no traces sent, and the event loop that the test asks for."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+from collections.abc import Callable, Mapping
+
+import hypothesis
+import pytest
+
+from tests.virtual_clock import VirtualClockLoop
+
+LEFT_OUT_OF_TESTS = re.compile(r"(_API_KEY|_BASE_URL)$|^(LANGCHAIN|LANGSMITH|MOA|OTEL)_|^OLLAMA_HOST$")
+
+hypothesis.settings.register_profile("local", deadline=None)
+hypothesis.settings.register_profile("ci", deadline=None, derandomize=True, print_blob=True)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Make every machine alike: settings of the person who runs the tests don't reach them."""
+    for name in filter(LEFT_OUT_OF_TESTS.search, list(os.environ)):
+        del os.environ[name]
+    os.environ["LANGSMITH_TRACING"] = "false"
+    os.environ["LANGGRAPH_CLI_NO_ANALYTICS"] = "1"
+    if not config.getoption("--hypothesis-profile"):
+        hypothesis.settings.load_profile("ci" if os.environ.get("CI") else "local")
+
+
+def pytest_asyncio_loop_factories(
+    config: pytest.Config, item: pytest.Item
+) -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:
+    """An event loop with a virtual clock for tests with that mark, a real one for the others."""
+    if item.get_closest_marker("virtual_clock"):
+        return {"virtual": VirtualClockLoop}
+    return {"real": asyncio.new_event_loop}
