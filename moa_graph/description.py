@@ -42,8 +42,10 @@ def _seconds(value: Any) -> Any:
 
 Seconds = Annotated[
     float,
-    BeforeValidator(_seconds, json_schema_input_type=float | Annotated[str, Field(pattern=_DURATION)]),
     Field(ge=0),
+    BeforeValidator(
+        _seconds, json_schema_input_type=Annotated[float, Field(ge=0)] | Annotated[str, Field(pattern=_DURATION)]
+    ),
 ]
 """A duration: a number of seconds, or text such as ``500ms``, ``2s``, ``1.5m``."""
 

@@ -11,6 +11,9 @@ MoaError
     └── TooFewProposals   fewer live proposals than the mixture's ``min_live``
 
 A model that fails is not an error but a record with a ``Failure``: see ``moa_graph.state``.
+
+Each is a ValueError or a RuntimeError too: a LangGraph server tells its clients the messages of Python's own errors, and
+of any other kind only that "an internal error occurred".
 """
 
 from __future__ import annotations
@@ -53,15 +56,15 @@ class InputError(MoaError, ValueError):
     """The conversation can't be answered as it is."""
 
 
-class MissingKey(MoaError):
+class MissingKey(MoaError, RuntimeError):
     """A model needs a key that the environment doesn't hold."""
 
 
-class StoreMiss(MoaError):
+class StoreMiss(MoaError, RuntimeError):
     """A replay met a call that was never recorded."""
 
 
-class RunFailed(MoaError):
+class RunFailed(MoaError, RuntimeError):
     """A run ended without an answer."""
 
 

@@ -9,9 +9,11 @@ from langchain_core.messages import AIMessage
 from langchain_core.runnables import RunnableConfig
 from langgraph.runtime import get_runtime
 
+from moa_graph.errors import RunFailed
+from moa_graph.options import Options
 from moa_graph.report import make_report
 from moa_graph.stages.plan import Placed, Plan
-from moa_graph.state import MoaState, Record, Turn, live, of_stage
+from moa_graph.state import SHOWN_KINDS, MoaState, Record, Turn, live, of_stage
 
 __all__ = ["Finish"]
 
@@ -31,7 +33,8 @@ class Finish:
 
     async def __call__(self, state: MoaState, config: RunnableConfig) -> dict[str, Any]:
         """Writes the answer and the report."""
-        record, degraded = self._answer(state)
+        runtime = get_runtime()
+        record, degraded = self._answer(state, self._plan.options_of(runtime))
         turn: Turn = {
             **state["turn"],
             "status": "answered",
@@ -48,15 +51,15 @@ class Finish:
                 "degraded": turn["degraded"],
             },
         )
-        get_runtime().stream_writer({"type": "run_finished", "mixture": self._plan.mixture, "report": report})
+        runtime.stream_writer({"type": "run_finished", "mixture": self._plan.mixture, "report": report})
         return {"messages": [message], "report": report, "turn": turn}
 
-    def _answer(self, state: MoaState) -> tuple[Record, list[str]]:
+    def _answer(self, state: MoaState, options: Options) -> tuple[Record, list[str]]:
         """The record whose text is the answer, and why it is less than the mixture describes."""
         answering = [placed for placed in self._plan.stages if placed.stage.answers]
         shortened = self._missing_layers(state)
         for placed in reversed(answering):
-            written = live(of_stage(state["records"], placed.site.name))
+            written = [r for r in live(of_stage(state["records"], placed.site.name)) if r["kind"] in SHOWN_KINDS]
             if written:
                 wanted = placed is self._plan.stages[-1] or state["turn"].get("end") is not None
                 reason = (
@@ -64,14 +67,14 @@ class Finish:
                     if wanted
                     else [f"{self._plan.stages[-1].site.name} gave no answer: this is {placed.site.name}'s"]
                 )
-                return written[-1], [*shortened, *reason]
-        record = self._next_best(state, answering)
+                return _best(written), [*shortened, *reason]
+        record = self._next_best(state, answering, options)
         return record, [
             *shortened,
             f"no model could write the answer: this is {record['slot']}'s own, of {record['stage']}",
         ]
 
-    def _next_best(self, state: MoaState, answering: list[Placed]) -> Record:
+    def _next_best(self, state: MoaState, answering: list[Placed], options: Options) -> Record:
         """The aggregator model's own latest proposal, else the first live one of the latest stage that has any."""
         proposals = [
             live(of_stage(state["records"], placed.site.name))
@@ -79,11 +82,16 @@ class Finish:
             if placed.stage.proposes
         ]
         writers = {
-            member.reference for placed in answering for seat in placed.site.seats for member in seat.members[:1]
+            self._plan.members_of(seat, placed.stage, options)[0].reference
+            for placed in answering
+            for seat in placed.site.seats
         }
         own = [record for stage in proposals for record in stage if record["model"] in writers]
         first = [record for stage in proposals for record in stage]
-        return (own or first or live(state["records"]))[0]
+        candidates = own or first or live(state["records"])
+        if not candidates:
+            raise RunFailed(f"{self._plan.mixture}: no stage gave an answer. Ask again, or change its models.")
+        return candidates[0]
 
     def _missing_layers(self, state: MoaState) -> list[str]:
         """Stages that had too few live proposals to be shown to the next one."""
@@ -94,3 +102,8 @@ class Finish:
                 if found < self._plan.min_live:
                     short.append(f"{placed.site.name} gave {found} live proposal(s): an earlier layer's were used")
         return short
+
+
+def _best(written: list[Record]) -> Record:
+    """The first of several that were chosen, the last of several that were written."""
+    return written[0] if written[0]["kind"] == "choice" else written[-1]

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import re
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -12,12 +12,12 @@ from typing import Any, Literal
 from langgraph.graph import END, START, StateGraph
 
 from moa_graph.description import Model, Slot
-from moa_graph.errors import MixtureError
+from moa_graph.errors import MixtureError, MoaError
 from moa_graph.finish import Finish
 from moa_graph.mixture import Mixture, propose_and_aggregate
 from moa_graph.models.catalogue import Catalogue, Member
 from moa_graph.options import Options, options_class
-from moa_graph.prepare import Prepare
+from moa_graph.prepare import Prepare, cannot_limit
 from moa_graph.presets.catalogue import load_preset
 from moa_graph.stages.base import Seat, Site, Stage
 from moa_graph.stages.node import Node
@@ -26,6 +26,8 @@ from moa_graph.state import Input, MoaState, Output
 from moa_graph.store import Store, open_store
 
 __all__ = ["MoaGraph", "create_moa", "load_mixture"]
+
+_MEANS_A_FILE = re.compile(r"[/\\]|\.(ya?ml|toml|json)$", re.IGNORECASE)
 
 
 class MoaGraph(StateGraph[MoaState, Options, Input, Output]):
@@ -47,7 +49,7 @@ def create_moa(
     *,
     proposers: Sequence[Model | Slot | Mapping[str, Any]] | None = None,
     aggregator: Model | Slot | Mapping[str, Any] | None = None,
-    layers: int = 2,
+    layers: int | None = None,
     name: str | None = None,
     simulate: bool | None = None,
     substitute: Mapping[str, str] | None = None,
@@ -59,7 +61,7 @@ def create_moa(
         mixture: A preset's name, a file's path, a :class:`Mixture` or its plain data; or leave it out and give models.
         proposers: Models that answer side by side: ``"provider:name"``, chat model objects, or slots.
         aggregator: The model that writes the answer.
-        layers: As the paper counts: ``layers`` - 1 times the proposers, and the aggregator.
+        layers: As the paper counts: ``layers`` - 1 times the proposers, and the aggregator; default: 2.
         name: Name in reports and traces.
         simulate: Put a simulated stand-in in every model's place; default: whether MOA_SIMULATE is set.
         substitute: Model -> the one asked in its place, for models that are served no longer.
@@ -70,21 +72,24 @@ def create_moa(
         MixtureError: The description can't work; the message names the field.
         UnknownPreset: No preset has the name.
     """
-    short = proposers is not None or aggregator is not None
+    short = any(given is not None for given in (proposers, aggregator, layers))
     if (mixture is None) is not short:
-        raise MixtureError("give either a mixture or proposers and an aggregator")
+        raise MixtureError("give either a mixture, or proposers, an aggregator and layers")
     if mixture is not None:
         described = load_mixture(mixture)
     elif aggregator is None:
         raise MixtureError("aggregator: name the model that writes the answer")
     else:
-        described = propose_and_aggregate(list(proposers or ()), aggregator, layers)
-    if name is not None:
+        described = propose_and_aggregate(proposers or (), aggregator, 2 if layers is None else layers)
+    if name:
         described = described.model_copy(update={"name": name})
     if simulate is None:
         simulate = os.environ.get("MOA_SIMULATE", "") not in ("", "0")
     catalogue = Catalogue(described.models, simulate=simulate, substitute=substitute)
-    return _build(described, catalogue, open_store(store) if store is not None else None)
+    graph = _build(described, catalogue, open_store(store) if store is not None else None)
+    if unused := catalogue.unused_substitutes():
+        raise MixtureError(f"{described.name}: substitute: no model of it is called {' or '.join(unused)}")
+    return graph
 
 
 def load_mixture(mixture: str | Path | Mixture | Mapping[str, Any]) -> Mixture:
@@ -98,17 +103,21 @@ def load_mixture(mixture: str | Path | Mixture | Mapping[str, Any]) -> Mixture:
         return mixture
     if isinstance(mixture, Mapping):
         return Mixture.from_data(dict(mixture))
-    if isinstance(mixture, Path) or re.search(r"[/\\]|\.(ya?ml|toml|json)$", mixture):
+    if isinstance(mixture, str) and not _MEANS_A_FILE.search(mixture):
+        return load_preset(mixture)
+    if isinstance(mixture, str | Path):
         return Mixture.from_file(mixture)
-    return load_preset(mixture)
+    raise MixtureError(f"{mixture!r} is no mixture: give a preset's name, a file's path, a Mixture or its plain data")
 
 
 def _build(mixture: Mixture, catalogue: Catalogue, store: Store | None) -> MoaGraph:
     members = {name: catalogue.member(name) for name in mixture.models}
     sites = _seats(mixture, catalogue)
     seats = [seat for _, placed in sites for seat in placed]
-    everyone = {**{member.name: member for seat in seats for member in seat.members}, **members}
-    _check_budget(mixture, seats)
+    asked = [member for seat in seats for member in seat.members]
+    everyone = {**{member.name: member for member in asked}, **members}
+    if problem := cannot_limit(mixture.budget, asked):
+        raise MixtureError(f"{mixture.name}: budget.{problem}")
     most = max((sum(seat.slot.samples for seat in placed) for _, placed in sites), default=1)
     proposers = [
         seat.name for stage, (_, placed) in zip(mixture.stages, sites, strict=True) if stage.proposes for seat in placed
@@ -118,8 +127,10 @@ def _build(mixture: Mixture, catalogue: Catalogue, store: Store | None) -> MoaGr
         budget=mixture.budget,
         min_live=mixture.min_live,
         members=everyone,
-        options=options_class(list(everyone), list(dict.fromkeys(proposers)), most, mixture.budget),
-        simulated=all(member.provider == "sim" for seat in seats for member in seat.members),
+        options=options_class(
+            list(everyone), list(dict.fromkeys(proposers)), range(mixture.min_live, most + 1), mixture.budget
+        ),
+        simulated=bool(asked) and all(member.provider == "sim" for member in asked),
         store=store,
     )
     for index, (stage, (name, placed)) in enumerate(zip(mixture.stages, sites, strict=True)):
@@ -134,7 +145,7 @@ def _wire(graph: MoaGraph, plan: Plan) -> None:
     graph.add_node("prepare", Node(Prepare(plan)))
     graph.add_edge(START, "prepare")
     before = "prepare"
-    placed_nodes = [placed.stage.add_to(graph, placed.site) for placed in plan.stages]
+    placed_nodes = [_add_stage(graph, placed) for placed in plan.stages]
     graph.add_node("finish", Node(Finish(plan)))
     ends = {"finish": ["finish"], "last stage": placed_nodes[-1][0]}
     leave: Literal["finish", "last stage"] | None = None
@@ -143,6 +154,16 @@ def _wire(graph: MoaGraph, plan: Plan) -> None:
         before, leave = exit_node, placed.stage.may_end()
     _connect(graph, before, ["finish"], None)
     graph.add_edge("finish", END)
+
+
+def _add_stage(graph: MoaGraph, placed: Placed) -> tuple[list[str], str]:
+    try:
+        return placed.stage.add_to(graph, placed.site)
+    except MoaError:
+        raise
+    except ValueError as error:
+        where = f"{graph.mixture.name}: stages.{placed.site.index}.{placed.stage.kind}"
+        raise MixtureError(f"{where}: {error} Give the stage or its slots other names.") from None
 
 
 def _connect(graph: MoaGraph, before: str, entries: list[str], early: list[str] | None) -> None:
@@ -160,52 +181,39 @@ def _connect(graph: MoaGraph, before: str, entries: list[str], early: list[str] 
 
 def _seats(mixture: Mixture, catalogue: Catalogue) -> list[tuple[str, list[Seat]]]:
     """Every stage's name, and its slots with their models."""
+    layers = itertools.count(1)
+    usual = [f"layer_{next(layers)}" if stage.kind == "propose" else stage.kind for stage in mixture.stages]
+    names = _distinct([stage.name for stage in mixture.stages], usual)
     sites = []
-    used: Counter[str] = Counter()
-    layer = 0
-    for stage in mixture.stages:
-        layer += stage.kind == "propose"
-        name = stage.name or (f"layer_{layer}" if stage.kind == "propose" else stage.kind)
-        used[name] += 1
-        if used[name] > 1:
-            name = f"{name}-{used[name]}"
-        sites.append((name, _seats_of(stage, name, catalogue)))
+    for index, (stage, name) in enumerate(zip(mixture.stages, names, strict=True)):
+        try:
+            sites.append((name, _seats_of(stage, name, catalogue)))
+        except MixtureError as error:
+            raise MixtureError(f"{mixture.name}: stages.{index}.{stage.kind}: {error}") from None
     return sites
 
 
 def _seats_of(stage: Stage, name: str, catalogue: Catalogue) -> list[Seat]:
-    seats: list[Seat] = []
-    labels: Counter[str] = Counter()
     slots = stage.all_slots()
-    for index, slot in enumerate(slots):
-        members = tuple(_member(catalogue, slot, model) for model in (slot.model, *slot.fallbacks))
-        label = slot.name or members[0].name
-        labels[label] += 1
-        if labels[label] > 1:
-            label = f"{label}-{labels[label]}"
-        node = name if stage.answers and len(slots) == 1 else f"{name}/{label}"
-        seats.append(Seat(slot, label, node, index, members))
-    return seats
+    members = [tuple(_member(catalogue, slot, model) for model in (slot.model, *slot.fallbacks)) for slot in slots]
+    labels = _distinct([slot.name for slot in slots], [first.name for first, *_ in members])
+    alone = stage.answers and len(slots) == 1
+    return [
+        Seat(slot, label, name if alone else f"{name}/{label}", index, asked)
+        for index, (slot, label, asked) in enumerate(zip(slots, labels, members, strict=True))
+    ]
+
+
+def _distinct(given: Sequence[str | None], usual: Sequence[str]) -> list[str]:
+    """The names that were given, and the usual ones for the rest: the second ``qwen`` is ``qwen-2``."""
+    taken = {name for name in given if name is not None}
+    names = []
+    for name, base in zip(given, usual, strict=True):
+        numbered = itertools.chain([base], (f"{base}-{number}" for number in itertools.count(2)))
+        names.append(name or next(candidate for candidate in numbered if candidate not in taken))
+        taken.add(names[-1])
+    return names
 
 
 def _member(catalogue: Catalogue, slot: Slot, model: Model) -> Member:
     return catalogue.member(model, temperature=slot.temperature, max_tokens=slot.max_tokens)
-
-
-def _check_budget(mixture: Mixture, seats: Sequence[Seat]) -> None:
-    """A hard limit on tokens or dollars needs to know the most that a call can use."""
-    budget = mixture.budget
-    if budget is None or (budget.usd is None and budget.tokens is None):
-        return
-    limited = "budget.usd" if budget.usd is not None else "budget.tokens"
-    for seat in seats:
-        for member in seat.members:
-            if member.settings.max_tokens is None:
-                raise MixtureError(
-                    f"{mixture.name}: {limited} needs max_tokens of {member.name}: set it in models or the slot"
-                )
-            if budget.usd is not None and member.price is None:
-                raise MixtureError(
-                    f"{mixture.name}: budget.usd needs the price of {member.name} ({member.reference}), which isn't known: "
-                    "set price: {input: ..., output: ...} in models, US dollars per million tokens"
-                )

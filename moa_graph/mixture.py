@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -15,15 +15,18 @@ from pydantic import (
     PlainSerializer,
     ValidationError,
     WithJsonSchema,
+    create_model,
     field_validator,
     model_validator,
 )
 from pydantic.json_schema import models_json_schema
 
 from moa_graph import stages as _builtin_stages  # noqa: F401  (registers the built-in kinds)
-from moa_graph.description import Budget, Description, ModelSettings, Slot
+from moa_graph.description import Budget, Description, ModelSettings
 from moa_graph.errors import MixtureError
+from moa_graph.options import Options
 from moa_graph.stages.base import Stage, stage_kinds
+from moa_graph.stages.fan_out import FanOut
 
 __all__ = ["Mixture", "propose_and_aggregate"]
 
@@ -38,10 +41,11 @@ def _read_stage(value: Any) -> Stage:
     kinds = stage_kinds()
     if kind not in kinds:
         raise ValueError(f"{kind!r} is no kind of stage; there are {', '.join(sorted(kinds))}")
-    try:
-        return kinds[kind].model_validate(fields or {})
-    except ValidationError as error:
-        raise ValueError(_problems(error, kind)) from None
+    # Read as a field called by its kind, so that an error says stages.0.propose.quorum.
+    form = create_model("Written", stage=(kinds[kind], Field(alias=kind)))
+    written: Any = form.model_validate({kind: {} if fields is None else fields})
+    stage: Stage = written.stage
+    return stage
 
 
 def _write_stage(stage: Stage) -> dict[str, Any]:
@@ -62,9 +66,7 @@ class Mixture(Description):
 
     schema_version: Literal[1] = Field(default=1, description="Version of this description's form.")
     name: str = Field(default="mixture", min_length=1, description="Shows in reports, traces and errors.")
-    models: dict[str, ModelSettings] = Field(
-        default_factory=dict, description="Models named once, used by name."
-    )
+    models: dict[str, ModelSettings] = Field(default_factory=dict, description="Models named once, used by name.")
     stages: tuple[AnyStage, ...] = Field(min_length=1, description="The steps, in order.")
     budget: Budget | None = Field(default=None, description="What one turn may spend.")
     min_live: int = Field(default=1, ge=1, description="Fewest live proposals with which a turn goes on.")
@@ -82,8 +84,16 @@ class Mixture(Description):
         for index, stage in enumerate(self.stages):
             try:
                 stage.check()
+                self._check_in_its_place(stage)
+                _refuse_equal([slot.name for slot in stage.all_slots()], "slots")
             except ValueError as error:
                 raise ValueError(f"stages.{index}.{stage.kind}.{error}") from None
+        _refuse_equal([stage.name for stage in self.stages], "stages")
+        if not self.stages[-1].answers:
+            raise ValueError(
+                f"stages.{len(self.stages) - 1}.{self.stages[-1].kind}: the last stage must write the answer: "
+                "put an aggregate stage after it"
+            )
         most = max(
             (sum(slot.samples for slot in stage.all_slots()) for stage in self.stages if stage.proposes),
             default=1,
@@ -91,6 +101,14 @@ class Mixture(Description):
         if self.min_live > most:
             raise ValueError(f"min_live: {self.min_live} live proposals can't come from at most {most} slot(s)")
         return self
+
+    def _check_in_its_place(self, stage: Stage) -> None:
+        if stage.name in ("prepare", "finish"):
+            raise ValueError(f"name: every graph has a node called {stage.name!r}; choose another name")
+        if stage.proposes and isinstance(stage, FanOut):
+            quorum, _ = stage.closes_at(Options())
+            if quorum is not None and quorum < self.min_live:
+                raise ValueError(f"quorum: it closes the stage at {quorum}, before the {self.min_live} of min_live")
 
     @classmethod
     def from_data(cls, data: Any) -> Mixture:
@@ -103,10 +121,10 @@ class Mixture(Description):
     @classmethod
     def from_text(cls, text: str, form: Literal["yaml", "toml", "json"] = "yaml") -> Mixture:
         """A mixture from text in one of the forms."""
-        readers: dict[str, Callable[[str], Any]] = {"yaml": yaml.safe_load, "toml": tomllib.loads, "json": json.loads}
+        readers: dict[str, Callable[[str], Any]] = {"yaml": _read_yaml, "toml": tomllib.loads, "json": _read_json}
         try:
             data = readers[form](text)
-        except (yaml.YAMLError, tomllib.TOMLDecodeError, json.JSONDecodeError) as error:
+        except (yaml.YAMLError, ValueError, RecursionError) as error:
             raise MixtureError(f"the description is no valid {form.upper()}: {error}") from None
         return cls.from_data(data)
 
@@ -132,9 +150,7 @@ class Mixture(Description):
         try:
             return self.model_dump(mode="json", exclude_defaults=True)
         except ValueError as error:
-            raise MixtureError(
-                f"{self.name}: a chat model object can't be written; name it as provider:model"
-            ) from error
+            raise MixtureError(f"{self.name}: {str(error).rpartition('ValueError: ')[2]}") from None
 
     def to_text(self, form: Literal["yaml", "toml", "json"] = "yaml") -> str:
         """Text in one of the forms, which loads as an equal mixture."""
@@ -171,7 +187,7 @@ class Mixture(Description):
 
 
 def propose_and_aggregate(
-    proposers: list[Any], aggregator: Any, layers: int = 2, *, name: str = "mixture", **fields: Any
+    proposers: Sequence[Any], aggregator: Any, layers: int = 2, *, name: str = "mixture", **fields: Any
 ) -> Mixture:
     """The mixture of Wang et al. 2024: ``layers`` - 1 propose stages with the same slots, and the aggregator.
 
@@ -185,12 +201,47 @@ def propose_and_aggregate(
     Raises:
         MixtureError: What is given can't work.
     """
-    if layers < 1:
-        raise MixtureError(f"layers: {layers} is below 1, which is the aggregator alone")
+    if not isinstance(proposers, list | tuple):
+        raise MixtureError(f"proposers: {proposers!r} is no list of models")
+    if not isinstance(layers, int) or layers < 1:
+        raise MixtureError(f"layers: {layers!r} is no whole number from 1 (the aggregator alone) up")
     if layers > 1 and not proposers:
         raise MixtureError(f"proposers: {layers} layers need at least one")
     stages = [{"propose": {"slots": list(proposers)}}] * (layers - 1) + [{"aggregate": {"slot": aggregator}}]
     return Mixture.from_data({"name": name, "stages": stages, **fields})
+
+
+def _refuse_equal(names: Sequence[str | None], field: str) -> None:
+    given = [name for name in names if name is not None]
+    for name in given:
+        if given.count(name) > 1:
+            raise ValueError(f"{field}: {given.count(name)} of them are called {name!r}; give each a name of its own")
+
+
+class _YamlLoader(yaml.SafeLoader):
+    """YAML in which a key that is written twice is an error: one of its values would be lost."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        keys = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
+        for key in keys:
+            if keys.count(key) > 1 and key != "<<":
+                raise yaml.constructor.ConstructorError(None, None, f"{key!r} is written twice", node.start_mark)
+        return super().construct_mapping(node, deep)
+
+
+def _read_yaml(text: str) -> Any:
+    return yaml.load(text, _YamlLoader)
+
+
+def _read_json(text: str) -> Any:
+    def mapping(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        keys = [key for key, _ in pairs]
+        for key in keys:
+            if keys.count(key) > 1:
+                raise ValueError(f"{key!r} is written twice")
+        return dict(pairs)
+
+    return json.loads(text, object_pairs_hook=mapping)
 
 
 def _explain(data: Any, error: ValidationError) -> str:
@@ -198,18 +249,21 @@ def _explain(data: Any, error: ValidationError) -> str:
     return f"{name}: {_problems(error)}"
 
 
-def _problems(error: ValidationError, *inside: str) -> str:
+def _problems(error: ValidationError) -> str:
     """Every problem with the field that it is in."""
+    problems = error.errors(include_url=False)
     lines = []
-    for problem in error.errors(include_url=False):
-        where = ".".join([*inside, *(str(part) for part in problem["loc"])])
-        what = problem["msg"].removeprefix("Value error, ")
-        if problem["type"] == "extra_forbidden":
-            what = "there is no such field; look for a misspelling"
+    for problem in problems:
+        within = [other["loc"][: len(problem["loc"])] for other in problems if other is not problem]
+        if problem["type"] == "too_short" and problem["loc"] in within:
+            continue  # only because what it held can't work
+        where = ".".join(str(part) for part in problem["loc"])
+        what = _IN_OUR_WORDS.get(problem["type"], problem["msg"].removeprefix("Value error, "))
         lines.append(f"{where}: {what}" if where else what)
     return "; ".join(lines)
 
 
-def slots_of(mixture: Mixture) -> list[Slot]:
-    """Every slot of every stage."""
-    return [slot for stage in mixture.stages for slot in stage.all_slots()]
+_IN_OUR_WORDS = {
+    "extra_forbidden": "there is no such field; look for a misspelling",
+    "model_type": "write its fields as a mapping",
+}

@@ -6,7 +6,7 @@ models and bounds, so that Studio's form offers just what works.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
@@ -18,7 +18,11 @@ __all__ = ["Options", "options_class", "read_options"]
 
 
 class Options(BaseModel):
-    """Choices for one run. What is left out stays as the mixture says."""
+    """Choices for one run. What is left out stays as the mixture says.
+
+    Raises:
+        OptionsError: A choice is unknown or out of its bounds.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -35,10 +39,29 @@ class Options(BaseModel):
     grace: Seconds | None = Field(
         default=None, title="Grace", description="Seconds that a stage waits for the others after its quorum."
     )
-    deadline: Seconds | None = Field(default=None, title="Deadline", description="Active seconds until the answer.")
+    deadline: Seconds | None = Field(
+        default=None, gt=0, title="Deadline", description="Active seconds until the answer."
+    )
     usd: float | None = Field(default=None, gt=0, title="Dollars", description="Most US dollars that the run may cost.")
     calls: int | None = Field(default=None, ge=1, title="Calls", description="Most model requests, retries included.")
     tokens: int | None = Field(default=None, ge=1, title="Tokens", description="Most prompt and output tokens.")
+
+    def __init__(self, **choices: Any) -> None:
+        # LangGraph makes the options itself, of the dictionary that a run is given.
+        try:
+            super().__init__(**choices)
+        except ValidationError as error:
+            raise OptionsError(f"run-time options: {self._problems(error)}") from None
+
+    @classmethod
+    def _problems(cls, error: ValidationError) -> str:
+        lines = []
+        for problem in error.errors(include_url=False):
+            what = problem["msg"].removeprefix("Value error, ")
+            if problem["type"] == "extra_forbidden":
+                what = f"there is no such option; there are {', '.join(cls.model_fields)}"
+            lines.append(f"{'.'.join(map(str, problem['loc']))}: {what}")
+        return "; ".join(lines)
 
     def limit(self, budget: Budget | None) -> Budget:
         """``budget`` with this run's lower limits."""
@@ -47,15 +70,13 @@ class Options(BaseModel):
         return (budget or Budget()).model_copy(update=given)
 
 
-def options_class(
-    models: Sequence[str], slots: Sequence[str], most_proposals: int, budget: Budget | None
-) -> type[Options]:
+def options_class(models: Sequence[str], slots: Sequence[str], quorums: range, budget: Budget | None) -> type[Options]:
     """The options of one mixture.
 
     Args:
         models: Names of the models that may write the answer.
         slots: Names of the slots that may be chosen.
-        most_proposals: Most live proposals that a stage can have.
+        quorums: The numbers of live proposals that may close a stage.
         budget: The mixture's own limits, which can only be lowered.
     """
     limits = budget or Budget()
@@ -64,7 +85,7 @@ def options_class(
         fields["aggregator"] = _restricted("aggregator", _one_of(models) | None)
     if slots:
         fields["proposers"] = _restricted("proposers", tuple[_one_of(slots), ...] | None)  # type: ignore[misc]
-    fields["quorum"] = _restricted("quorum", int | None, ge=1, le=most_proposals)
+    fields["quorum"] = _restricted("quorum", int | None, ge=quorums.start, le=quorums.stop - 1)
     for name, kind in (("deadline", Seconds), ("usd", float), ("calls", int), ("tokens", int)):
         if (bound := getattr(limits, name)) is not None:
             fields[name] = _restricted(name, kind | None, gt=0, le=bound)
@@ -83,7 +104,7 @@ def _restricted(name: str, kind: Any, **bounds: Any) -> tuple[Any, Any]:
 def read_options(kind: type[Options], context: Any, *, root: bool) -> Options:
     """The options in a graph's context.
 
-    Of a parent graph's context only an instance of an options class is taken: its dictionary is about something else.
+    Of a parent graph's context only an instance of the mixture's own class is taken: the rest is about something else.
 
     Args:
         kind: The mixture's own class.
@@ -95,12 +116,10 @@ def read_options(kind: type[Options], context: Any, *, root: bool) -> Options:
     """
     if isinstance(context, kind):
         return context
+    if not root or context is None:
+        return kind()
     if isinstance(context, Options):
         context = context.model_dump(exclude_none=True)
-    elif not root or not isinstance(context, dict):
-        return kind()
-    try:
-        return kind.model_validate(context)
-    except ValidationError as error:
-        problems = "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors())
-        raise OptionsError(f"run-time options: {problems}") from None
+    if not isinstance(context, Mapping):
+        raise OptionsError(f"run-time options: {context!r} is no mapping of option to value")
+    return kind(**context)

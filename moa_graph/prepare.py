@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from langchain_core.messages import AIMessage, AnyMessage, RemoveMessage, ToolMessage
+from langchain_core.messages import AIMessage, AnyMessage, RemoveMessage, SystemMessage, ToolMessage
 from langchain_core.runnables import RunnableConfig
 from langgraph.runtime import get_runtime
 from langgraph.types import Overwrite
 
-from moa_graph.errors import InputError, MissingKey
-from moa_graph.stages.plan import Plan
+from moa_graph.description import Budget
+from moa_graph.errors import InputError, MissingKey, MixtureError, OptionsError
+from moa_graph.models.catalogue import Member
+from moa_graph.options import Options
+from moa_graph.stages.plan import Plan, chosen
 from moa_graph.state import MoaState, Record, Turn, live
 
-__all__ = ["Prepare"]
+__all__ = ["Prepare", "cannot_limit"]
 
 
 class Prepare:
@@ -38,7 +41,10 @@ class Prepare:
         before: Turn = state.get("turn") or {}
         dangling, messages = _without_half_turn(state["messages"], before)
         _check(messages)
-        self._check_models(options.aggregator)
+        members = self._members(options)
+        self._check_options(options, members)
+        self._check_models(members)
+        simulated = bool(members) and all(member.provider == "sim" for member in members)
         kept = _kept_records(state, dangling, messages)
         turn: Turn = {
             "status": "running",
@@ -46,7 +52,7 @@ class Prepare:
             "active": 0.0,
             "end": None,
             "degraded": [],
-            "simulated": self._plan.simulated,
+            "simulated": simulated,
         }
         kept_ids = {record["id"] for record in kept}
         ledger = [call for call in state.get("ledger") or [] if call["record"] in kept_ids]
@@ -56,30 +62,82 @@ class Prepare:
             {
                 "type": "run_started",
                 "mixture": self._plan.mixture,
-                "simulated": self._plan.simulated,
+                "simulated": simulated,
                 "stages": {placed.site.name: [seat.name for seat in placed.site.seats] for placed in self._plan.stages},
             }
         )
-        update = {"records": Overwrite(kept), "ledger": Overwrite(ledger), "turn": Overwrite(turn)}
+        update = {
+            "records": Overwrite(kept),
+            "ledger": Overwrite(ledger),
+            "turn": Overwrite(turn),
+            "report": Overwrite({}),
+        }
         removed = [RemoveMessage(id=message.id) for message in dangling if message.id is not None]
         return {**update, "messages": removed} if removed else update
 
-    def _check_models(self, aggregator: str | None) -> None:
-        members = {
-            member.name: member for placed in self._plan.stages for seat in placed.site.seats for member in seat.members
-        }
-        if aggregator is not None:
-            members[aggregator] = self._plan.members[aggregator]
+    def _members(self, options: Options) -> list[Member]:
+        """The models that this run may ask, each once."""
+        asked = [
+            member
+            for placed in self._plan.stages
+            for seat in (placed.site.seats if placed.stage.answers else chosen(placed.site.seats, options))
+            for member in self._plan.members_of(seat, placed.stage, options)
+        ]
+        return list({id(member): member for member in asked}.values())
+
+    def _check_options(self, options: Options, members: Sequence[Member]) -> None:
+        """Raises OptionsError where what was chosen for this run can't work."""
+        if problem := cannot_limit(options.limit(self._plan.budget), members):
+            raise OptionsError(f"run-time options: {problem}")
+        proposing = next((placed for placed in self._plan.stages if placed.stage.proposes), None)
+        if proposing is None or options.proposers is None:
+            return
+        most = sum(seat.slot.samples for seat in chosen(proposing.site.seats, options))
+        if most < self._plan.min_live:
+            raise OptionsError(
+                f"run-time options: proposers: with {', '.join(options.proposers) or 'none'} of them, "
+                f"{proposing.site.name} gives {most} proposal(s), and {self._plan.min_live} are needed (min_live)"
+            )
+
+    def _check_models(self, members: Sequence[Member]) -> None:
+        """Raises where a model can't be asked here."""
         missing: dict[str, list[str]] = {}
-        for name, member in members.items():
+        for member in members:
+            if (package := member.missing_package()) is not None:
+                raise MixtureError(
+                    f"{self._plan.mixture}: {member.name} needs a package that isn't installed: pip install {package}"
+                )
             if (variable := member.missing_key()) is not None:
-                missing.setdefault(variable, []).append(name)
+                missing.setdefault(variable, []).append(member.name)
         if missing:
-            listed = "; ".join(f"{variable} for {', '.join(names)}" for variable, names in missing.items())
+            listed = "; ".join(
+                f"{variable} for {', '.join(dict.fromkeys(names))}" for variable, names in missing.items()
+            )
             raise MissingKey(
                 f"{self._plan.mixture}: keys are missing from the environment: {listed}. Set them, or try it without "
                 "keys on simulated models: --simulate, MOA_SIMULATE=1 or create_moa(..., simulate=True)."
             )
+
+
+def cannot_limit(budget: Budget | None, members: Iterable[Member]) -> str | None:
+    """Why a limit on tokens or dollars can't be held: it needs to know the most that a call to each model can use.
+
+    Args:
+        budget: The limits.
+        members: The models that may be asked.
+    """
+    if budget is None or (budget.usd is None and budget.tokens is None):
+        return None
+    for member in members:
+        if member.settings.max_tokens is None:
+            limited = "usd" if budget.usd is not None else "tokens"
+            return f"{limited} needs max_tokens of {member.name}: set it in models or the slot"
+        if budget.usd is not None and member.price is None:
+            return (
+                f"usd needs the price of {member.name} ({member.reference}), which isn't known: "
+                "set price: {input: ..., output: ...} in models, US dollars per million tokens"
+            )
+    return None
 
 
 def _without_half_turn(messages: Sequence[AnyMessage], before: Turn) -> tuple[list[AnyMessage], list[AnyMessage]]:
@@ -122,16 +180,18 @@ def _check(messages: Sequence[AnyMessage]) -> None:
     """Raises InputError where there is nothing to answer."""
     if not messages:
         raise InputError('the conversation is empty: give {"messages": [{"role": "user", "content": "..."}]}')
-    last = messages[-1]
-    if isinstance(last, AIMessage):
+    if isinstance(messages[-1], AIMessage):
         raise InputError("the conversation ends with an answer: add the user's next message")
-    if not isinstance(last, ToolMessage) and not _has_content(last):
+    asked = [message for message in _since_last_answer(messages) if not isinstance(message, SystemMessage)]
+    if not asked:
+        raise InputError("the conversation holds no message of the user: ask something")
+    if not isinstance(asked[-1], ToolMessage) and not _has_content(asked[-1]):
         raise InputError("the last message is empty: ask something")
 
 
 def _has_content(message: AnyMessage) -> bool:
-    if isinstance(message.content, str):
-        return bool(message.content.strip())
-    return any(
-        not isinstance(block, Mapping) or block.get("type") != "text" or block.get("text") for block in message.content
+    """Whether there is text, or a block of something else."""
+    blocks = message.content if isinstance(message.content, list) else []
+    return bool(message.text.strip()) or any(
+        isinstance(block, Mapping) and block.get("type") != "text" for block in blocks
     )

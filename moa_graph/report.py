@@ -36,8 +36,8 @@ def make_report(state: MoaState, mixture: str, stages: Sequence[str]) -> dict[st
         "failed_calls": sum(call["status"] == "failed" for call in ledger),
         "usage": _usage(ledger),
         "usage_complete": all(call["usage"] is not None for call in ledger),
-        "cost": sum(known) if len(known) == len(costs) else None,
-        "known_cost": sum(known),
+        "cost": sum(known, 0.0) if len(known) == len(costs) else None,
+        "known_cost": sum(known, 0.0),
         "estimated": any(call["estimated"] for call in ledger),
         "seconds": turn.get("active", 0.0),
         "models": sorted({call["model"] for call in ledger}),
@@ -55,7 +55,7 @@ def _usage(ledger: Iterable[Call]) -> Usage:
 
 
 def _stage(name: str, records: Sequence[Record]) -> dict[str, Any]:
-    failed = [record for record in records if record["failure"] is not None]
+    failed = [record for record in records if record["status"] == "failed"]
     return {
         "stage": name,
         "live": len(live(records)),

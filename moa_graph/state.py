@@ -10,10 +10,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Annotated, Any, Literal, NotRequired
 
 from langchain_core.messages import AnyMessage
-from langgraph.graph.message import add_messages
+from langgraph.graph.message import Messages, add_messages
 from typing_extensions import TypedDict
 
+from moa_graph.errors import InputError
+
 __all__ = [
+    "SHOWN_KINDS",
     "Call",
     "Failure",
     "FailureKind",
@@ -44,6 +47,12 @@ FailureKind = Literal[
     "connection",
     "malformed",
 ]
+
+
+_HELP = "For troubleshooting, visit:"
+
+SHOWN_KINDS = frozenset({"proposal", "synthesis", "choice", "analysis"})
+"""Kinds of record that later stages are shown; judgements and critiques are read by the stages that know them."""
 
 
 class Usage(TypedDict):
@@ -148,8 +157,20 @@ def merge_by_id(left: Sequence[Any] | None, right: Sequence[Any] | None) -> list
     """Records or calls by identity, the later one's fields winning, in the configured order whatever came first."""
     merged: dict[str, dict[str, Any]] = {}
     for entry in (*(left or ()), *(right or ())):
+        if "id" not in entry or ("order" not in entry and entry["id"] not in merged):
+            raise InputError(
+                f"{entry!r} is not there to be edited: give the id of one of {', '.join(merged) or 'none'}"
+            )
         merged[entry["id"]] = {**merged.get(entry["id"], {}), **entry}
     return sorted(merged.values(), key=lambda entry: entry["order"])
+
+
+def add_conversation(left: Messages, right: Messages) -> Messages:
+    """``add_messages``, whose complaints about what is no message become an ``InputError``."""
+    try:
+        return add_messages(left, right)
+    except (ValueError, NotImplementedError) as error:
+        raise InputError(f"messages: {str(error).partition(_HELP)[0].strip()}") from error
 
 
 def merge_turn(left: Turn | None, right: Turn | None) -> Turn:
@@ -165,13 +186,13 @@ def keep_last(left: Any, right: Any) -> Any:
 class Input(TypedDict):
     """All that a mixture needs: the conversation."""
 
-    messages: Annotated[list[AnyMessage], add_messages]
+    messages: Annotated[list[AnyMessage], add_conversation]
 
 
 class Output(TypedDict):
     """What a run gives back: the conversation with its answer, the turn's records and its report."""
 
-    messages: Annotated[list[AnyMessage], add_messages]
+    messages: Annotated[list[AnyMessage], add_conversation]
     records: Annotated[list[Record], merge_by_id]
     report: Annotated[dict[str, Any], keep_last]
 
@@ -179,7 +200,7 @@ class Output(TypedDict):
 class MoaState(TypedDict):
     """The whole state of a mixture's graph."""
 
-    messages: Annotated[list[AnyMessage], add_messages]
+    messages: Annotated[list[AnyMessage], add_conversation]
     records: Annotated[list[Record], merge_by_id]
     ledger: Annotated[list[Call], merge_by_id]
     turn: Annotated[Turn, merge_turn]
@@ -204,7 +225,9 @@ def latest_live(state: Mapping[str, Any], stages: Sequence[tuple[str, int]]) -> 
         stages: Names of stages, in order, each with the fewest live records that it must have.
     """
     for stage, fewest in reversed(stages):
-        found = live(of_stage(state.get("records") or (), stage))
-        if len(found) >= fewest:
+        found = [
+            record for record in live(of_stage(state.get("records") or (), stage)) if record["kind"] in SHOWN_KINDS
+        ]
+        if found and len(found) >= fewest:
             return found
     return []

@@ -11,6 +11,7 @@ import hashlib
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from langchain_core.messages import BaseMessage, HumanMessage, SystemMessage
 
@@ -37,6 +38,7 @@ FENCE_CHARACTERS = 80
 _REASONING = re.compile(r"<think(?:ing)?>.*?(?:</think(?:ing)?>|\Z)", re.DOTALL | re.IGNORECASE)
 _HEADLESS_REASONING = re.compile(r"\A.*?</think(?:ing)?>", re.DOTALL | re.IGNORECASE)
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
+_CUT = "\n[... left out ...]\n"
 _UNFINISHED_TAG = re.compile(r"</?[a-z]{0,8}\Z", re.IGNORECASE)
 
 
@@ -78,13 +80,12 @@ class VisibleStream:
 
 
 def cut_middle(text: str, limit: int) -> str:
-    """``text`` in at most ``limit`` characters: head and tail kept, with a note of what was left out between."""
+    """``text`` in at most ``limit`` characters: head and tail kept, with a note that something is left out between."""
     if len(text) <= limit:
         return text
-    note = f"\n[... {len(text) - limit} characters left out ...]\n"
-    kept = max(limit - len(note), 0)
+    kept = max(limit - len(_CUT), 0)
     head = (kept + 1) // 2
-    return text[:head] + note[: limit - kept] + text[len(text) - (kept - head) :]
+    return text[:head] + _CUT[: limit - kept] + text[len(text) - (kept - head) :]
 
 
 def fence(texts: Sequence[str], title: str = "response") -> str:
@@ -94,6 +95,11 @@ def fence(texts: Sequence[str], title: str = "response") -> str:
         f"<<{title} {number} | {mark}>>\n{text}\n<<end of {title} {number} | {mark}>>"
         for number, text in enumerate(texts, start=1)
     )
+
+
+def _appended(content: str | list[str | dict[Any, Any]], added: str) -> str | list[str | dict[Any, Any]]:
+    """A message's content with ``added`` after a blank line; blocks, such as those with cache marks, stay blocks."""
+    return f"{content}\n\n{added}" if isinstance(content, str) else [*content, {"type": "text", "text": added}]
 
 
 def _delimiter(texts: Sequence[str]) -> str:
@@ -113,7 +119,7 @@ _FENCED = re.compile(
 def read_references(text: str) -> list[str]:
     """The fenced texts in a message, in order; the reverse of :func:`fence`."""
     found = list(_FENCED.finditer(text))
-    return [match["text"] for match in found if match["mark"] == found[0]["mark"]]
+    return [match["text"] for match in found if match["mark"] == found[-1]["mark"]]
 
 
 def fit(references: Sequence[str], characters: int) -> tuple[str, ...]:
@@ -150,6 +156,7 @@ class Prompt:
         instruction: Text for the system message. Not added where ``references`` was given empty.
         references: Other models' answers; None for a prompt that is about no references.
         title: What a reference is called in its fence.
+        own: The model's own earlier answers, oldest first.
         role: Instruction that only this slot is given.
         form: What form the answer must have; None for free text.
     """
@@ -158,14 +165,16 @@ class Prompt:
     instruction: str = ""
     references: tuple[str, ...] | None = None
     title: str = "response"
+    own: tuple[str, ...] = ()
     role: str | None = None
     form: str | None = None
 
     def messages(self) -> list[BaseMessage]:
         """What the model is sent (Wang et al. 2024, arXiv 2406.04692, section 2.2)."""
         additions = [self.role] if self.role else []
-        if self.references:
-            additions.append(f"{self.instruction}\n\n{fence(self.references, self.title)}")
+        if self.references or self.own:
+            shown = [fence(texts, title) for texts, title in self._shown() if texts]
+            additions.append("\n\n".join([self.instruction, *shown]))
         elif self.references is None and self.instruction:
             additions.append(self.instruction)
         if self.form:
@@ -173,14 +182,18 @@ class Prompt:
         if not additions:
             return list(self.conversation)
         first, rest = self.conversation[0], self.conversation[1:]
+        added = "\n\n".join(additions)
         if isinstance(first, SystemMessage):
-            return [SystemMessage("\n\n".join([first.text, *additions]), id=first.id), *rest]
-        return [SystemMessage("\n\n".join(additions)), first, *rest]
+            return [first.model_copy(update={"content": _appended(first.content, added)}), *rest]
+        return [SystemMessage(added), first, *rest]
+
+    def _shown(self) -> list[tuple[tuple[str, ...], str]]:
+        return [(self.own, "your own answer"), (self.references or (), self.title)]
 
     @property
     def characters(self) -> int:
         """Length of all that is sent."""
-        shown = sum(len(reference) + FENCE_CHARACTERS for reference in self.references or ())
+        shown = sum(len(text) + FENCE_CHARACTERS for texts, _ in self._shown() for text in texts)
         said = sum(len(str(message.content)) for message in self.conversation)
         return said + shown + len(self.instruction) + len(self.role or "") + len(self.form or "")
 

@@ -24,12 +24,16 @@ class Asked:
 
 @dataclass(frozen=True)
 class Reply:
-    """What the server answers: a whole body, or a body that ends before it is whole."""
+    """What the server answers.
+
+    A ``broken`` reply ends before it is whole; one that ``hangs`` never ends, until the client goes away.
+    """
 
     status: int = 200
     body: bytes = b""
     headers: Mapping[str, str] = field(default_factory=dict)
     broken: bool = False
+    hangs: bool = False
 
 
 Answer = Callable[[Asked], Reply | None]
@@ -41,28 +45,34 @@ class Loopback:
     """A running server."""
 
     url: str
+    loop: asyncio.AbstractEventLoop
     asked: list[Asked] = field(default_factory=list)
-    connections: int = 0
-    """Connections that were opened so far."""
-    open: set[asyncio.StreamWriter] = field(default_factory=set)
+    connections: list[asyncio.Task[None]] = field(default_factory=list)
+    """Every connection that was opened so far; done once it is closed."""
+    _open: set[asyncio.StreamWriter] = field(default_factory=set)
+
+    async def all_closed(self) -> None:
+        """Waits until the client has closed every connection."""
+        await asyncio.wait_for(asyncio.gather(*self.connections), timeout=5)
 
 
 @asynccontextmanager
 async def loopback(answer: Answer) -> AsyncIterator[Loopback]:
     """A server that answers each request with what ``answer`` gives."""
-    async with asyncio.TaskGroup() as connections:
 
-        def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            connections.create_task(_serve(running, answer, reader, writer))
+    def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        running.connections.append(asyncio.create_task(_serve(running, answer, reader, writer)))
 
-        server = await asyncio.start_server(connected, "127.0.0.1", 0)
-        running = Loopback(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1")
-        try:
-            yield running
-        finally:
-            server.close()
-            for writer in running.open:
-                writer.transport.abort()
+    server = await asyncio.start_server(connected, "127.0.0.1", 0)
+    address = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1"
+    running = Loopback(address, asyncio.get_running_loop())
+    try:
+        yield running
+    finally:
+        server.close()
+        for writer in running._open:
+            writer.transport.abort()
+        await asyncio.gather(*running.connections)
 
 
 @contextmanager
@@ -86,8 +96,7 @@ def loopback_in_thread(answer: Answer) -> Iterator[Loopback]:
 
 
 async def _serve(running: Loopback, answer: Answer, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    running.connections += 1
-    running.open.add(writer)
+    running._open.add(writer)
     try:
         while (asked := await _read(reader)) is not None:
             running.asked.append(asked)
@@ -96,12 +105,14 @@ async def _serve(running: Loopback, answer: Answer, reader: asyncio.StreamReader
                 return writer.transport.abort()
             writer.write(_written(reply))
             await writer.drain()
-            if reply.broken:
+            if reply.hangs:
+                await reader.read()
+            if reply.broken or reply.hangs:
                 return None
     except (ConnectionError, asyncio.IncompleteReadError):
         pass
     finally:
-        running.open.remove(writer)
+        running._open.remove(writer)
         writer.close()
     return None
 
@@ -119,7 +130,7 @@ async def _read(reader: asyncio.StreamReader) -> Asked | None:
 
 
 def _written(reply: Reply) -> bytes:
-    length = len(reply.body) + (100 if reply.broken else 0)
+    length = len(reply.body) + (100 if reply.broken or reply.hangs else 0)
     headers = {"content-type": "application/json", "content-length": str(length), **reply.headers}
     head = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
     return f"HTTP/1.1 {reply.status} Status\r\n{head}\r\n".encode() + reply.body

@@ -118,7 +118,7 @@ def _without_retries(model: BaseChatModel) -> BaseChatModel:
 
 
 def _no_retries(of: str) -> int:
-    """``max_retries`` for a single request. Google's SDK takes 0 for "as many as usual", and counts requests."""
+    """``max_retries`` for a single request: Google counts it in, and takes 0 for its default in older versions."""
     return 1 if "google_genai" in of else 0
 
 

@@ -7,21 +7,20 @@ import itertools
 import json
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from operator import itemgetter
 from typing import Any, Literal
 
 from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
 from langchain_core.language_models import BaseChatModel, LanguageModelInput, ModelProfile
 from langchain_core.language_models.base import LangSmithParams
 from langchain_core.messages import AIMessage, BaseMessage, convert_to_openai_messages
-from langchain_core.output_parsers import BaseOutputParser, JsonOutputParser, PydanticOutputParser
 from langchain_core.outputs import ChatGenerationChunk, ChatResult
-from langchain_core.runnables import Runnable, RunnableMap, RunnablePassthrough
+from langchain_core.runnables import Runnable
 from langchain_core.tools import BaseTool
-from langchain_core.utils.function_calling import convert_to_json_schema, convert_to_openai_tool
+from langchain_core.utils.function_calling import convert_to_openai_tool
 from pydantic import BaseModel, PrivateAttr, ValidationError, model_validator
 
 from moa_graph.models.simulated_messages import chunks_of, result_of
+from moa_graph.models.simulated_structure import structured
 from moa_graph.models.simulation import (
     STOCK_PROFILES,
     Performance,
@@ -89,9 +88,7 @@ class SimulatedChatModel(BaseChatModel):
         }
 
     def _resolve_model_profile(self) -> ModelProfile:
-        return ModelProfile(
-            max_input_tokens=self.simulation.window, tool_calling=True, structured_output=True
-        )
+        return ModelProfile(max_input_tokens=self.simulation.window, tool_calling=True, structured_output=True)
 
     def _settings(self) -> dict[str, Any]:
         names = ("temperature", "max_tokens", "top_p", "stop", "seed", "n")
@@ -101,23 +98,17 @@ class SimulatedChatModel(BaseChatModel):
         params = super()._get_ls_params(stop=stop, **kwargs)
         return LangSmithParams(**{**params, "ls_provider": "sim", "ls_model_name": self.model})
 
-    def _perform(
-        self, messages: list[BaseMessage], stop: list[str] | None, kwargs: dict[str, Any]
-    ) -> Performance:
+    def _perform(self, messages: list[BaseMessage], stop: list[str] | None, kwargs: dict[str, Any]) -> Performance:
         asked = {**self._settings(), **{name: value for name, value in kwargs.items() if value is not None}}
         if stop is not None:
             asked["stop"] = stop
         sample = asked.pop("sample", 0)
         try:
-            request = Request(
-                **{**asked, "model": self.model, "messages": convert_to_openai_messages(messages)}
-            )
+            request = Request(**{**asked, "model": self.model, "messages": convert_to_openai_messages(messages)})
         except ValidationError as error:
             problem = error.errors()[0]
             where = ".".join(map(str, problem["loc"]))
-            raise SimulatedFault(
-                400, f"Invalid value for '{where}': {problem['msg']}.", param=where
-            ) from error
+            raise SimulatedFault(400, f"Invalid value for '{where}': {problem['msg']}.", param=where) from error
         performance = perform(self.simulation, request, next(self._numbers), sample)
         if isinstance(performance.fault, ResetFault):
             raise ConnectionResetError(f"simulated model {self.model}: connection reset by peer")
@@ -199,9 +190,7 @@ class SimulatedChatModel(BaseChatModel):
     def _refuse_to_hang(self, performance: Performance) -> None:
         """A thread that hangs can't be cancelled, so the synchronous path ends at once instead."""
         if isinstance(performance.fault, HangFault):
-            raise TimeoutError(
-                f"simulated model {self.model} hangs for ever; ask it asynchronously to wait for it"
-            )
+            raise TimeoutError(f"simulated model {self.model} hangs for ever; ask it asynchronously to wait for it")
 
     def bind_tools(
         self,
@@ -242,27 +231,9 @@ class SimulatedChatModel(BaseChatModel):
         """
         if method == "function_calling":
             return super().with_structured_output(schema, include_raw=include_raw, **kwargs)
-        model = self.bind(response_format=_response_format(schema, method))
-        parser: BaseOutputParser[Any] = JsonOutputParser()
-        if isinstance(schema, type) and issubclass(schema, BaseModel):
-            parser = PydanticOutputParser(pydantic_object=schema)
-        if not include_raw:
-            return model | parser
-        parsed = RunnablePassthrough.assign(parsed=itemgetter("raw") | parser, parsing_error=lambda _: None)
-        unparsed = RunnablePassthrough.assign(parsed=lambda _: None)
-        return RunnableMap(raw=model) | parsed.with_fallbacks([unparsed], exception_key="parsing_error")
+        return structured(self, schema, method, include_raw)
 
 
 async def _hang_if_due(performance: Performance) -> None:
     if isinstance(performance.fault, HangFault):
         await asyncio.Event().wait()
-
-
-def _response_format(schema: dict[str, Any] | type, method: str) -> dict[str, Any]:
-    if method == "json_mode":
-        return {"type": "json_object"}
-    json_schema = convert_to_json_schema(schema)
-    return {
-        "type": "json_schema",
-        "json_schema": {"name": json_schema.get("title", "answer"), "schema": json_schema},
-    }

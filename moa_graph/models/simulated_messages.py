@@ -37,9 +37,7 @@ def _message(completion: Completion, model: str, first: bool) -> AIMessage:
 
 def _tool_call(call: dict[str, Any]) -> ToolCall:
     function = call["function"]
-    return ToolCall(
-        name=function["name"], args=json.loads(function["arguments"]), id=call["id"], type="tool_call"
-    )
+    return ToolCall(name=function["name"], args=json.loads(function["arguments"]), id=call["id"], type="tool_call")
 
 
 def _refusal(completion: Completion) -> dict[str, Any]:
@@ -72,9 +70,7 @@ def chunks_of(performance: Performance, model: str) -> list[tuple[float, ChatGen
     )
     waits = [performance.seconds_for(str(message.content)) for message in messages]
     waits[0] += performance.first_token
-    return [
-        (wait, ChatGenerationChunk(message=message)) for wait, message in zip(waits, messages, strict=True)
-    ]
+    return [(wait, ChatGenerationChunk(message=message)) for wait, message in zip(waits, messages, strict=True)]
 
 
 def _tool_chunk(index: int, call: dict[str, Any]) -> AIMessageChunk:

@@ -2,8 +2,43 @@
 
 from __future__ import annotations
 
-from moa_graph.stages import aggregate, propose
+from moa_graph.stages import (
+    aggregate,
+    analyse,
+    cluster_and_filter,
+    critique,
+    diverse,
+    judge,
+    moderate,
+    propose,
+    rank,
+    refine,
+    residual,
+    stop,
+    vote,
+)
 from moa_graph.stages.base import Scene, Seat, Site, Stage, register, stage_kinds
 from moa_graph.stages.fan_out import FanOut
 
-__all__ = ["FanOut", "Scene", "Seat", "Site", "Stage", "aggregate", "propose", "register", "stage_kinds"]
+__all__ = [
+    "FanOut",
+    "Scene",
+    "Seat",
+    "Site",
+    "Stage",
+    "aggregate",
+    "analyse",
+    "cluster_and_filter",
+    "critique",
+    "diverse",
+    "judge",
+    "moderate",
+    "propose",
+    "rank",
+    "refine",
+    "register",
+    "residual",
+    "stage_kinds",
+    "stop",
+    "vote",
+]

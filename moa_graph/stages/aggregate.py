@@ -1,33 +1,40 @@
 """Aggregate: one model writes the answer from the proposals.
 
-Source: Wang et al. 2024, arXiv 2406.04692, section 2.2.
+Sources: Wang et al. 2024, arXiv 2406.04692, section 2.2; in a sliding window, Self-MoA-Seq (Li et al. 2025, arXiv
+2502.00674, section 5).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Sequence
-from typing import Any, ClassVar
+from dataclasses import replace
+from typing import ClassVar, Literal
 
 from langchain_core.runnables import RunnableConfig
-from langgraph.graph import StateGraph
-from langgraph.runtime import get_runtime
 from pydantic import Field
 
-from moa_graph.description import Model, Slot
+from moa_graph.calls.budget import BYTES_PER_EXPECTED_TOKEN
+from moa_graph.description import Description
 from moa_graph.errors import RunFailed
-from moa_graph.stages.base import Scene, Seat, Site, register
-from moa_graph.stages.fan_out import FanOut, closing_update, reasons, with_gathered
+from moa_graph.stages.base import Scene, Seat, Task, register
+from moa_graph.stages.fan_out import Gathered, reasons
 from moa_graph.stages.instruction import AGGREGATE_AND_SYNTHESIZE
-from moa_graph.stages.node import Node
-from moa_graph.stages.plan import round_key
-from moa_graph.state import MoaState, live
+from moa_graph.stages.selection import Choice
+from moa_graph.stages.single import SingleSlot
+from moa_graph.state import Record, live
 from moa_graph.views import Prompt
 
-__all__ = ["Aggregate"]
+__all__ = ["Aggregate", "Window"]
+
+
+class Window(Description):
+    """Proposals aggregated a few at a time, each step with what came of the ones before."""
+
+    size: int = Field(default=6, ge=2, description="References that one step is shown.")
+    keep: int = Field(default=3, ge=1, description="How often the synthesis so far stands among them.")
 
 
 @register
-class Aggregate(FanOut):
+class Aggregate(SingleSlot):
     """One slot, shown the last layer's live proposals, writes the answer; its tokens are streamed."""
 
     kind: ClassVar[str] = "aggregate"
@@ -35,42 +42,83 @@ class Aggregate(FanOut):
     shown: ClassVar[bool] = True
     record_kind: ClassVar[str] = "synthesis"
 
-    slot: Slot = Field(description="The model that writes.")
-    fallbacks: tuple[Model, ...] = Field(default=(), description="Models asked in turn when it fails.")
+    view: Literal["all", "none", "ranked"] = Field(
+        default="all",
+        description="All live proposals, none (the conversation alone), or all with how they were ranked.",
+    )
+    window: Window | None = Field(default=None, description="Aggregates step by step instead of all at once.")
     instruction: str = Field(default=AGGREGATE_AND_SYNTHESIZE, description="What it is told about the proposals.")
 
-    def all_slots(self) -> Sequence[Slot]:
-        """The writer, with the stage's fallbacks behind its own."""
-        return (self.slot.model_copy(update={"fallbacks": (*self.slot.fallbacks, *self.fallbacks)}),)
-
     def check(self) -> None:
-        """There is one answer."""
-        if self.slot.samples > 1:
-            raise ValueError("slot.samples: an aggregate stage writes one answer; ask for samples in a propose stage")
+        """There is one answer, and a window that moves."""
+        super().check()
+        if self.window is not None and self.window.keep >= self.window.size:
+            raise ValueError("window.keep: it must be below window.size, or no new proposal is ever shown")
 
     def prompt(self, seat: Seat, scene: Scene) -> Prompt:
         """The conversation, with the last layer's live proposals; the conversation alone where there are none."""
-        references = tuple(record["text"] for record in scene.proposals())
-        return Prompt(scene.conversation, self.instruction, references, role=seat.slot.role)
+        proposals = [] if self.view == "none" else scene.proposals()
+        texts = _with_ranks(proposals, scene) if self.view == "ranked" else [record["text"] for record in proposals]
+        return Prompt(scene.conversation, self.instruction, tuple(texts), role=seat.slot.role)
 
-    def add_to(self, graph: StateGraph[Any, Any, Any, Any], site: Site) -> tuple[list[str], str]:
-        """One node."""
-        graph.add_node(site.name, Node(self._writer(site, site.seats[0])))
-        return [site.name], site.name
+    def tasks(self, seat: Seat, scene: Scene) -> list[Task]:
+        """One synthesis, or one a step of the window; the syntheses between are reckoned with at their longest."""
+        whole = self.prompt(seat, scene)
+        steps = self._steps(whole.references or ())
+        longest = "x" * (BYTES_PER_EXPECTED_TOKEN * (seat.members[0].settings.max_tokens or 0))
+        kept = (longest,) * (self.window.keep if self.window else 0)
+        return [
+            Task(index, replace(whole, references=(*kept, *new) if index else new)) for index, new in enumerate(steps)
+        ]
 
-    def _writer(
-        self, site: Site, seat: Seat
-    ) -> Callable[[MoaState, RunnableConfig], Coroutine[Any, Any, dict[str, Any]]]:
-        async def write(state: MoaState, config: RunnableConfig) -> dict[str, Any]:
-            runtime = get_runtime()
-            scene = Scene(site, state, site.plan.options_of(runtime))
-            gathered = await self.ask_seat(seat, scene, config)
-            seconds = site.plan.rounds.leave(round_key(runtime, site.name))
-            scene = Scene(site, with_gathered(state, gathered), scene.options)
-            if not live(scene.state["records"]):
-                listed = "".join(f"\n  {reason}" for reason in reasons(scene.own_records()))
-                raise RunFailed(f"{site.name}: no model gave an answer. Ask again, or name fallbacks.{listed}")
-            records, ledger = gathered
-            return {**closing_update(self, scene, runtime, seconds), "records": records, "ledger": ledger}
+    async def answers_of(self, seat: Seat, scene: Scene, config: RunnableConfig) -> Gathered:
+        """Each step of the window is shown the synthesis of the one before."""
+        whole = self.prompt(seat, scene)
+        steps = self._steps(whole.references or ())
+        gathered: Gathered = ([], [])
+        for index, new in enumerate(steps):
+            kept = (gathered[0][-1]["text"],) * self.window.keep if self.window and index else ()
+            task = Task(index, replace(whole, references=(*kept, *new)))
+            step = await self.ask_tasks(seat, scene, [task], config, streamed=index == len(steps) - 1)
+            gathered = (gathered[0] + step[0], gathered[1] + step[1])
+            if not live(step[0]):
+                break
+        return gathered
 
-        return write
+    def conclude(self, scene: Scene) -> Choice | None:
+        """Without any live record there is no answer to fall back on."""
+        if not live(scene.state["records"]):
+            listed = "".join(f"\n  {reason}" for reason in reasons(scene.own_records()))
+            raise RunFailed(f"{scene.site.name}: no model gave an answer. Ask again, or name fallbacks.{listed}")
+        own = scene.own_records()
+        if self.window is not None and live(own) and len(live(own)) < len(own):
+            return Choice((), "", degraded=f"{scene.site.name} stopped at step {len(own)}: later samples weren't used")
+        return None
+
+    def _steps(self, references: tuple[str, ...]) -> list[tuple[str, ...]]:
+        """The new references of each step."""
+        if self.window is None or len(references) <= self.window.size:
+            return [references]
+        size, new = self.window.size, self.window.size - self.window.keep
+        rest = references[size:]
+        return [references[:size], *(rest[start : start + new] for start in range(0, len(rest), new))]
+
+
+def _with_ranks(proposals: list[Record], scene: Scene) -> list[str]:
+    """The proposals, best mean rank first, each with the ranks that it was given."""
+    ranks: dict[str, list[int]] = {record["id"]: [] for record in proposals}
+    for record in live(scene.state["records"]):
+        for place, ranked in enumerate((record.get("data") or {}).get("ranked", []), start=1):
+            if record["kind"] == "ranking" and ranked in ranks:
+                ranks[ranked].append(place)
+
+    def mean(record: Record) -> float:
+        given = ranks[record["id"]]
+        return sum(given) / len(given) if given else float("inf")
+
+    ordered = sorted(proposals, key=mean)
+    return [f"{record['text']}\n\n(Ranked by peers: {_in_words(ranks[record['id']])})" for record in ordered]
+
+
+def _in_words(given: list[int]) -> str:
+    return ", ".join(f"{place}." for place in sorted(given)) if given else "not ranked"

@@ -130,6 +130,12 @@ class Site:
         return self.index == len(self.plan.stages) - 1
 
     @property
+    def answers_asked(self) -> int:
+        """How many proposals the last proposing stage before this one asks for."""
+        asking = [placed for placed in self.plan.stages[: self.index] if placed.stage.proposes]
+        return sum(seat.slot.samples for seat in asking[-1].site.seats) if asking else 0
+
+    @property
     def earlier_shown(self) -> list[tuple[str, int]]:
         """The stages before this one whose records are shown: their names, and the fewest live records that count."""
         return [

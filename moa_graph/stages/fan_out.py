@@ -46,6 +46,10 @@ class FanOut(Stage):
     answer_schema: ClassVar[type[BaseModel] | None] = None
     """What a structured answer must fit; None for free text."""
 
+    def form(self) -> type[BaseModel] | None:
+        """What the answers must fit."""
+        return self.answer_schema
+
     @abstractmethod
     def prompt(self, seat: Seat, scene: Scene) -> Prompt:
         """What the model in ``seat`` is shown."""
@@ -105,16 +109,37 @@ class FanOut(Stage):
         """Asks a slot for the answers that the turn doesn't have yet."""
         present = scene.own_live()
         missing = [task for task in self.tasks(seat, scene) if seat.record(task.sample) not in present]
-        if not missing:
+        return await self.ask_tasks(seat, scene, missing, config)
+
+    async def ask_tasks(
+        self, seat: Seat, scene: Scene, tasks: Sequence[Task], config: RunnableConfig, *, streamed: bool = True
+    ) -> Gathered:
+        """Asks a slot for several answers side by side.
+
+        Args:
+            seat: The slot.
+            scene: What there is to be shown.
+            tasks: The answers to ask for.
+            config: The node's configuration.
+            streamed: Whether the tokens may be the answer's.
+        """
+        if not tasks:
             return [], []
         members = scene.site.plan.members_of(seat, self, scene.options)
-        requests = [self.request(seat, scene, task, members) for task in missing]
+        requests = [self.request(seat, scene, task, members, streamed) for task in tasks]
         runtime = get_runtime()
         async with self._round(scene, config, runtime) as current:
             around = surroundings(scene.site.plan, scene.state, config, runtime, current)
-            return await _side_by_side([_counted(request, around) for request in requests])
+            records, calls = await _side_by_side([_counted(request, around) for request in requests])
+        return [self.finished(record, seat, scene) for record in records], calls
 
-    def request(self, seat: Seat, scene: Scene, task: Task, members: tuple[Member, ...]) -> Request:
+    def finished(self, record: Record, seat: Seat, scene: Scene) -> Record:
+        """A record as it goes into the state."""
+        return record
+
+    def request(
+        self, seat: Seat, scene: Scene, task: Task, members: tuple[Member, ...], streamed: bool = True
+    ) -> Request:
         """What is asked of a slot's models for one answer."""
         slot = seat.slot
         return Request(
@@ -131,9 +156,9 @@ class FanOut(Stage):
             tries=slot.tries,
             timeout=slot.timeout or self.timeout,
             partial=slot.partial,
-            answers=self.answers and scene.site.is_last and self.answer_schema is None,
+            answers=streamed and self.answers and scene.site.is_last and self.form() is None,
             cap=self.cap,
-            schema=self.answer_schema,
+            schema=self.form(),
         )
 
     def _round(self, scene: Scene, config: RunnableConfig, runtime: Runtime[Any]) -> AbstractAsyncContextManager[Round]:

@@ -12,7 +12,12 @@ from typing import Any
 import aiohttp
 import httpx
 import pytest
-from langchain_core.exceptions import ContextOverflowError, ModelTimeoutError
+from langchain_core.exceptions import (
+    ContextOverflowError,
+    ModelAuthenticationError,
+    ModelRateLimitError,
+    ModelTimeoutError,
+)
 from langchain_core.messages import AIMessage, AIMessageChunk
 
 from moa_graph.calls.failures import LONGEST_MESSAGE, Diagnosis, classify, is_truncated, judge, usage_of
@@ -42,7 +47,7 @@ async def asked(sdk: str, reply: Reply | None, *, streaming: bool = False) -> AI
                 return await model.ainvoke("What is 2+2?")
             whole: AIMessage | None = None
             async for chunk in model.astream("What is 2+2?"):
-                whole = chunk if whole is None else whole + chunk  # type: ignore[assignment,operator]
+                whole = chunk if whole is None else whole + chunk  # type: ignore[assignment]
             assert whole is not None
             return whole
         finally:
@@ -180,7 +185,7 @@ async def test_a_wait_until_a_date_is_counted_from_now() -> None:
         ('Unknown name "stopSequences": Cannot find field.', {}, "stop"),
         ("max_tokens is too large: 90000. This model supports at most 16384.", {"param": "max_tokens"}, None),
         ("Unsupported value: messages[0].role does not support 'system'.", {"param": "messages"}, None),
-        ("Invalid schema for response_format.", {"param": "response_format"}, None),
+        ("Unsupported: 'logprobs' with 'temperature' above 1.", {"param": "logprobs"}, None),
     ],
 )
 async def test_the_parameter_that_a_model_refuses_is_named(
@@ -225,6 +230,8 @@ async def test_long_words_are_cut_and_take_one_line() -> None:
     [
         (TimeoutError(), "timeout", True),
         (ModelTimeoutError("slow"), "timeout", True),
+        (ModelRateLimitError("slow down"), "rate_limited", True),
+        (ModelAuthenticationError("no"), "auth", False),
         (httpx.ReadTimeout("slow"), "timeout", True),
         (aiohttp.ServerTimeoutError("slow"), "timeout", True),
         (ConnectionResetError("gone"), "connection", True),
@@ -255,10 +262,9 @@ def test_the_cause_of_an_error_tells_its_status() -> None:
     class StatusError(Exception):
         status = 429
 
-    try:
-        raise RuntimeError("the model failed") from StatusError("slow down")
-    except RuntimeError as failed:
-        assert classify(failed).kind == "rate_limited"
+    failed = RuntimeError("the model failed")
+    failed.__cause__ = StatusError("slow down")
+    assert classify(failed).kind == "rate_limited"
 
 
 def test_a_record_keeps_kind_and_words() -> None:
@@ -337,6 +343,6 @@ async def test_usage_is_what_the_provider_counted() -> None:
     assert usage_of(answer) == {"input": 5, "output": 2, "cached": 0}
 
 
-@pytest.mark.parametrize("message", [AIMessage("four"), AIMessageChunk("four")])
+@pytest.mark.parametrize("message", [AIMessage("four"), AIMessageChunk(content="four")])
 def test_usage_that_was_not_counted_is_unknown(message: AIMessage) -> None:
     assert usage_of(message) is None

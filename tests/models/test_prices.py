@@ -36,7 +36,8 @@ def test_the_price_list_is_read(model: str, price: Price, window: int | None) ->
         "openai:llama3.1",
         "ollama:llama3.1",
         "recorded:file#gpt-4o",
-        "azure_openai:gpt-4o",  # the list falls back to another provider's price
+        "google_vertexai:claude-2",  # for which the list falls back to Anthropic's own price
+        "azure_openai:gpt-4o",
         "perplexity:sonar-pro",  # has a price for each request besides
     ],
 )

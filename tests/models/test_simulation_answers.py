@@ -164,6 +164,13 @@ def test_a_synthesis_holds_what_each_reference_alone_says() -> None:
     assert "Only two says so." in text
 
 
+def test_a_synthesis_of_syntheses_passes_on_what_was_said_and_not_their_frames() -> None:
+    inner = text_of(shown("The sea is wide.", "The sea is salt.", question="Why?"))
+    outer = text_of(shown(inner, "The sea is deep.", question="Why?"))
+    assert outer.count("Simulated synthesis") == outer.count("made from responses") == 1
+    assert all(said in outer for said in ("The sea is wide.", "The sea is salt.", "The sea is deep."))
+
+
 def test_stop_sequences_end_the_answer() -> None:
     assert text_of(request(stop="Answer")).endswith("411.\n\n")
     assert "411" not in text_of(request(stop=["nowhere", "411"]))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-import time
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from typing import Any
 
 import httpx
@@ -29,15 +31,25 @@ def sdk(simulator: RunningSimulator, **settings: Any) -> openai.AsyncOpenAI:
     return openai.AsyncOpenAI(**{"base_url": simulator.base_url, "api_key": KEY, "max_retries": 0, **settings})
 
 
-def chat_openai(simulator: RunningSimulator, model: str, **settings: Any) -> BaseChatModel:
-    return ChatOpenAI(model=model, base_url=simulator.base_url, api_key=KEY, max_retries=0, **settings)
+Ask = Callable[..., BaseChatModel]
+"""Makes a chat model of one SDK for a simulated model: ``ask("instant", temperature=0.5)``."""
+
+CHAT_MODELS: list[type[BaseChatModel]] = [ChatOpenAI, ChatTogether]
 
 
-def chat_together(simulator: RunningSimulator, model: str, **settings: Any) -> BaseChatModel:
-    return ChatTogether(model=model, base_url=simulator.base_url, api_key=KEY, max_retries=0, **settings)
+@asynccontextmanager
+async def asking(simulator: RunningSimulator, chat_model: type[BaseChatModel]) -> AsyncIterator[Ask]:
+    """Chat models with connections of their own: LangChain's shared ones outlive a test's event loop."""
+    async with openai.DefaultAsyncHttpxClient(trust_env=False) as client:
+        settings = {"base_url": simulator.base_url, "api_key": KEY, "max_retries": 0, "http_async_client": client}
+
+        def make(model: str, **more: Any) -> BaseChatModel:
+            return chat_model(**{"model": model, **settings, **more})
+
+        yield make
 
 
-def asked(model: str = "instant", question: str = QUESTION, **fields: Any) -> dict[str, Any]:
+def asked(model: str = "instant", question: str = QUESTION, /, **fields: Any) -> dict[str, Any]:
     return {"model": model, "messages": [{"role": "user", "content": question}], **fields}
 
 
@@ -48,10 +60,15 @@ async def post(simulator: RunningSimulator, body: dict[str, Any] | bytes, key: s
         return await client.post(f"{simulator.base_url}/chat/completions", headers=headers, **content)
 
 
-def counts(simulator: RunningSimulator, model: str) -> dict[str, Any]:
-    """The counts of one model, once nothing is in flight any more: the server is a thread of its own."""
-    give_up = time.monotonic() + 2
-    while True:
-        found: dict[str, Any] = simulator.stats()["models"][model]
-        if found["in_flight"] == 0 or time.monotonic() > give_up:
-            return found
+async def until(holds: Callable[[], bool]) -> None:
+    """Wait for what the server's thread is about to do, for a second at most."""
+    async with asyncio.timeout(1):
+        while not holds():  # noqa: ASYNC110
+            await asyncio.sleep(0.005)
+
+
+async def counts(simulator: RunningSimulator, model: str) -> dict[str, Any]:
+    """The counts of one model once nothing is in flight any more: the server may still be finishing."""
+    await until(lambda: simulator.stats()["models"][model]["in_flight"] == 0)
+    found: dict[str, Any] = simulator.stats()["models"][model]
+    return found

@@ -8,6 +8,7 @@ import logging
 import sqlite3
 import threading
 from collections.abc import AsyncIterator, Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -128,12 +129,25 @@ async def test_two_on_one_file_see_each_other_s_entries(open_file: Open, entry: 
     await second.aclose()
 
 
-async def test_closing_finishes_what_was_asked_for_and_ends_the_thread(open_file: Open, entry: Make) -> None:
+def stored_in(folder: Path) -> int:
+    """The entries in the file, which must be closed: SQLite's log is gone then."""
+    if (folder / "calls.jsonl").exists():
+        return len((folder / "calls.jsonl").read_text().splitlines())
+    assert not (folder / "calls.sqlite-wal").exists()
+    with closing(sqlite3.connect(folder / "calls.sqlite")) as connection:
+        count: int = connection.execute("SELECT count(*) FROM moa_calls").fetchone()[0]
+        return count
+
+
+async def test_closing_finishes_what_was_asked_for_and_ends_the_thread(
+    open_file: Open, tmp_path: Path, entry: Make
+) -> None:
     before = set(threading.enumerate())
     backend = open_file()
     puts = [asyncio.create_task(backend.put(f"{n}", entry())) for n in range(20)]
     await asyncio.sleep(0)
     await backend.aclose()
+    assert stored_in(tmp_path) == 20
     await asyncio.gather(*puts)
     for thread in set(threading.enumerate()) - before:
         thread.join(timeout=10)

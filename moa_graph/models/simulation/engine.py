@@ -89,10 +89,10 @@ def complete(profile: Profile, request: Request, sample: int = 0) -> Completion:
         function = call["function"]
         spent = count_tokens(function["name"], function["arguments"])
         return Completion(None, tokens, spent, tool_calls=(call,), finish_reason="tool_calls")
-    return limited(Completion(_stopped(_content(request, judgement), request.stops), tokens), request.token_limit)
+    return _limited(Completion(_stopped(_content(request, judgement), request.stops), tokens), request.token_limit)
 
 
-def limited(completion: Completion, limit: int | None) -> Completion:
+def _limited(completion: Completion, limit: int | None) -> Completion:
     """``completion`` with its tokens counted, in at most ``limit`` of them."""
     content = completion.content or ""
     if limit is None or count_tokens(content) <= limit:

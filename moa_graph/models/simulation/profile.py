@@ -27,7 +27,7 @@ class Latency(Description):
 
     first_token: Seconds = Field(default=0.12, description="Median seconds until the first token.")
     sigma: float = Field(default=0.3, ge=0, description="Spread of that wait; 0: always the median.")
-    tokens_a_second: float | None = Field(default=600, gt=0, description="None: the whole answer at once.")
+    tokens_a_second: float | None = Field(default=1_200, gt=0, description="None: the whole answer at once.")
 
 
 class Profile(Description):
@@ -71,11 +71,11 @@ def _stock(name: str, first_token: float, tokens_a_second: float | None, **field
 STOCK_PROFILES: Mapping[str, Profile] = {
     profile.name: profile
     for profile in (
-        _stock("swift", 0.05, 900, skill={"any": 0.7, "arithmetic": 1.0}),
-        _stock("steady", 0.12, 600, skill={"any": 0.85, "arithmetic": 1.0}),
-        _stock("careful", 0.25, 400, skill={"any": 0.95, "arithmetic": 1.0}),
-        _stock("broad", 0.15, 600, skill={"any": 0.8, "geography": 0.98, "history": 0.95, "arithmetic": 1.0}),
-        _stock("echo", 0.08, 700, skill={"any": 0.7, "arithmetic": 1.0}, correlation=1.0),
+        _stock("swift", 0.05, 1_500, skill={"any": 0.7, "arithmetic": 1.0}),
+        _stock("steady", 0.12, 1_200, skill={"any": 0.85, "arithmetic": 1.0}),
+        _stock("careful", 0.25, 900, skill={"any": 0.95, "arithmetic": 1.0}),
+        _stock("broad", 0.15, 1_200, skill={"any": 0.8, "geography": 0.98, "history": 0.95, "arithmetic": 1.0}),
+        _stock("echo", 0.08, 1_500, skill={"any": 0.7, "arithmetic": 1.0}, correlation=1.0),
         _stock("instant", 0, None, skill={"any": 1.0}),
     )
 }

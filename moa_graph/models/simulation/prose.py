@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Sequence
 
 from moa_graph.models.simulation.draws import Draws
@@ -14,7 +15,7 @@ __all__ = ["free_text", "solved_text", "synthesis", "topic_of", "voted_text"]
 LONGEST_TOPIC = 120
 SENTENCES_OF_ONE_REFERENCE = 3
 LONGEST_SENTENCE = 240
-LONGEST_SYNTHESIS = 2_000
+LONGEST_SYNTHESIS = 1_200
 
 _SUMS = (
     "Working it out: {question} = {answer}.",
@@ -48,6 +49,9 @@ _THIRD_POINTS = (
     "Most of the disagreement is about words.",
 )
 
+_SYNTHESIS = "Simulated synthesis by"
+_FRAME = re.compile(rf"{_SYNTHESIS}[^\n]*\n\n(.*)\n\n\(made from responses \w+\)", re.DOTALL)
+
 
 def topic_of(question: str) -> str:
     """``question`` in one line short enough to be quoted."""
@@ -80,7 +84,14 @@ def voted_text(answer: str, votes: int, total: int) -> str:
 
 def synthesis(name: str, question: str, references: Sequence[str]) -> str:
     """A text made of what the references say; a change anywhere in them changes it."""
-    body = " ".join(merged_sentences(references, SENTENCES_OF_ONE_REFERENCE, LONGEST_SENTENCE))[:LONGEST_SYNTHESIS]
+    said = [_unframed(reference) for reference in references]
+    body = " ".join(merged_sentences(said, SENTENCES_OF_ONE_REFERENCE, LONGEST_SENTENCE))[:LONGEST_SYNTHESIS]
     mark = hashlib.sha256("\x00".join(references).encode("utf-8", "surrogatepass")).hexdigest()[:8]
-    heading = f'Simulated synthesis by {name} of {len(references)} responses on "{topic_of(question)}".'
+    heading = f'{_SYNTHESIS} {name} of {len(references)} responses on "{topic_of(question)}".'
     return f"{heading}\n\n{body}\n\n(made from responses {mark})"
+
+
+def _unframed(text: str) -> str:
+    """``text`` without the first and last line that a synthesis puts around what it says."""
+    framed = _FRAME.fullmatch(text)
+    return framed[1] if framed else text

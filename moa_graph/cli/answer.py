@@ -1,0 +1,198 @@
+"""What goes to stdout: the answer as it comes, plain in a pipe and as Markdown on a terminal; or JSON."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any, Protocol, TextIO
+
+from rich.console import Console
+
+from moa_graph.calls.events import Event
+from moa_graph.cli.markdown import MarkdownStream
+from moa_graph.cli.printable import printable
+
+__all__ = ["AnswerBegunAnew", "AnswerOutput", "EventLines", "MarkdownAnswer", "Outcome", "PlainAnswer", "WholeAsJSON"]
+
+
+class AnswerBegunAnew(Exception):
+    """A pipe can't take back what was written: what was dropped stands before the whole answer."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a run gave.
+
+    Args:
+        answer: Its text.
+        records: Everything that slots gave, as in the state.
+        report: What the run did and cost.
+    """
+
+    answer: str
+    records: list[dict[str, Any]]
+    report: dict[str, Any]
+
+    def to_json(self) -> str:
+        """The object of ``moa ask --json``."""
+        proposals = [record for record in self.records if record["kind"] == "proposal"]
+        return json.dumps({"answer": self.answer, "proposals": proposals, "report": self.report}, ensure_ascii=False)
+
+
+class AnswerOutput(Protocol):
+    """Writes to stdout while a run goes on."""
+
+    def event(self, event: Event) -> None:
+        """Takes in what the run tells."""
+
+    def add(self, text: str) -> None:
+        """Writes what came of the answer."""
+
+    def finish(self, outcome: Outcome) -> None:
+        """Writes what is still missing."""
+
+    def leave(self) -> None:
+        """Leaves what is written: no more comes."""
+
+
+class PlainAnswer:
+    """Writes what comes, as it comes.
+
+    Args:
+        out: Where it goes.
+    """
+
+    def __init__(self, out: TextIO) -> None:
+        self._out = out
+        self._written = ""
+        self._dropped: str | None = None
+
+    def event(self, event: Event) -> None:
+        """Leaves an empty line between what is dropped and what comes."""
+        if event["type"] == "reset":
+            self._drop(event["reason"])
+
+    def add(self, text: str) -> None:
+        """Writes what came."""
+        self._write(text)
+        self._written += text
+
+    def finish(self, outcome: Outcome) -> None:
+        """Writes what is still missing.
+
+        Raises:
+            AnswerBegunAnew: What was dropped stands before the answer.
+        """
+        if not outcome.answer.startswith(self._written):
+            self._drop("another answer took its place")
+        self._write(outcome.answer[len(self._written) :] + "\n")
+        if self._dropped is not None:
+            raise AnswerBegunAnew(self._dropped)
+
+    def leave(self) -> None:
+        """Ends the line that was begun."""
+        if self._written:
+            self._write("\n")
+
+    def _drop(self, reason: str) -> None:
+        if self._written:
+            self._write("\n\n")
+            self._written, self._dropped = "", reason
+
+    def _write(self, text: str) -> None:
+        self._out.write(text)
+        self._out.flush()
+
+
+class MarkdownAnswer:
+    """Draws what comes as Markdown.
+
+    Args:
+        console: The terminal.
+    """
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._stream = MarkdownStream(console)
+        self._shown = ""
+
+    def event(self, event: Event) -> None:
+        """Says where the answer begins anew."""
+        if event["type"] == "reset":
+            self._drop(event["reason"])
+
+    def add(self, text: str) -> None:
+        """Draws what came."""
+        self._shown += text
+        self._stream.add(printable(text))
+
+    def finish(self, outcome: Outcome) -> None:
+        """Draws the rest for good."""
+        if not outcome.answer.startswith(self._shown):
+            self._drop("another answer took its place")
+        self._stream.add(printable(outcome.answer[len(self._shown) :]))
+        self._stream.end()
+
+    def leave(self) -> None:
+        """Leaves what came."""
+        self._stream.end()
+
+    def _drop(self, reason: str) -> None:
+        if self._shown:
+            self._stream.end()
+            self._console.print(f"({printable(reason)}: the answer begins anew)", style="dim", markup=False)
+            self._stream, self._shown = MarkdownStream(self._console), ""
+
+
+class WholeAsJSON:
+    """Writes one JSON object when all is there.
+
+    Args:
+        out: Where it goes.
+    """
+
+    def __init__(self, out: TextIO) -> None:
+        self._out = out
+
+    def event(self, event: Event) -> None:
+        """Nothing is written before the end."""
+
+    def add(self, text: str) -> None:
+        """Nothing is written before the end."""
+
+    def finish(self, outcome: Outcome) -> None:
+        """Writes the object."""
+        self._out.write(outcome.to_json() + "\n")
+        self._out.flush()
+
+    def leave(self) -> None:
+        """There is no half object."""
+
+
+class EventLines:
+    """Writes every event as a line of JSON.
+
+    Args:
+        out: Where they go.
+        then: Writes something after the last event; None for nothing.
+    """
+
+    def __init__(self, out: TextIO, then: AnswerOutput | None = None) -> None:
+        self._out = out
+        self._then = then
+
+    def event(self, event: Event) -> None:
+        """Writes it."""
+        self._out.write(json.dumps(event, ensure_ascii=False) + "\n")
+        self._out.flush()
+
+    def add(self, text: str) -> None:
+        """The answer's tokens are no events."""
+
+    def finish(self, outcome: Outcome) -> None:
+        """Writes what shall follow the last event."""
+        if self._then is not None:
+            self._then.finish(outcome)
+
+    def leave(self) -> None:
+        """Every line is whole."""

@@ -1,0 +1,115 @@
+"""What ``ask`` and ``chat`` let a person choose: the mixture, its models, its limits and its store."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import click
+
+__all__ = ["Choice", "choice_options"]
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What was chosen on the command line; None or empty where nothing was.
+
+    Args:
+        mixture: A preset's name or a file's path.
+        simulate: Whether simulated stand-ins take every model's place.
+        aggregator: The model that writes the answer.
+        reference_models: The models that answer side by side.
+        rounds: Times that these answer before the aggregator writes: the paper's layers less one.
+        temperature: Of every model.
+        max_tokens: Of every model's answer.
+        substitute: Model to the one asked in its place.
+        store: File that calls are kept in.
+        mode: What the store is used for: cache, record or replay.
+        missing: What a replay does about a call that was never recorded.
+        limits: Run-time options by name: deadline, usd, calls, quorum.
+    """
+
+    mixture: str | None = None
+    simulate: bool = False
+    aggregator: str | None = None
+    reference_models: tuple[str, ...] = ()
+    rounds: int | None = None
+    temperature: float | None = None
+    max_tokens: int | None = None
+    substitute: tuple[tuple[str, str], ...] = ()
+    store: str | None = None
+    mode: str = "cache"
+    missing: str = "fail"
+    deadline: str | None = None
+    usd: float | None = None
+    calls: int | None = None
+    quorum: int | None = None
+
+    def limits(self) -> dict[str, Any]:
+        """The run-time options that were chosen."""
+        chosen = {"deadline": self.deadline, "usd": self.usd, "calls": self.calls, "quorum": self.quorum}
+        return {name: value for name, value in chosen.items() if value is not None}
+
+
+def _listed(context: click.Context, option: click.Parameter, values: Sequence[str]) -> tuple[str, ...]:
+    """An option that may be repeated, and may hold several values between commas."""
+    return tuple(part.strip() for value in values for part in value.split(",") if part.strip())
+
+
+def _pairs(context: click.Context, option: click.Parameter, values: Sequence[str]) -> tuple[tuple[str, str], ...]:
+    pairs = [tuple(part.strip() for part in value.partition("=")[::2]) for value in values]
+    if not all(old and new for old, new in pairs):
+        raise click.BadParameter("write OLD=NEW, such as together:old/model=together:new/model.")
+    return tuple((old, new) for old, new in pairs)
+
+
+_OPTIONS = (
+    click.option(
+        "-m", "--mixture", envvar="MOA_MIXTURE", metavar="NAME|FILE", show_envvar=True,
+        help="A preset (see: moa presets) or a file that describes a mixture. Default: what `moa doctor` finds.",
+    ),
+    click.option("--simulate", is_flag=True, help="Simulated models in every model's place. [env var: MOA_SIMULATE]"),
+    click.option("--aggregator", metavar="MODEL", help="The model that writes the answer: a name or provider:name."),
+    click.option(
+        "--reference-models", "--proposers", multiple=True, callback=_listed, metavar="MODEL,...",
+        help="The models that answer side by side; recorded:FILE#MODEL takes recorded answers. May be repeated.",
+    ),
+    click.option("--rounds", type=click.IntRange(0), help="Times that they answer before the aggregator writes."),
+    click.option("--temperature", type=click.FloatRange(0, 2), help="Of every model."),
+    click.option("--max-tokens", type=click.IntRange(1), help="Most tokens of every model's answer."),
+    click.option(
+        "--substitute", multiple=True, callback=_pairs, metavar="OLD=NEW",
+        help="Another model in the place of one that is served no longer. May be repeated.",
+    ),
+    click.option("--deadline", metavar="TIME", help="Most time until the answer: 90, 90s or 1.5m."),
+    click.option("--usd", type=click.FloatRange(0, min_open=True), help="Most US dollars that an answer may cost."),
+    click.option("--calls", type=click.IntRange(1), help="Most model requests for an answer, retries included."),
+    click.option("--quorum", type=click.IntRange(1), help="Live proposals with which a layer stops waiting."),
+    click.option("--store", metavar="FILE", help="Keep calls in a .sqlite or .jsonl file, and pay for none twice."),
+    click.option("--record", "mode", flag_value="record", help="Make every call and keep it in the store."),
+    click.option("--replay", "mode", flag_value="replay", help="Take every call from the store; keep nothing new."),
+    click.option(
+        "--missing", type=click.Choice(["call", "fail"]), default="fail", show_default=True,
+        help="What a replay does about a call that was never recorded.",
+    ),
+)  # fmt: skip
+
+
+def choice_options(command: Command) -> Command:
+    """Gives a command these options; it receives them as ``choice``."""
+    import functools
+
+    names = Choice.__dataclass_fields__
+
+    @functools.wraps(command)
+    def with_choice(**given: Any) -> Any:
+        chosen = {name: given.pop(name) for name in list(given) if name in names}
+        chosen["mode"] = chosen["mode"] or "cache"
+        return command(choice=Choice(**chosen), **given)
+
+    for option in reversed(_OPTIONS):
+        with_choice = option(with_choice)
+    return with_choice  # type: ignore[return-value]

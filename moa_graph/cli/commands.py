@@ -1,0 +1,28 @@
+"""``moa`` and its commands."""
+
+from __future__ import annotations
+
+import click
+
+import moa_graph
+from moa_graph.cli.ask import ask
+from moa_graph.cli.failing import OneLineErrors
+
+__all__ = ["main"]
+
+
+@click.group(
+    cls=OneLineErrors,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="Exit codes: 0 answer, 1 the run failed, 2 bad usage, 130 interrupted.",
+)
+@click.version_option(moa_graph.__version__, prog_name="moa")
+def main() -> None:
+    """Mixtures of models: several answer side by side, one writes the answer.
+
+    Without keys the models are simulated, and say so.
+    """
+
+
+for _command in (ask,):
+    main.add_command(_command)

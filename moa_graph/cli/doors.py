@@ -1,0 +1,121 @@
+"""What a run shows: progress on stderr, the answer on stdout, and what it cost."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+from rich.console import Console
+
+from moa_graph.calls.events import Event
+from moa_graph.cli.answer import AnswerOutput, EventLines, MarkdownAnswer, Outcome, PlainAnswer, WholeAsJSON
+from moa_graph.cli.printable import printable
+from moa_graph.cli.progress import LiveProgress, PlainProgress, Progress
+from moa_graph.cli.tally import Tally, counted, money
+
+__all__ = ["Door", "open_door"]
+
+
+class Door:
+    """Shows one run.
+
+    Args:
+        err: Where progress goes.
+        output: Writes the answer.
+        shared: Whether both are the same terminal, on which only one of them can be drawn at a time.
+    """
+
+    def __init__(self, err: Console, output: AnswerOutput, *, shared: bool) -> None:
+        self.tally = Tally()
+        self._err = err
+        self._output = output
+        self._shared = shared
+        self._progress: Progress = LiveProgress(err, self.tally) if err.is_terminal else PlainProgress(err)
+
+    def say(self, text: str) -> None:
+        """Writes a line to stderr."""
+        self._err.print(printable(text), style="dim", markup=False, highlight=False, soft_wrap=True)
+
+    def event(self, event: Event) -> None:
+        """Shows what the run tells."""
+        self.tally.note(event)
+        self._progress.note(event)
+        self._output.event(event)
+
+    def token(self, text: str) -> None:
+        """Writes what came of the answer."""
+        self._make_room()
+        self._output.add(text)
+
+    def finish(self, outcome: Outcome) -> None:
+        """Writes the rest of the answer, and what it cost."""
+        self._make_room()
+        try:
+            self._output.finish(outcome)
+        finally:
+            self._progress.stop()
+            for line in _footer(outcome.report):
+                self.say(line)
+
+    def leave(self) -> None:
+        """Leaves everything as it is: the run has ended without an answer."""
+        self._progress.stop()
+        self._output.leave()
+
+    def say_cost_so_far(self) -> None:
+        """What was spent until a person stopped the run."""
+        spent = self.tally.spent()
+        cut = self.tally.in_flight
+        open_calls = f"; {counted(cut, 'call')} cut off, whose cost isn't known" if cut else ""
+        made = f"{counted(spent.calls, 'call')}, {counted(spent.tokens, 'token')}, {spent.price()}"
+        self.say(f"stopped: {made} so far{open_calls}")
+
+    def _make_room(self) -> None:
+        """Ends the slots' lines, for the answer comes below them."""
+        if self._shared:
+            self._progress.stop()
+
+
+def open_door(*, as_json: bool = False, events: bool = False) -> Door:
+    """The door that fits what stdout and stderr are.
+
+    Args:
+        as_json: Whether stdout gets one JSON object.
+        events: Whether stdout gets the events.
+    """
+    err, out = Console(stderr=True), Console()
+    whole = WholeAsJSON(sys.stdout)
+    if events:
+        output: AnswerOutput = EventLines(sys.stdout, whole if as_json else None)
+    elif as_json:
+        output = whole
+    elif out.is_terminal:
+        output = MarkdownAnswer(out)
+    else:
+        output = PlainAnswer(sys.stdout)
+    return Door(err, output, shared=out.is_terminal and err.is_terminal)
+
+
+def _footer(report: dict[str, Any]) -> list[str]:
+    """What the run cost, and what is less than described."""
+    parts = [counted(report["calls"], "call"), f"{report['seconds']:.1f} s", _tokens(report), _cost(report)]
+    if report["hits"]:
+        parts.insert(1, f"{report['hits']:,} from the store")
+    if report["simulated"]:
+        parts.append("simulated")
+    lines = [", ".join(parts)]
+    if report["ended_early"]:
+        lines.append(f"ended early: {report['ended_early']}")
+    return lines + [f"degraded: {reason}" for reason in report["degraded"]]
+
+
+def _tokens(report: dict[str, Any]) -> str:
+    text = counted(report["usage"]["input"] + report["usage"]["output"], "token")
+    return text if report["usage_complete"] else f"{text} known"
+
+
+def _cost(report: dict[str, Any]) -> str:
+    if report["cost"] is None:
+        known = f" (at least {money(report['known_cost'])})" if report["known_cost"] else ""
+        return f"cost unknown{known}"
+    return ("about " if report["estimated"] else "") + money(report["cost"])

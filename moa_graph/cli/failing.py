@@ -1,0 +1,81 @@
+"""How the command fails: one line on stderr that says what to do, and an exit code that a script can tell apart."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import sys
+from typing import Any
+
+import click
+
+from moa_graph.errors import InputError, MixtureError, MoaError, OptionsError, redact
+
+__all__ = ["BAD_USAGE", "INTERRUPTED", "RUN_FAILED", "OneLineErrors", "one_line"]
+
+RUN_FAILED = 1
+BAD_USAGE = 2
+INTERRUPTED = 128 + signal.SIGINT
+PIPE_CLOSED = 128 + 13
+"""As the shell tells of a program that a closed pipe has ended."""
+
+TRACEBACK_VARIABLE = "MOA_TRACEBACK"
+
+
+class OneLineErrors(click.Group):
+    """A group of commands whose errors are one line each."""
+
+    def main(self, *args: Any, standalone_mode: bool = True, **kwargs: Any) -> Any:
+        """Runs the command and ends the process with its exit code, as click does."""
+        if not standalone_mode:
+            return super().main(*args, standalone_mode=False, **kwargs)
+        try:
+            code = super().main(*args, standalone_mode=False, **kwargs)
+            sys.stdout.flush()
+        except BrokenPipeError:
+            _forget_stdout()
+            code = PIPE_CLOSED
+        except click.Abort:
+            code = INTERRUPTED
+        except Exception as error:
+            if os.environ.get(TRACEBACK_VARIABLE):
+                raise
+            click.echo(f"moa: {one_line(error)}", err=True)
+            code = _exit_code(error)
+        sys.exit(code if isinstance(code, int) else 0)
+
+
+def one_line(error: BaseException) -> str:
+    """What went wrong and what to do, in one line."""
+    if isinstance(error, click.UsageError):
+        command = error.ctx.command_path if error.ctx else "moa"
+        text = f"{error.format_message()} See: {command} --help"
+    elif isinstance(error, click.ClickException):
+        text = error.format_message()
+    elif isinstance(error, MoaError | ImportError):
+        text = str(error)
+    else:
+        text = (
+            f"{type(error).__name__}: {error}. This is a defect of moa_graph: please report it, with what "
+            f"{TRACEBACK_VARIABLE}=1 shows."
+        )
+    return _folded(redact(text))
+
+
+def _folded(text: str) -> str:
+    """A message's headline and the reasons in the lines under it, as one line."""
+    headline, *reasons = (line.strip() for line in text.strip().splitlines())
+    return re.sub(r"[\x00-\x1f\x7f]", " ", headline + "".join(f"; {reason}" for reason in reasons if reason))
+
+
+def _exit_code(error: Exception) -> int:
+    """2 where what was asked for can't work, 1 where it could have."""
+    if isinstance(error, click.ClickException):
+        return error.exit_code
+    return BAD_USAGE if isinstance(error, MixtureError | OptionsError | InputError) else RUN_FAILED
+
+
+def _forget_stdout() -> None:
+    """Nobody reads stdout any more: what Python would still write to it at its end goes nowhere."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -1,0 +1,145 @@
+"""How a run goes, on stderr: plain lines, or on a terminal a live line for each slot."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from rich.console import Console
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from moa_graph.calls.events import Event, RecordFinished
+from moa_graph.cli.printable import printable
+from moa_graph.cli.tally import SlotLine, Spent, Tally, counted
+
+__all__ = ["LiveProgress", "PlainProgress", "Progress"]
+
+ROWS_KEPT_FREE = 3
+"""Of the terminal's height, for the line above and the prompt below."""
+
+
+class Progress(Protocol):
+    """Shows how a run goes."""
+
+    def note(self, event: Event) -> None:
+        """Shows what an event changed."""
+
+    def stop(self) -> None:
+        """Shows no more; what was shown stays."""
+
+
+class PlainProgress:
+    """A line for everything that ended.
+
+    Args:
+        console: Where the lines go.
+    """
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+
+    def note(self, event: Event) -> None:
+        """Writes a line where a slot has its answer or has failed, or a stage ended the run early."""
+        if event["type"] == "record_finished":
+            self._say(_told(event))
+        elif event["type"] == "stage_finished" and event["end"]:
+            self._say(f"{event['stage']}: the run ends here, since {event['end']}")
+
+    def stop(self) -> None:
+        """There is nothing to stop."""
+
+    def _say(self, text: str) -> None:
+        self._console.print(printable(text), markup=False, highlight=False, soft_wrap=True)
+
+
+class LiveProgress:
+    """A line for each slot that changes as the run goes on.
+
+    Args:
+        console: The terminal.
+        tally: What the run's events say so far.
+    """
+
+    def __init__(self, console: Console, tally: Tally) -> None:
+        self._console = console
+        self._tally = tally
+        self._live = Live(
+            console=console, get_renderable=self.table, refresh_per_second=8, transient=False, redirect_stdout=False
+        )
+
+    def note(self, event: Event) -> None:
+        """Begins with the run's first event; later ones are in the tally, which is drawn over and over."""
+        if not self._live.is_started:
+            self._live.start()
+
+    def stop(self) -> None:
+        """Leaves the lines as they are now."""
+        if self._live.is_started:
+            self._live.stop()
+
+    def table(self) -> Table:
+        """The slots' lines; where they don't all fit, a stage that isn't at work is one line."""
+        table = Table.grid(padding=(0, 2, 0, 0), expand=False)
+        table.add_column(no_wrap=True, overflow="ellipsis", ratio=3)
+        table.add_column(no_wrap=True, overflow="ellipsis", ratio=3)
+        for _ in range(3):
+            table.add_column(justify="right", no_wrap=True)
+        lines = list(self._tally.lines.values())
+        folded = len(lines) > self._console.height - ROWS_KEPT_FREE
+        for stage in dict.fromkeys(line.stage for line in lines):
+            of_stage = [line for line in lines if line.stage == stage]
+            if folded and not self._at_work(of_stage):
+                table.add_row(*self._summary(stage, of_stage))
+            else:
+                for line in of_stage:
+                    table.add_row(*self._row(line))
+        return table
+
+    def _at_work(self, lines: list[SlotLine]) -> bool:
+        return lines[0].stage not in self._tally.closed and any(line.began is not None for line in lines)
+
+    def _row(self, line: SlotLine) -> tuple[Text, ...]:
+        name = line.stage if line.stage == line.slot else f"{line.stage}/{line.slot}"
+        state = "not asked" if line.began is None and line.stage in self._tally.closed else line.state
+        return self._cells(name, state, self._tally.seconds(line), Spent.on(line.calls))
+
+    def _summary(self, stage: str, lines: list[SlotLine]) -> tuple[Text, ...]:
+        answered = sum(line.is_over and not line.state.startswith("failed") for line in lines)
+        state = f"{answered} of {len(lines)} answered" if stage in self._tally.closed else "waiting"
+        taken = [seconds for line in lines if (seconds := self._tally.seconds(line)) is not None]
+        spent = Spent.on(call for line in lines for call in line.calls)
+        return self._cells(stage, state, max(taken, default=None), spent)
+
+    @staticmethod
+    def _cells(name: str, state: str, seconds: float | None, spent: Spent) -> tuple[Text, ...]:
+        style = _style(state)
+        ended = spent.calls > 0
+        return (
+            Text(printable(name)),
+            Text(state, style=style),
+            Text("" if seconds is None else f"{seconds:.1f} s", style="dim"),
+            Text(counted(spent.tokens, "token") if ended else "", style="dim"),
+            Text(spent.price() if ended else "", style="dim"),
+        )
+
+
+def _style(state: str) -> str:
+    for start, style in {"failed": "red", "cut": "yellow", "asking": "cyan", "waiting": "dim", "not": "dim"}.items():
+        if state.startswith(start):
+            return style
+    return "yellow" if "trying on" in state else "green"
+
+
+def _told(record: RecordFinished) -> str:
+    """What one slot gave."""
+    name = record["stage"] if record["stage"] == record["slot"] else f"{record['stage']}/{record['slot']}"
+    sample = f" (sample {record['sample'] + 1})" if record["sample"] else ""
+    failure = record["failure"]
+    if failure is not None:
+        return f"{name}{sample}: {failure['kind']}: {failure['message']}"
+    usage = record["usage"]
+    tokens = counted(usage["input"] + usage["output"], "token") if usage else "tokens unknown"
+    cost = f", ${record['cost']:.6f}".rstrip("0").rstrip(".") if record["cost"] is not None else ", cost unknown"
+    notes = "".join(f"; {note}" for note in record["notes"])
+    return f"{name}{sample}: answered in {record['seconds']:.1f} s, {tokens}{cost}{notes}"

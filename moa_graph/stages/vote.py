@@ -1,0 +1,62 @@
+"""Vote: the answer that most proposals come to wins, without a further call.
+
+Source: self-consistency (Wang et al. 2022, arXiv 2203.11171), over samples of one model or answers of several.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal
+
+from pydantic import Field
+
+from moa_graph.errors import MixtureError
+from moa_graph.extract import extractor, plurality
+from moa_graph.stages.base import Scene, register
+from moa_graph.stages.selection import Choice, Selection
+
+__all__ = ["Vote"]
+
+
+@register
+class Vote(Selection):
+    """The plurality of extracted answers; the first proposal that gives it is the answer."""
+
+    kind: ClassVar[str] = "vote"
+
+    extract: str = Field(default="number", description="What is counted: number, choice, exact, or json:FIELD.")
+    tie: Literal["first", "abstain", "escalate"] = Field(
+        default="first",
+        description="What a tie does: the earliest configured wins, no answer is given, or the next stage decides.",
+    )
+
+    def check(self) -> None:
+        """The extractor must be known."""
+        try:
+            extractor(self.extract)
+        except MixtureError as error:
+            raise ValueError(f"extract: {error}") from None
+
+    def may_end(self) -> Literal["finish"] | None:
+        """A vote that escalates ties ends the run where there is none."""
+        return "finish" if self.tie == "escalate" else None
+
+    def choose(self, scene: Scene) -> Choice:
+        """Counts the extracted answers."""
+        proposals = scene.proposals()
+        read = extractor(self.extract)
+        answers = [read(record["text"]) for record in proposals]
+        winner, votes, tied = plurality(answers)
+        counted = {"answers": answers, "votes": votes, "tied": tied}
+        if winner is None:
+            return Choice(
+                proposals[:1], "no answer could be extracted: the first proposal", data=counted, degraded=NO_VOTE
+            )
+        if tied and self.tie != "first":
+            degraded = "the vote was tied" if self.tie == "abstain" else None
+            return Choice((), "tied", data=counted, degraded=degraded)
+        first = proposals[answers.index(winner)]
+        reason = f"{votes} of {len(proposals)} came to {winner}" + (", a tie that the first wins" if tied else "")
+        return Choice([first], reason, end=reason if self.tie == "escalate" else None, data=counted)
+
+
+NO_VOTE = "no answer could be extracted to vote on"

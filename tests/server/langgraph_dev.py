@@ -1,0 +1,86 @@
+"""Runs ``langgraph dev``, as a developer starts it, in a directory of its own."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+
+__all__ = ["DevServer", "langgraph_dev"]
+
+REPOSITORY = Path(__file__).parents[2]
+LONGEST_START = 60.0
+
+
+@dataclass(frozen=True)
+class DevServer:
+    """A running server.
+
+    Attributes:
+        url: Its address.
+        process: The process.
+        log: What it has written so far.
+        seconds_to_start: From the command to the first answer.
+    """
+
+    url: str
+    process: subprocess.Popen[bytes]
+    log: Path
+    seconds_to_start: float
+
+
+@contextmanager
+def langgraph_dev(directory: Path, environment: Mapping[str, str] | None = None) -> Iterator[DevServer]:
+    """A server of this project's ``langgraph.json``, ended with SIGTERM.
+
+    Args:
+        directory: Where it runs and keeps its threads, so that another one can go on with them.
+        environment: Variables beside those of the tests.
+    """
+    shutil.copy(REPOSITORY / "langgraph.json", directory)
+    port = _free_port()
+    command = [sys.executable, "-m", "langgraph_cli", "dev", "--no-browser", "--no-reload", "--port", str(port)]
+    log = directory / "server.log"
+    began = time.monotonic()
+    with log.open("ab") as written:
+        process = subprocess.Popen(
+            [*command, "--n-jobs-per-worker", "4"],
+            cwd=directory,
+            env={**os.environ, "PYTHONPATH": str(REPOSITORY), **(environment or {})},
+            stdout=written,
+            stderr=subprocess.STDOUT,
+        )
+    try:
+        url = f"http://127.0.0.1:{port}"
+        _wait_until_ready(url, process, log)
+        yield DevServer(url, process, log, time.monotonic() - began)
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.wait(30)
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port: int = server.getsockname()[1]
+        return port
+
+
+def _wait_until_ready(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
+    deadline = time.monotonic() + LONGEST_START
+    while time.monotonic() < deadline and process.poll() is None:
+        try:
+            if httpx.get(f"{url}/ok").status_code == 200:
+                return
+        except httpx.TransportError:
+            time.sleep(0.05)
+    raise RuntimeError(f"langgraph dev didn't start:\n{log.read_text()}")

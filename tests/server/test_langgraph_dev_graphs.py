@@ -1,0 +1,78 @@
+"""What ``langgraph.json`` offers, without a server."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from langgraph.graph.state import CompiledStateGraph
+
+from moa_graph.presets import preset_names, preset_page
+from moa_graph.server.graphs import project_file
+
+REPOSITORY = Path(__file__).parents[2]
+LISTED: dict[str, Any] = json.loads((REPOSITORY / "langgraph.json").read_text())["graphs"]
+
+PRINT_CUSTOM = "from moa_graph.server import graphs; print(sorted(graphs.custom.nodes))"
+
+
+def in_a_new_process(code: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-c", code],
+        env={**os.environ, "PYTHONPATH": str(REPOSITORY), **environment},
+        capture_output=True,
+        text=True,
+    )
+
+
+def test_langgraph_json_is_what_the_presets_make_of_it() -> None:
+    written = json.dumps(project_file(), indent=2) + "\n"
+    assert (REPOSITORY / "langgraph.json").read_text() == written, "python -m moa_graph.server.graphs > langgraph.json"
+
+
+def test_every_preset_is_listed_with_its_pages_first_line() -> None:
+    assert set(LISTED) == {*preset_names(), "custom"}
+    for name in preset_names():
+        assert preset_page(name).startswith(LISTED[name]["description"] + "\n")
+
+
+@pytest.mark.parametrize("graph_id", LISTED)
+def test_a_listed_graph_can_be_imported_and_brings_no_checkpointer(graph_id: str) -> None:
+    module, _, attribute = LISTED[graph_id]["path"].partition(":")
+    graph = getattr(importlib.import_module(module), attribute)
+    assert isinstance(graph, CompiledStateGraph)
+    assert graph.checkpointer is None
+    assert graph.name == graph_id
+
+
+def test_custom_is_simulated_where_the_default_mixtures_key_is_missing() -> None:
+    from moa_graph.server import graphs
+
+    answer = graphs.__dict__["custom"].invoke({"messages": [("user", "What is 17 * 24 + 3?")]})
+    assert answer["report"]["simulated"]
+    assert answer["report"]["mixture"] == "moa-turbo"
+
+
+def test_custom_asks_real_models_where_the_key_is_there() -> None:
+    code = "from moa_graph.server import graphs; print(graphs.custom.builder.plan.simulated)"
+    assert in_a_new_process(code, TOGETHER_API_KEY="a key").stdout == "False\n"
+
+
+def test_custom_is_the_mixture_that_the_environment_names(tmp_path: Path) -> None:
+    described = {"stages": [{"propose": {"slots": ["sim:swift"]}}, {"aggregate": {"slot": "sim:steady"}}]}
+    mixture = tmp_path / "mine.json"
+    mixture.write_text(json.dumps(described))
+    shown = in_a_new_process(PRINT_CUSTOM, MOA_MIXTURE=str(mixture))
+    assert "'layer_1/swift'" in shown.stdout
+
+
+def test_a_mixture_that_isnt_there_stops_the_start_with_its_name() -> None:
+    shown = in_a_new_process(PRINT_CUSTOM, MOA_MIXTURE="moa-trubo")
+    assert shown.returncode == 1
+    assert "MOA_MIXTURE=moa-trubo: there is no preset 'moa-trubo'. Did you mean moa-turbo" in shown.stderr
