@@ -197,9 +197,8 @@ def _seats_of(stage: Stage, name: str, catalogue: Catalogue) -> list[Seat]:
     slots = stage.all_slots()
     members = [tuple(_member(catalogue, slot, model) for model in (slot.model, *slot.fallbacks)) for slot in slots]
     labels = _distinct([slot.name for slot in slots], [first.name for first, *_ in members])
-    alone = stage.answers and len(slots) == 1
     return [
-        Seat(slot, label, name if alone else f"{name}/{label}", index, asked)
+        Seat(slot, label, name if stage.one_node else f"{name}/{label}", index, asked)
         for index, (slot, label, asked) in enumerate(zip(slots, labels, members, strict=True))
     ]
 

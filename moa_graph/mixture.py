@@ -187,7 +187,7 @@ class Mixture(Description):
 
 
 def propose_and_aggregate(
-    proposers: Sequence[Any], aggregator: Any, layers: int = 2, *, name: str = "mixture", **fields: Any
+    proposers: Any, aggregator: Any, layers: int = 2, *, name: str = "mixture", **fields: Any
 ) -> Mixture:
     """The mixture of Wang et al. 2024: ``layers`` - 1 propose stages with the same slots, and the aggregator.
 
@@ -203,8 +203,8 @@ def propose_and_aggregate(
     """
     if not isinstance(proposers, list | tuple):
         raise MixtureError(f"proposers: {proposers!r} is no list of models")
-    if not isinstance(layers, int) or layers < 1:
-        raise MixtureError(f"layers: {layers!r} is no whole number from 1 (the aggregator alone) up")
+    if layers not in range(1, 100):
+        raise MixtureError(f"layers: {layers!r} is no whole number from 1 (the aggregator alone) to 99")
     if layers > 1 and not proposers:
         raise MixtureError(f"proposers: {layers} layers need at least one")
     stages = [{"propose": {"slots": list(proposers)}}] * (layers - 1) + [{"aggregate": {"slot": aggregator}}]

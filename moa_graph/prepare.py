@@ -15,6 +15,7 @@ from moa_graph.errors import InputError, MissingKey, MixtureError, OptionsError
 from moa_graph.models.catalogue import Member
 from moa_graph.options import Options
 from moa_graph.stages.plan import Plan, chosen
+from moa_graph.stages.single import SingleSlot
 from moa_graph.state import MoaState, Record, Turn, live
 
 __all__ = ["Prepare", "cannot_limit"]
@@ -80,7 +81,9 @@ class Prepare:
         asked = [
             member
             for placed in self._plan.stages
-            for seat in (placed.site.seats if placed.stage.answers else chosen(placed.site.seats, options))
+            for seat in (
+                placed.site.seats if isinstance(placed.stage, SingleSlot) else chosen(placed.site.seats, options)
+            )
             for member in self._plan.members_of(seat, placed.stage, options)
         ]
         return list({id(member): member for member in asked}.values())

@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal, NotRequired
 
 from langchain_core.messages import AnyMessage
 from langgraph.graph.message import Messages, add_messages
+from pydantic import ValidationError
 from typing_extensions import TypedDict
 
 from moa_graph.errors import InputError
@@ -158,9 +159,8 @@ def merge_by_id(left: Sequence[Any] | None, right: Sequence[Any] | None) -> list
     merged: dict[str, dict[str, Any]] = {}
     for entry in (*(left or ()), *(right or ())):
         if "id" not in entry or ("order" not in entry and entry["id"] not in merged):
-            raise InputError(
-                f"{entry!r} is not there to be edited: give the id of one of {', '.join(merged) or 'none'}"
-            )
+            there = ", ".join(merged) or "none"
+            raise InputError(f"{entry!r} can't be edited: it needs the id of a record that is there: {there}")
         merged[entry["id"]] = {**merged.get(entry["id"], {}), **entry}
     return sorted(merged.values(), key=lambda entry: entry["order"])
 
@@ -169,8 +169,11 @@ def add_conversation(left: Messages, right: Messages) -> Messages:
     """``add_messages``, whose complaints about what is no message become an ``InputError``."""
     try:
         return add_messages(left, right)
+    except ValidationError as error:
+        problem = error.errors(include_input=False)[0]
+        raise InputError(f"messages: {problem['loc'][0]}: {problem['msg']}") from None
     except (ValueError, NotImplementedError) as error:
-        raise InputError(f"messages: {str(error).partition(_HELP)[0].strip()}") from error
+        raise InputError(f"messages: {str(error).partition(_HELP)[0].strip()}") from None
 
 
 def merge_turn(left: Turn | None, right: Turn | None) -> Turn:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
+from copy import copy
 from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import Any
@@ -86,7 +87,10 @@ class ProviderError(Exception):
         self.status_code = status
         self.body = {"message": message}
         self.response = SimpleNamespace(status_code=status, headers=headers)
-        super().__init__(message)
+        super().__init__(status, message, headers)
+
+    def __str__(self) -> str:
+        return str(self.body["message"])
 
 
 def provider_error(status: int, message: str = "no", *, retry_after: float | None = None) -> ProviderError:
@@ -119,7 +123,7 @@ class ScriptedModel(BaseChatModel):
     ) -> ChatResult:
         async with self._request(messages) as reply:
             if reply.error is not None:
-                raise reply.error
+                raise copy(reply.error)  # one that is kept would keep all that it has passed through
         message = AIMessage(reply.text, usage_metadata=_usage(reply), response_metadata=_metadata(reply))
         return ChatResult(generations=[ChatGeneration(message=message)])
 
@@ -139,7 +143,7 @@ class ScriptedModel(BaseChatModel):
                     await run_manager.on_llm_new_token(piece, chunk=chunk)
                 yield chunk
             if reply.error is not None:
-                raise reply.error
+                raise copy(reply.error)
         last = AIMessageChunk("", usage_metadata=_usage(reply), response_metadata=_metadata(reply))
         yield ChatGenerationChunk(message=last)
 

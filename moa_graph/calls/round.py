@@ -7,6 +7,8 @@ held in the built graph only while its stage is in flight, keyed by the run that
 from __future__ import annotations
 
 import asyncio
+import math
+import weakref
 from collections.abc import AsyncIterator, Awaitable, Callable, Hashable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -30,6 +32,8 @@ class CallTimedOut(Exception):
 class Round:
     """The calls of one stage.
 
+    Its times are on the clock of its event loop. It sets no timers of its own, only those of the calls inside.
+
     Args:
         quorum: Live proposals that close the round; None waits for all.
         grace: Seconds that the round waits for the others after its quorum.
@@ -43,19 +47,18 @@ class Round:
     time: float | None = None
     live: int = 0
     control: object = None
-    reason: str | None = None
     inside: int = 0
     began: float = 0.0
+    closes: float = math.inf
+    """When it closes, as far as that is known by now."""
+    reason: str = ""
     _calls: set[asyncio.Timeout] = field(default_factory=set)
-    _timers: list[asyncio.TimerHandle] = field(default_factory=list)
-    _quorum_seen: bool = False
 
     def open(self) -> None:
         """Starts the clock."""
-        loop = asyncio.get_running_loop()
-        self.began = loop.time()
+        self.began = asyncio.get_running_loop().time()
         if self.time is not None:
-            self._timers.append(loop.call_later(max(self.time, 0), self._close, "the deadline was reached"))
+            self._close_at(self.began + max(self.time, 0), "the deadline was reached")
         self._look_for_quorum()
 
     def count_live(self) -> None:
@@ -76,10 +79,13 @@ class Round:
             CallTimedOut: The body's own timeout passed.
             Closed: The round closed first, or was closed already.
         """
-        if self.reason is not None:
+        now = asyncio.get_running_loop().time()
+        if now >= self.closes:
             raise Closed(self.reason)
+        own_end = math.inf if timeout is None else now + timeout
+        first_end = min(own_end, self.closes)
         try:
-            async with asyncio.timeout(timeout) as scope:
+            async with asyncio.timeout_at(None if first_end == math.inf else first_end) as scope:
                 self._calls.add(scope)
                 try:
                     yield scope
@@ -88,29 +94,23 @@ class Round:
         except TimeoutError as error:
             if not scope.expired():
                 raise
-            if self.reason is not None:
+            if self.closes <= own_end:
                 raise Closed(self.reason) from error
             raise CallTimedOut from error
 
-    def cancel_timers(self) -> None:
-        """Nothing of the round is left on the event loop."""
-        for timer in self._timers:
-            timer.cancel()
-        self._timers.clear()
-
     def _look_for_quorum(self) -> None:
-        if self.quorum is not None and self.live >= self.quorum and not self._quorum_seen:
-            self._quorum_seen = True
-            loop = asyncio.get_running_loop()
-            self._timers.append(loop.call_later(self.grace, self._close, "the quorum was reached"))
+        if self.quorum is not None and self.live >= self.quorum:
+            self._close_at(asyncio.get_running_loop().time() + self.grace, "the quorum was reached")
 
-    def _close(self, reason: str) -> None:
-        if self.reason is None:
-            self.reason = reason
-            now = asyncio.get_running_loop().time()
-            for scope in self._calls:
-                if not scope.expired():
-                    scope.reschedule(now)
+    def _close_at(self, when: float, reason: str) -> None:
+        """Closes the round then, unless it closes sooner."""
+        if when >= self.closes:
+            return
+        self.closes, self.reason = when, reason
+        for scope in self._calls:
+            end = scope.when()
+            if not scope.expired() and (end is None or end > when):
+                scope.reschedule(when)
 
 
 class Rounds:
@@ -123,10 +123,16 @@ class Rounds:
         return len(self._rounds)
 
     @asynccontextmanager
-    async def join(self, key: Hashable, make: Callable[[], Awaitable[Round]]) -> AsyncIterator[Round]:
+    async def join(self, key: Hashable, run: object, make: Callable[[], Awaitable[Round]]) -> AsyncIterator[Round]:
         """Takes part in the round of ``key``, which the first one to come makes.
 
-        The round stays until :meth:`leave`, or until a failing or cancelled node is the last one inside.
+        The round stays until :meth:`leave`, or until a failing or cancelled node is the last one inside. A run may also
+        end between its slots and their join, cancelled or to wait for a person: then its round goes with it.
+
+        Args:
+            key: What tells the round from every other.
+            run: An object that is let go of when the run ends.
+            make: Makes the round.
         """
         current = self._rounds.get(key)
         if current is None:
@@ -134,6 +140,7 @@ class Rounds:
             current = self._rounds.setdefault(key, made)
             if current is made:
                 current.open()
+                weakref.finalize(run, self._rounds.pop, key, None).atexit = False
         current.inside += 1
         try:
             yield current
@@ -148,7 +155,4 @@ class Rounds:
     def leave(self, key: Hashable) -> float | None:
         """Ends the round of ``key``: the seconds that it took, or None where there is none."""
         ended = self._rounds.pop(key, None)
-        if ended is None:
-            return None
-        ended.cancel_timers()
-        return ended.elapsed
+        return None if ended is None else ended.elapsed

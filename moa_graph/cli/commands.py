@@ -7,6 +7,9 @@ import click
 import moa_graph
 from moa_graph.cli.ask import ask
 from moa_graph.cli.failing import OneLineErrors
+from moa_graph.cli.presets import presets
+from moa_graph.cli.show import show
+from moa_graph.cli.simulate import simulate
 
 __all__ = ["main"]
 
@@ -24,5 +27,5 @@ def main() -> None:
     """
 
 
-for _command in (ask,):
+for _command in (ask, presets, show, simulate):
     main.add_command(_command)

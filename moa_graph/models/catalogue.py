@@ -49,13 +49,6 @@ class Member:
         return self.reference.partition(":")[0]
 
     @property
-    def speaks_openai(self) -> bool:
-        """Whether it is asked in OpenAI's protocol, in which every whole answer says why it ended."""
-        if self.written is not None:
-            return self.provider in ("openai", "together", "openrouter")
-        return any(base.__name__ == "BaseChatOpenAI" for base in type(self.settings.model).__mro__)
-
-    @property
     def key_variable(self) -> str | None:
         """Environment variable that must hold the key; None if none is needed."""
         return key_variable_of(self.written, self.settings) if self.written else None

@@ -1,8 +1,8 @@
 """What a model's tokens cost, and how many it can read: unknown is None, never zero and never a guess.
 
-List prices come from the ``genai-prices`` package, as they were when its installed version was released:
-equal descriptions have equal prices, and nothing is fetched. The same open model costs differently at each
-host, so a price is only ever the price at the host that is asked.
+List prices come from the installed version of the ``genai-prices`` package, and nothing is fetched: a price
+changes only on a day for which that list says so. The same open model costs differently at each host, so a
+price is only ever the price at the host that is asked.
 """
 
 from __future__ import annotations
@@ -100,10 +100,10 @@ def _window_in(profile: ModelProfile | None) -> int | None:
 @cache
 def _profile(reference: Reference) -> ModelProfile | None:
     """LangChain's profile of a model, which is read off a chat model that is never asked anything."""
-    from langchain.chat_models import init_chat_model
-
     if reference.provider not in PROFILED:
         return None
+    from langchain.chat_models import init_chat_model
+
     try:
         model = init_chat_model(reference.name, model_provider=reference.provider, api_key="none")
     except Exception:

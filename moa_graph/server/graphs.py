@@ -1,8 +1,8 @@
 """What a LangGraph server serves: a graph for each preset, and ``custom``, the mixture that MOA_MIXTURE names.
 
-The graphs are attributes of this module: ``moa_turbo`` is that of the preset ``moa-turbo``. ``langgraph.json`` names them
-by module and not by file, since a server runs a file again for every graph that it takes from it. They are compiled
-without a checkpointer: the server brings its own.
+The graphs are attributes of this module: ``moa_turbo`` is that of the preset ``moa-turbo``. ``langgraph.json`` names
+them by module and not by file, since a server runs a file again for every graph that it takes from it. They are
+compiled without a checkpointer: the server brings its own.
 """
 
 from __future__ import annotations
@@ -14,7 +14,9 @@ from langgraph.graph.state import CompiledStateGraph
 
 from moa_graph.errors import MixtureError
 from moa_graph.graph import MoaGraph, create_moa
+from moa_graph.options import Options
 from moa_graph.presets import preset_names, preset_page
+from moa_graph.state import Input, MoaState, Output
 
 __all__ = ["DEFAULT_MIXTURE", "attribute", "project_file"]
 
@@ -54,7 +56,7 @@ def _custom() -> MoaGraph:
     return create_moa(DEFAULT_MIXTURE, simulate=True) if keys_are_missing else default
 
 
-def _served() -> dict[str, CompiledStateGraph]:  # type: ignore[type-arg]
+def _served() -> dict[str, CompiledStateGraph[MoaState, Options, Input, Output]]:
     graphs = {name: create_moa(name) for name in preset_names()} | {CUSTOM: _custom()}
     return {attribute(graph_id): graph.compile(name=graph_id) for graph_id, graph in graphs.items()}
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from moa_graph.stages import (
+    accept,
     aggregate,
     analyse,
     cluster_and_filter,
+    combine,
     critique,
     diverse,
     judge,
@@ -14,6 +16,7 @@ from moa_graph.stages import (
     rank,
     refine,
     residual,
+    score,
     stop,
     vote,
 )
@@ -26,9 +29,11 @@ __all__ = [
     "Seat",
     "Site",
     "Stage",
+    "accept",
     "aggregate",
     "analyse",
     "cluster_and_filter",
+    "combine",
     "critique",
     "diverse",
     "judge",
@@ -38,6 +43,7 @@ __all__ = [
     "refine",
     "register",
     "residual",
+    "score",
     "stage_kinds",
     "stop",
     "vote",

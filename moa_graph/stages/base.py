@@ -42,6 +42,9 @@ class Stage(Description, ABC):
     shown: ClassVar[bool] = False
     """Whether its live records are what the next stages are shown."""
 
+    one_node: ClassVar[bool] = False
+    """Whether its slot works in a node that bears the stage's own name."""
+
     answers: ClassVar[bool] = False
     """Whether its last live record is the run's answer, if no later stage gives one."""
 
@@ -129,11 +132,10 @@ class Site:
         """Whether no stage follows."""
         return self.index == len(self.plan.stages) - 1
 
-    @property
-    def answers_asked(self) -> int:
-        """How many proposals the last proposing stage before this one asks for."""
-        asking = [placed for placed in self.plan.stages[: self.index] if placed.stage.proposes]
-        return sum(seat.slot.samples for seat in asking[-1].site.seats) if asking else 0
+    def answers_asked(self, *, of_all: bool = False) -> int:
+        """How many proposals the last proposing stage before this one asks for, or all of them together."""
+        asking = [placed.site for placed in self.plan.stages[: self.index] if placed.stage.proposes]
+        return sum(seat.slot.samples for site in (asking if of_all else asking[-1:]) for seat in site.seats)
 
     @property
     def earlier_shown(self) -> list[tuple[str, int]]:
@@ -161,6 +163,11 @@ class Scene:
     def proposals(self) -> list[Record]:
         """The live records of the last stage that is shown and has enough of them."""
         return latest_live(self.state, self.site.earlier_shown)
+
+    def all_proposals(self) -> list[Record]:
+        """The live proposals of all stages before this one."""
+        earlier = {placed.site.name for placed in self.site.plan.stages[: self.site.index] if placed.stage.proposes}
+        return [record for record in live(self.state.get("records") or []) if record["stage"] in earlier]
 
     def own_records(self) -> list[Record]:
         """What this stage has so far."""

@@ -171,7 +171,7 @@ class FanOut(Stage):
             time = scene.state["turn"].get("time")
             return Round(quorum, grace, time, live=len(present), control=runtime.control)
 
-        return scene.site.plan.rounds.join(round_key(runtime, scene.site.name), make)
+        return scene.site.plan.rounds.join(round_key(runtime, scene.site.name), runtime.stream_writer, make)
 
     def _join(self, site: Site) -> Callable[[MoaState, RunnableConfig], Coroutine[Any, Any, dict[str, Any]]]:
         async def close(state: MoaState, config: RunnableConfig) -> dict[str, Any]:

@@ -1,19 +1,22 @@
 """Propose: several models answer side by side; from the second layer on, seeing the answers of the layer before.
 
-Source: Wang et al. 2024, arXiv 2406.04692, section 2.2.
+Sources: Wang et al. 2024, arXiv 2406.04692, section 2.2; with a random view, recursive self-aggregation (arXiv
+2509.26626), where each member of the next population aggregates K random members of the last.
 """
 
 from __future__ import annotations
 
-from typing import ClassVar
+import random
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
 from moa_graph.description import Seconds, Slot
 from moa_graph.options import Options
-from moa_graph.stages.base import Scene, Seat, register
+from moa_graph.stages.base import Scene, Seat, Task, register
 from moa_graph.stages.fan_out import FanOut
 from moa_graph.stages.instruction import AGGREGATE_AND_SYNTHESIZE
+from moa_graph.state import Record
 from moa_graph.views import Prompt
 
 __all__ = ["Propose"]
@@ -31,6 +34,10 @@ class Propose(FanOut):
     slots: tuple[Slot, ...] = Field(min_length=1, description="The models that answer side by side.")
     quorum: int | None = Field(default=None, ge=1, description="Live proposals that close the stage; default: all.")
     grace: Seconds = Field(default=0.0, description="Seconds that the stage waits for the others after its quorum.")
+    view: Literal["all", "none", "random"] = Field(
+        default="all", description="What is shown of the last layer: everything, nothing, or `members` at random."
+    )
+    members: int = Field(default=4, ge=1, description="How many answers of the last layer a random view shows.")
     instruction: str = Field(
         default=AGGREGATE_AND_SYNTHESIZE,
         description="What a model is told about the proposals that it is shown.",
@@ -52,5 +59,24 @@ class Propose(FanOut):
 
     def prompt(self, seat: Seat, scene: Scene) -> Prompt:
         """The conversation, with the last layer's live proposals if there is one."""
-        references = tuple(record["text"] for record in scene.proposals())
+        return self._showing([] if self.view == "none" else scene.proposals(), seat, scene)
+
+    def tasks(self, seat: Seat, scene: Scene) -> list[Task]:
+        """One answer a sample; with a random view, each sees others of the last layer."""
+        if self.view != "random":
+            return super().tasks(seat, scene)
+        proposals = scene.proposals()
+        return [
+            Task(sample, self._showing(_drawn(proposals, self.members, seat.record(sample)), seat, scene))
+            for sample in range(seat.slot.samples)
+        ]
+
+    def _showing(self, records: list[Record], seat: Seat, scene: Scene) -> Prompt:
+        references = tuple(record["text"] for record in records)
         return Prompt(scene.conversation, self.instruction, references, role=seat.slot.role)
+
+
+def _drawn(records: list[Record], count: int, seed: str) -> list[Record]:
+    """Some of the records at random; the same ones whenever the same is asked again."""
+    chosen = random.Random(seed).sample(range(len(records)), min(count, len(records)))
+    return [records[index] for index in sorted(chosen)]

@@ -78,10 +78,10 @@ def chosen_records(site: Site, choice: Choice) -> list[Record]:
     return [
         {
             **source,
-            "id": f"{site.name}#{position}",
+            "id": f"{site.name}/choice#{position}",
             "kind": "choice",
             "stage": site.name,
-            "order": [site.index, position, 0],
+            "order": [site.index, len(site.seats) + position, 0],
             "about": source["id"],
             "notes": [*source["notes"], choice.reason],
             "usage": {"input": 0, "output": 0, "cached": 0},

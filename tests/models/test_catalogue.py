@@ -33,7 +33,7 @@ def test_a_name_of_the_mixture_comes_before_a_reference() -> None:
 def test_a_named_model_keeps_its_name_and_settings(catalogue: Catalogue) -> None:
     qwen = catalogue.member("qwen")
     assert (qwen.name, qwen.reference) == ("qwen", "together:Qwen/Qwen2.5-72B-Instruct-Turbo")
-    assert (qwen.provider, qwen.key_variable, qwen.speaks_openai) == ("together", "TOGETHER_API_KEY", True)
+    assert (qwen.provider, qwen.key_variable) == ("together", "TOGETHER_API_KEY")
     assert qwen.settings.max_tokens == 512
 
 
@@ -135,7 +135,7 @@ async def test_an_object_is_asked_as_it_is() -> None:
 def test_an_object_is_named_after_its_model() -> None:
     own = ChatOpenAI(model="org/gpt-4o", api_key="own-key")
     member = Catalogue({}).member(own)
-    assert (member.name, member.speaks_openai, member.window) == ("gpt-4o", True, None)
+    assert (member.name, member.reference, member.window) == ("gpt-4o", "object:ChatOpenAI", None)
 
 
 async def test_a_member_with_a_parameter_less_is_another_model() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import shutil
 import signal
@@ -9,14 +10,14 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
 
-__all__ = ["DevServer", "langgraph_dev"]
+__all__ = ["DevServer", "langgraph_dev", "until"]
 
 REPOSITORY = Path(__file__).parents[2]
 LONGEST_START = 60.0
@@ -67,6 +68,13 @@ def langgraph_dev(directory: Path, environment: Mapping[str, str] | None = None)
     finally:
         process.send_signal(signal.SIGTERM)
         process.wait(30)
+
+
+async def until(holds: Callable[[], Awaitable[bool]]) -> None:
+    """Waits until something holds that another process brings about."""
+    async with asyncio.timeout(30):
+        while not await holds():  # noqa: ASYNC110  (the other process has no event to wait for)
+            await asyncio.sleep(0.02)
 
 
 def _free_port() -> int:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
+import os
+import shutil
+import subprocess
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -16,11 +19,11 @@ from langgraph_sdk.client import LangGraphClient
 from moa_graph.models.simulation import Profile
 from moa_graph.presets import preset_names
 from moa_graph.server.simulator import RunningSimulator, running_simulator
-from tests.server.langgraph_dev import DevServer, langgraph_dev
+from tests.server.langgraph_dev import DevServer, langgraph_dev, until
 
 pytestmark = pytest.mark.slow
 
-QUESTION = {"messages": [{"role": "user", "content": "What is 17 * 24 + 3?"}]}
+QUESTION: Any = {"messages": [{"role": "user", "content": "What is 17 * 24 + 3?"}]}
 SLEEPER = Profile.model_validate({"name": "sleeper", "faults": [{"kind": "hang"}]})
 
 
@@ -48,13 +51,6 @@ def server(simulator: RunningSimulator, tmp_path_factory: pytest.TempPathFactory
 async def client(server: DevServer) -> AsyncIterator[LangGraphClient]:
     async with get_client(url=server.url) as connected:
         yield connected
-
-
-async def until(holds: Callable[[], bool]) -> None:
-    """Waits for something that another process brings about."""
-    async with asyncio.timeout(10):
-        while not holds():
-            await asyncio.sleep(0.02)
 
 
 async def thread_of(client: LangGraphClient) -> str:
@@ -103,24 +99,23 @@ async def test_the_graph_is_drawn_with_a_node_for_each_layer_and_model(client: L
 
 
 async def test_an_assistants_options_hold(client: LangGraphClient) -> None:
-    options = {"aggregator": "swift", "proposers": ["instant"]}
+    options: Any = {"aggregator": "swift", "proposers": ["instant"]}
     assistant = await client.assistants.create("custom", context=options, name="written by swift")
     output: Any = await client.runs.wait(None, assistant["assistant_id"], input=QUESTION)
-    assert [(record["stage"], record["slot"]) for record in output["records"]] == [
-        ("layer_1", "instant"),
-        ("aggregate", "swift"),
-    ]
-    assert output["messages"][-1]["response_metadata"]["model_name"] == "openai:swift"
+    asked = [(record["stage"], record["model"]) for record in output["records"]]
+    assert asked == [("layer_1", "openai:instant"), ("aggregate", "openai:swift")]
 
 
 @pytest.mark.parametrize("options", [{"quorum": 9}, {"aggregator": "gpt"}, {"calls": 21}, {"deadline": "soon"}])
-async def test_an_option_out_of_bounds_is_refused_by_name(client: LangGraphClient, options: dict[str, Any]) -> None:
+async def test_an_option_out_of_bounds_is_refused_by_name(client: LangGraphClient, options: Any) -> None:
     output: Any = await client.runs.wait(None, "custom", input=QUESTION, context=options, raise_error=False)
     assert next(iter(options)) in output["__error__"]["message"]
 
 
 async def test_an_option_that_nobody_knows_has_no_effect(client: LangGraphClient) -> None:
-    output: Any = await client.runs.wait(None, "custom", input=QUESTION, context={"model": "gpt", "base_url": "http://x"})
+    output: Any = await client.runs.wait(
+        None, "custom", input=QUESTION, context={"model": "gpt", "base_url": "http://x"}
+    )
     assert output["messages"][-1]["content"].endswith("Answer: 411")
 
 
@@ -131,7 +126,7 @@ async def test_a_run_without_keys_ends_with_an_error_that_says_how_to_try_it(cli
     assert "MOA_SIMULATE=1" in output["__error__"]["message"]
 
 
-async def streamed(client: LangGraphClient, thread: str | None, mode: Any) -> list[tuple[str, Any]]:
+async def streamed(client: LangGraphClient, thread: Any, mode: Any) -> list[tuple[str, Any]]:
     parts = client.runs.stream(thread, "custom", input=QUESTION, stream_mode=mode)
     return [(part.event, part.data) async for part in parts]
 
@@ -182,7 +177,7 @@ async def state_of(client: LangGraphClient, thread: str) -> Any:
 async def test_a_conversation_has_one_answer_a_turn(client: LangGraphClient) -> None:
     thread = await thread_of(client)
     await client.runs.wait(thread, "custom", input=QUESTION)
-    again = {"messages": [{"role": "user", "content": "What is 2 + 40?"}]}
+    again: Any = {"messages": [{"role": "user", "content": "What is 2 + 40?"}]}
     await client.runs.wait(thread, "custom", input=again)
     conversation = said(await state_of(client, thread))
     assert [kind for kind, _ in conversation] == ["human", "ai", "human", "ai"]
@@ -190,23 +185,23 @@ async def test_a_conversation_has_one_answer_a_turn(client: LangGraphClient) -> 
 
 
 async def test_a_cancelled_run_closes_its_connections(client: LangGraphClient, simulator: RunningSimulator) -> None:
-    def sleeping() -> int:
-        return int(simulator.stats()["models"].get("sleeper", {"in_flight": 0})["in_flight"])
+    async def sleeping(calls: int) -> bool:
+        return bool(simulator.stats()["models"].get("sleeper", {"in_flight": 0})["in_flight"] == calls)
 
     thread = await thread_of(client)
     run = await client.runs.create(thread, "custom", input=QUESTION, context={"quorum": 3})
-    await until(lambda: sleeping() == 1)
+    await until(lambda: sleeping(1))
     await client.runs.cancel(thread, run["run_id"], wait=True)
-    await until(lambda: sleeping() == 0)
+    await until(lambda: sleeping(0))
     assert simulator.stats()["models"]["sleeper"]["completed"] == 0
 
 
 async def test_an_edited_proposal_is_what_a_fork_goes_on_with(client: LangGraphClient) -> None:
     thread = await thread_of(client)
     await client.runs.wait(thread, "custom", input=QUESTION)
-    history = await client.threads.get_history(thread)
+    history: Any = await client.threads.get_history(thread)
     before_join = next(state for state in history if state["next"] == ["layer_1/join"])
-    edited = [
+    edited: Any = [
         {"id": record["id"], "text": "It is 1000.\n\nAnswer: 1000"}
         for record in before_join["values"]["records"]
         if record["status"] == "live"
@@ -236,6 +231,25 @@ async def test_a2a_answers(server: DevServer, client: LangGraphClient) -> None:
         answer = await rpc(http, f"{server.url}/a2a/{assistant}", "message/send", {"message": message})
     assert answer["status"]["state"] == "completed"
     assert answer["artifacts"][0]["parts"][0]["text"].endswith("Answer: 411")
+
+
+def test_the_javascript_client_sees_the_same(server: DevServer) -> None:
+    directory = Path(__file__).parent / "javascript"
+    node = shutil.which("node")
+    if node is None:
+        pytest.skip("Node isn't installed")
+    if not (directory / "node_modules").is_dir():
+        pytest.skip(f"LangGraph's JavaScript client isn't installed: npm ci --prefix {directory}")
+    ran = subprocess.run(
+        [node, "--test", "langgraph_dev.test.mjs"],
+        cwd=directory,
+        env={**os.environ, "SERVER_URL": server.url},
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert ran.returncode == 0, ran.stdout
 
 
 async def rpc(http: httpx.AsyncClient, url: str, method: str, params: dict[str, Any]) -> Any:

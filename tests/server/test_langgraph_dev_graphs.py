@@ -26,6 +26,7 @@ def in_a_new_process(code: str, **environment: str) -> subprocess.CompletedProce
     return subprocess.run(
         [sys.executable, "-c", code],
         env={**os.environ, "PYTHONPATH": str(REPOSITORY), **environment},
+        check=False,
         capture_output=True,
         text=True,
     )

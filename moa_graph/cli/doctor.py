@@ -1,0 +1,52 @@
+"""``moa doctor``: what is there for a run, what is missing, and what to do about it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import click
+
+from moa_graph.cli.failing import RUN_FAILED
+
+__all__ = ["doctor"]
+
+
+@click.command()
+@click.option(
+    "-m", "--mixture", envvar="MOA_MIXTURE", show_envvar=True, metavar="NAME|FILE",
+    help="The mixture to look at; default: the one that would run.",
+)  # fmt: skip
+def doctor(mixture: str | None) -> None:
+    """Look at keys, local servers, models, prices and packages; each problem with what to do.
+
+    Names of keys are shown, never their values. The exit code is 1 if a run of the mixture would fail.
+    """
+    import asyncio
+
+    from moa_graph.cli.examination import examine
+
+    found = asyncio.run(examine(mixture))
+    _section("Keys", _columns([[name, "set" if there else "not set"] for name, there in found.keys.items()]))
+    _section("Local servers", _columns(found.servers))
+    _section(f"Mixture: {found.mixture}", [found.why, "", *_columns([_HEADER, *found.models])])
+    _section("Packages", _columns(found.packages))
+    _section("Problems", found.problems or ["none"])
+    if found.notes:
+        _section("Good to know", found.notes)
+    if found.problems:
+        raise click.exceptions.Exit(RUN_FAILED)
+
+
+_HEADER = ["name", "asked as", "served", "$ in/out per million tokens", "window"]
+
+
+def _section(title: str, lines: Iterable[str]) -> None:
+    click.secho(title, bold=True)
+    for line in lines:
+        click.echo(f"  {line}".rstrip())
+    click.echo()
+
+
+def _columns(rows: Sequence[Sequence[str]]) -> list[str]:
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return ["  ".join(f"{cell:{width}}" for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]

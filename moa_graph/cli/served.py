@@ -1,0 +1,95 @@
+"""Which models a provider serves today."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from moa_graph.errors import redact
+from moa_graph.models.catalogue import Member
+from moa_graph.models.clients import of_running_loop
+from moa_graph.models.reference import near
+
+__all__ = ["Served", "served_models"]
+
+ADDRESSES = {
+    "together": "https://api.together.xyz/v1",
+    "openai": "https://api.openai.com/v1",
+    "openrouter": "https://openrouter.ai/api/v1",
+    "anthropic": "https://api.anthropic.com/v1",
+}
+"""The providers that tell which models they serve to whoever has a key."""
+
+PATIENCE = 10.0
+"""Seconds in which a provider must answer."""
+
+
+@dataclass(frozen=True)
+class Served:
+    """Whether a model is served.
+
+    Args:
+        yes: None where that isn't known.
+        told: What is known, in a few words.
+    """
+
+    yes: bool | None
+    told: str
+
+
+async def served_models(members: Iterable[Member]) -> dict[str, Served]:
+    """Whether each of these models is served; every provider is asked once. Only for members that lack no key."""
+    by_place: dict[tuple[str, str | None], list[Member]] = {}
+    for member in members:
+        if (address := _address(member)) is not None:
+            by_place.setdefault((address, member.key_variable), []).append(member)
+    places = list(by_place)
+    async with asyncio.TaskGroup() as group:
+        asked = [group.create_task(_listed(address, key, by_place[address, key][0])) for address, key in places]
+    found: dict[str, Served] = {}
+    for place, task in zip(places, asked, strict=True):
+        for member in by_place[place]:
+            found[member.name] = _judged(member, task.result())
+    return found
+
+
+def _address(member: Member) -> str | None:
+    if member.written is None:
+        return None
+    elsewhere = os.environ.get("OPENAI_BASE_URL") if member.provider == "openai" else None
+    return member.settings.base_url or elsewhere or ADDRESSES.get(member.provider)
+
+
+async def _listed(address: str, key_variable: str | None, member: Member) -> frozenset[str] | str:
+    """The identities of the models that are served at an address, or why they aren't known."""
+    client = of_running_loop().transport(address).pooled
+    key = os.environ.get(key_variable, "") if key_variable else ""
+    try:
+        answer = await client.get(f"{address.rstrip('/')}/models", headers=_headers(member, key), timeout=PATIENCE)
+        answer.raise_for_status()
+        listed = answer.json()
+        models = listed["data"] if isinstance(listed, Mapping) else listed
+        return frozenset(str(model["id"]) for model in models)
+    except asyncio.CancelledError:
+        raise
+    except Exception as error:  # whatever library is below, the person reads what it says
+        return redact(f"{address} couldn't be asked: {type(error).__name__}: {error}")
+
+
+def _headers(member: Member, key: str) -> dict[str, str]:
+    if not key:
+        return {}
+    if member.provider == "anthropic":
+        return {"x-api-key": key, "anthropic-version": "2023-06-01"}
+    return {"authorization": f"Bearer {key}"}
+
+
+def _judged(member: Member, listed: frozenset[str] | str) -> Served:
+    if isinstance(listed, str):
+        return Served(None, listed)
+    name = member.written.name if member.written else ""
+    if {name, f"{name}:latest"} & listed:
+        return Served(True, "yes")
+    return Served(False, f"no.{near(name, listed)}")

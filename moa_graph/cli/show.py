@@ -1,0 +1,100 @@
+"""``moa show``: what a mixture is, without running it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from moa_graph.graph import MoaGraph
+
+__all__ = ["show"]
+
+FORMS = ("yaml", "toml", "json", "text", "mermaid", "png", "schema")
+
+
+@click.command()
+@click.argument("mixture", required=False, envvar="MOA_MIXTURE")
+@click.option(
+    "-f", "--form", type=click.Choice(FORMS), help="Only one thing: the description, the drawn graph, or the schema."
+)
+@click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="A file in stdout's place.")
+def show(mixture: str | None, form: str | None, output: Path | None) -> None:
+    """Show a mixture: its description, what it takes, and its graph.
+
+    MIXTURE is a preset's name or a file. The schema, which is that of every description, needs none.
+    """
+    if form == "schema":
+        return _write(_schema(), output)
+    if mixture is None:
+        raise click.UsageError("Which one? Name a preset (see: moa presets) or a file.")
+    from moa_graph.graph import create_moa
+
+    graph = create_moa(mixture)
+    return _write(_MAKERS[form](graph) if form else _overview(graph), output)
+
+
+def _write(content: str | bytes, output: Path | None) -> None:
+    if output is None:
+        if isinstance(content, bytes) and click.get_binary_stream("stdout").isatty():
+            raise click.UsageError("A picture isn't for a terminal: name a file with --output FILE.")
+        click.echo(content, nl=isinstance(content, str) and not content.endswith("\n"))
+        return
+    try:
+        output.write_bytes(content if isinstance(content, bytes) else content.encode())
+    except OSError as error:
+        raise click.UsageError(f"{output} can't be written: {error.strerror}.") from error
+
+
+def _overview(graph: MoaGraph) -> str:
+    return "\n".join([_description(graph), _size(graph), "", _text(graph)])
+
+
+def _description(graph: MoaGraph) -> str:
+    return graph.mixture.to_text("yaml")
+
+
+def _size(graph: MoaGraph) -> str:
+    """What an answer takes."""
+    from moa_graph.size import size_of
+
+    size = size_of(graph.plan)
+    early = f", unless it ends early at {' or '.join(size.may_end_early)}" if size.may_end_early else ""
+    return f"Calls: {size.calls}. Critical path: {size.critical_path}. That is where nothing fails{early}."
+
+
+def _text(graph: MoaGraph) -> str:
+    from moa_graph.cli.drawing import as_text
+
+    return as_text(graph.compile().get_graph())
+
+
+def _mermaid(graph: MoaGraph) -> str:
+    return graph.compile().get_graph().draw_mermaid()
+
+
+def _png(graph: MoaGraph) -> bytes:
+    from moa_graph.cli.picture import as_png
+
+    return as_png(graph.compile().get_graph(), graph.mixture.name)
+
+
+def _schema() -> str:
+    import json
+
+    from moa_graph.mixture import Mixture
+
+    return json.dumps(Mixture.json_schema(), indent=2, ensure_ascii=False)
+
+
+_MAKERS: Mapping[str, Callable[[MoaGraph], str | bytes]] = {
+    "yaml": _description,
+    "toml": lambda graph: graph.mixture.to_text("toml"),
+    "json": lambda graph: graph.mixture.to_text("json"),
+    "text": _text,
+    "mermaid": _mermaid,
+    "png": _png,
+}

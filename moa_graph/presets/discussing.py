@@ -1,0 +1,71 @@
+"""Models that see and judge each other's answers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from moa_graph.mixture import Mixture
+from moa_graph.presets.catalogue import preset
+from moa_graph.presets.served import PANEL, mixture_of
+
+
+@preset
+def council() -> Mixture:
+    """Every member answers and ranks the others' answers; a chairman writes from answers and ranks.
+
+    Source: llm-council (Karpathy 2025).
+    Roles: three models answer; each ranks the others' unnamed, shuffled answers; DeepSeek-V3 is the chairman.
+    Calls: 2N+1 = 7. Critical path: 3 calls.
+    Pays for open questions in which judgement counts, and to see which answers the members themselves hold best. Not
+    for questions with one short answer: a vote costs half as much.
+    Published: none.
+    """
+    chairman = {"aggregate": {"slot": "deepseek", "view": "ranked"}}
+    return mixture_of("council", {"propose": {"slots": PANEL}}, {"rank": {"slots": PANEL}}, chairman)
+
+
+@preset
+def fusion() -> Mixture:
+    """An analyst says what the answers agree on and where they contradict each other; a writer answers from that.
+
+    Source: the fusion systems of 2026.
+    Roles: three models answer; Qwen2.5-72B analyses (consensus, contradictions, partial coverage, unique insights,
+    blind spots, as JSON); DeepSeek-V3 writes from the analysis.
+    Calls: N+2 = 5. Critical path: 3 calls.
+    Pays for questions on which sources differ, since the analysis stays to be read. Not where an answer's wording
+    matters: the writer never sees the answers themselves.
+    Published: none.
+    """
+    analyse = {"analyse": {"slot": "qwen-72b"}}
+    return mixture_of("fusion", {"propose": {"slots": PANEL}}, analyse, {"aggregate": {"slot": "deepseek"}})
+
+
+@preset
+def debate() -> Mixture:
+    """Models answer, see each other's answers and answer again; the last answers are voted on.
+
+    Source: multiagent debate, Du et al. 2023, arXiv 2305.14325.
+    Roles: three models over R = 2 rounds; from the second on each sees the others' last answers and its own.
+    Calls: N*R = 6. Critical path: R = 2 calls. With an aggregator instead of the vote one more of each.
+    Pays for reasoning with one short answer, where a model can be convinced by a better argument. Not where a confident
+    majority is wrong: models follow it.
+    Published: three agents over two rounds, 85.0 on GSM8K where one answers 77.0 right.
+    """
+    rounds: list[dict[str, Any]] = [{"propose": {"slots": PANEL}}, {"refine": {"slots": PANEL}}]
+    return mixture_of("debate", *rounds, {"vote": {"extract": "number"}})
+
+
+@preset
+def ice() -> Mixture:
+    """Models answer until they agree, three rounds at most; then the plurality, and a tie gives no answer.
+
+    Source: iterative consensus ensembles.
+    Roles: three models; where they aren't unanimous on the extracted answer, each sees the others' and answers again.
+    Calls: N where the first round is unanimous, at most N*R = 9. Critical path: 1 to 3 calls.
+    Pays for questions with one short answer of which most are easy: only the disputed ones cost more. Not for free
+    text. Where a tie must be decided, `vote: {tie: escalate}` before an aggregate stage asks a stronger model.
+    Published: no figures for this choice of models.
+    """
+    stop, again = {"stop": {"agreement": 1.0}}, {"refine": {"slots": PANEL}}
+    rounds: list[dict[str, Any]] = [{"propose": {"slots": PANEL}}, stop, again, stop, again]
+    return mixture_of("ice", *rounds, {"vote": {"extract": "number", "tie": "abstain"}})

@@ -1,0 +1,52 @@
+"""Combine: the scores that several models gave become one, and their disagreement is shown."""
+
+from __future__ import annotations
+
+import json
+import statistics
+from typing import Any, ClassVar
+
+from pydantic import Field
+
+from moa_graph.stages.base import Scene, register
+from moa_graph.stages.scores import scores_of
+from moa_graph.stages.selection import Choice, Selection
+from moa_graph.state import Record
+
+__all__ = ["Combine"]
+
+
+@register
+class Combine(Selection):
+    """Mean, median and spread of the last scores, as JSON; with the best scored answer where answers were scored."""
+
+    kind: ClassVar[str] = "combine"
+
+    agreement_within: float = Field(
+        default=2.0, ge=0, description="Spread of scores up to which the models are said to agree."
+    )
+
+    def choose(self, scene: Scene) -> Choice:
+        """The best scored text with its combined scores."""
+        scored = scores_of(scene)
+        if not scored:
+            return Choice((), "", degraded="no model gave a score")
+        best = max(scored, key=lambda about: statistics.fmean(record["data"]["score"] for record in scored[about]))
+        combined = self._combined(scored[best])
+        answers = [record for record in scene.proposals() if record["id"] == best]
+        if answers:
+            combined = {"text": answers[0]["text"], **combined}
+        source: Record = {**scored[best][0], "text": json.dumps(combined, ensure_ascii=False, indent=2)}
+        return Choice([source], "scores combined", data=combined)
+
+    def _combined(self, records: list[Record]) -> dict[str, Any]:
+        scores = {record["slot"]: record["data"]["score"] for record in records}
+        spread = max(scores.values()) - min(scores.values())
+        return {
+            "score": round(statistics.fmean(scores.values()), 2),
+            "median": statistics.median(scores.values()),
+            "spread": spread,
+            "agree": spread <= self.agreement_within,
+            "scores": scores,
+            "reasons": {record["slot"]: record["data"]["reasoning"] for record in records},
+        }

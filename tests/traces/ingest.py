@@ -1,0 +1,98 @@
+"""LangSmith's address for traces, on the loopback interface: it takes runs in and shows them to a test."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from email import message_from_bytes
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import zstandard
+from langsmith import Client
+
+__all__ = ["Ingest", "Run", "ingest"]
+
+Run = dict[str, Any]
+"""One run as LangSmith shows it: name, run_type, parent_run_id, inputs, outputs, error, tags, extra."""
+
+
+@dataclass
+class Ingest:
+    """What came in.
+
+    Attributes:
+        url: The address.
+        runs: Every run by its identity, as far as it is known.
+        received: The bodies of all requests, unpacked.
+    """
+
+    url: str = ""
+    runs: dict[str, Run] = field(default_factory=dict)
+    received: bytes = b""
+
+    @property
+    def client(self) -> Client:
+        """A client that sends its runs here."""
+        return Client(api_url=self.url, api_key="lsv2_key_of_langsmith", info={"batch_ingest_config": {}})
+
+    def named(self, name: str, run_type: str) -> list[Run]:
+        """The runs with this name and type, in the order in which they began."""
+        found = [run for run in self.runs.values() if (run["name"], run["run_type"]) == (name, run_type)]
+        return sorted(found, key=lambda run: str(run["start_time"]))
+
+    def take(self, content_type: str, body: bytes) -> None:
+        """Takes in one multipart body: ``post.ID``, ``patch.ID``, and fields apart as ``post.ID.inputs``."""
+        self.received += body
+        message = message_from_bytes(f"Content-Type: {content_type}\r\n\r\n".encode() + body)
+        for part in message.walk():
+            named = str(part.get_param("name", header="content-disposition") or "")
+            if named.startswith(("post.", "patch.")):
+                _, identity, *of_field = named.split(".")
+                payload = part.get_payload(decode=True)
+                assert isinstance(payload, bytes)
+                value = json.loads(payload)
+                run = self.runs.setdefault(identity, {})
+                run.update({of_field[0]: value} if of_field else {k: v for k, v in value.items() if v is not None})
+
+
+@contextmanager
+def ingest() -> Iterator[Ingest]:
+    """Takes runs in for the length of a ``with`` block."""
+    taken, lock = Ingest(), threading.Lock()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self._answer(200, {"batch_ingest_config": {"use_multipart_endpoint": True}, "instance_flags": {}})
+
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["content-length"]))
+            if self.headers.get("content-encoding") == "zstd":
+                body = zstandard.ZstdDecompressor().stream_reader(body).read()
+            with lock:
+                taken.take(self.headers["content-type"], body)
+            self._answer(202, {})
+
+        def _answer(self, status: int, body: dict[str, Any]) -> None:
+            written = json.dumps(body).encode()
+            self.send_response(status)
+            self.send_header("content-type", "application/json")
+            self.send_header("content-length", str(len(written)))
+            self.end_headers()
+            self.wfile.write(written)
+
+        def log_message(self, format: str, *args: Any) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        taken.url = f"http://127.0.0.1:{server.server_port}"
+        try:
+            yield taken
+        finally:
+            server.shutdown()
+            thread.join()

@@ -1,0 +1,252 @@
+"""What a mixture makes of everything that a server can do wrong: the table of docs/faults.md, over a real socket."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import pytest
+
+from moa_graph.calls import retry
+from moa_graph.errors import TooFewProposals
+from moa_graph.server.simulator import RunningSimulator, running_simulator
+from tests.server.simulator_clients import until
+from tests.whole.accounts import assert_all_is_well
+from tests.whole.mixtures_over_http import (
+    ANSWER,
+    KEY,
+    KEY_VARIABLE,
+    PROPOSERS,
+    QUESTION,
+    SDKS,
+    Run,
+    four_and_a_writer,
+    profile,
+    run,
+)
+
+TRIES = 2
+TIMEOUT = 0.6
+"""Seconds, of the rows that meet it; the others have the time they need."""
+
+
+def status(status: int, **more: Any) -> dict[str, Any]:
+    return {"kind": "status", "status": status, **more}
+
+
+def kind(kind: str, **more: Any) -> dict[str, Any]:
+    return {"kind": kind, **more}
+
+
+@dataclass(frozen=True)
+class Row:
+    """One fault and what is expected of it.
+
+    Args:
+        name: Of the fault.
+        faults: Of the simulated models that have it.
+        failure: Kind of the failure; None where the answer comes all the same.
+        requests: How often a model is asked.
+        one: With the fault on one of four proposers.
+        all: On all four.
+        aggregator: On the aggregator, which has no fallback.
+        gap: Least seconds between two requests.
+        notes: What the record's notes say, where the answer comes.
+        says: What the failure says.
+    """
+
+    name: str
+    faults: Mapping[str, Any]
+    failure: str | None
+    requests: int
+    one: Literal["of three", "of four"]
+    all: Literal["answer", "error"]
+    aggregator: Literal["answer", "degraded"]
+    gap: float = 0.0
+    notes: str = ""
+    says: str = ""
+    more: dict[str, Any] = field(default_factory=dict)
+
+
+# fmt: off
+TABLE = [
+    #   fault                      what the server does                       kind            requests one         all      aggregator
+    Row("401",                     status(401, message=f"No such key: {KEY}"), "auth",         1,     "of three", "error",  "degraded", says=KEY_VARIABLE),
+    Row("403",                     status(403),                               "auth",         1,     "of three", "error",  "degraded", says=KEY_VARIABLE),
+    Row("400",                     status(400),                               "bad_request",  1,     "of three", "error",  "degraded"),
+    Row("422",                     status(422),                               "bad_request",  1,     "of three", "error",  "degraded"),
+    Row("404 model",               status(404),                               "bad_request",  1,     "of three", "error",  "degraded", says="substitute"),
+    Row("429 once, Retry-After",   status(429, first=1, retry_after=1),       None,           2,     "of four",  "answer", "answer", gap=1.0),
+    Row("429 for ever",            status(429),                               "rate_limited", TRIES, "of three", "error",  "degraded"),
+    Row("500 once",                status(500, first=1),                      None,           2,     "of four",  "answer", "answer"),
+    Row("503 once",                status(503, first=1),                      None,           2,     "of four",  "answer", "answer"),
+    Row("500 for ever",            status(500),                               "server",       TRIES, "of three", "error",  "degraded"),
+    Row("connection reset",        kind("reset"),                             "connection",   TRIES, "of three", "error",  "degraded"),
+    Row("connection refused",      {},                                        "connection",   TRIES, "of three", "error",  "degraded"),
+    Row("hang",                    kind("hang"),                              "timeout",      1,     "of three", "error",  "degraded"),
+    Row("body stops once",         kind("broken_stream", first=1),            None,           2,     "of four",  "answer", "answer"),
+    Row("body stops for ever",     kind("broken_stream"),                     "connection",   TRIES, "of three", "error",  "degraded"),
+    Row("empty content",           kind("empty"),                             "empty",        1,     "of three", "error",  "degraded"),
+    Row("malformed body",          kind("malformed"),                         "server",       TRIES, "of three", "error",  "degraded"),
+    Row("refusal",                 kind("refusal"),                           "refused",      1,     "of three", "error",  "degraded"),
+    Row("finish_reason length",    kind("length"),                            None,           1,     "of four",  "answer", "answer", notes="cut off at max_tokens"),
+]
+# fmt: on
+
+
+def faulty(row: Row, slot: str) -> str:
+    """The simulated model that has the fault in a slot; each slot has its own, so that the server counts it apart."""
+    return f"{row.name}, {slot}"
+
+
+@pytest.fixture(scope="module")
+def running() -> Iterator[RunningSimulator]:
+    healthy = {name: profile(name) for name in (*PROPOSERS, "w", "spare")}
+    ill = {faulty(row, slot): row for row in TABLE if row.faults for slot in (*PROPOSERS, "w")}
+    ailing = {name: profile(name, faults=[row.faults]) for name, row in ill.items()}
+    with running_simulator(healthy | ailing, key=KEY, strict=True) as simulator:
+        yield simulator
+        assert simulator.stats()["connections"]["open"] == 0
+
+
+@pytest.fixture
+async def simulator(running: RunningSimulator, monkeypatch: pytest.MonkeyPatch) -> RunningSimulator:
+    monkeypatch.setenv(KEY_VARIABLE, KEY)
+    monkeypatch.setattr(retry, "FIRST_WAIT", 0.01)
+    await until(lambda: running.stats()["connections"]["open"] == 0)
+    running.reset()
+    return running
+
+
+@pytest.fixture(scope="module")
+def refusing() -> Iterator[str]:
+    """An address where nobody listens."""
+    with socket.socket() as bound:
+        bound.bind(("127.0.0.1", 0))
+        yield f"http://127.0.0.1:{bound.getsockname()[1]}/v1"
+
+
+@pytest.fixture(params=SDKS)
+def sdk(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@dataclass(frozen=True)
+class Bench:
+    """Runs mixtures in which some slots have a row's fault."""
+
+    sdk: str
+    simulator: RunningSimulator
+    refusing: str
+
+    async def run(self, row: Row, slots: tuple[str, ...], *, fallbacks: tuple[str, ...] = (), watched: bool) -> Run:
+        refused = row.name == "connection refused"
+        graph = four_and_a_writer(
+            self.sdk,
+            self.simulator,
+            {} if refused else {slot: faulty(row, slot) for slot in slots},
+            base_urls={slot: self.refusing for slot in slots} if refused else None,
+            slot={"tries": TRIES, "timeout": TIMEOUT if row.failure == "timeout" else 10},
+            fallbacks=fallbacks,
+        )
+        seen = await run(graph, watched=watched)
+        await assert_all_is_well(seen, self.simulator, reached=not refused)
+        for slot in slots:
+            self._check_requests(row, slot, seen)
+        return seen
+
+    def _check_requests(self, row: Row, slot: str, seen: Run) -> None:
+        asked = [call for call in seen.told("call_finished", slot=slot) if not call["model"].endswith("spare")]
+        assert len(asked) == row.requests
+        if row.name == "connection refused":
+            return
+        tally = self.simulator.stats()["models"][faulty(row, slot)]
+        assert tally["requests"] == row.requests
+        assert all(later - earlier >= row.gap for earlier, later in zip(tally["arrivals"], tally["arrivals"][1:]))
+        if row.failure == "timeout":
+            assert asked[0]["seconds"] == pytest.approx(TIMEOUT, rel=0.1)
+            assert tally["aborted"] == 1
+
+
+@pytest.fixture
+def bench(sdk: str, simulator: RunningSimulator, refusing: str) -> Bench:
+    return Bench(sdk, simulator, refusing)
+
+
+each_row = pytest.mark.parametrize("row", TABLE, ids=lambda row: row.name)
+watched_or_not = pytest.mark.parametrize("watched", [True, False], ids=["streamed", "plain"])
+
+
+def check_record(row: Row, record: dict[str, Any]) -> None:
+    failure = record["failure"]
+    assert (failure and failure["kind"]) == row.failure
+    assert row.says in (failure or {}).get("message", "")
+    assert row.notes in " ".join(record["notes"])
+
+
+@each_row
+async def test_one_of_four_proposers(bench: Bench, row: Row) -> None:
+    seen = await bench.run(row, ("b",), watched=False)
+    check_record(row, seen.record("b"))
+    assert seen.answer.endswith(ANSWER)
+    assert seen.report["stages"][0]["live"] == {"of three": 3, "of four": 4}[row.one]
+    assert seen.report["degraded"] == []
+
+
+@each_row
+async def test_all_four_proposers(bench: Bench, row: Row) -> None:
+    seen = await bench.run(row, PROPOSERS, watched=False)
+    for slot in PROPOSERS:
+        check_record(row, seen.record(slot))
+    if row.all == "answer":
+        assert seen.report["stages"][0]["live"] == 4
+        assert seen.answer
+        return
+    assert isinstance(seen.error, TooFewProposals)
+    assert len(seen.error.reasons) == 4
+    for slot in PROPOSERS:
+        assert f"layer_1/{slot}: {row.failure}: " in str(seen.error)
+    assert str(seen.error).count(row.says or "layer_1/") == 4
+
+
+@watched_or_not
+@each_row
+async def test_the_aggregator(bench: Bench, row: Row, watched: bool) -> None:
+    seen = await bench.run(row, ("w",), watched=watched)
+    check_record(row, seen.record("w"))
+    assert seen.report["stages"][0]["live"] == 4
+    if row.aggregator == "degraded":
+        (reason,) = seen.report["degraded"]
+        assert "this is a's own" in reason
+        assert seen.state["messages"][-1].response_metadata["degraded"] == [reason]
+        assert seen.answer == next(record["text"] for record in seen.state["records"] if record["slot"] == "a")
+    else:
+        assert seen.report["degraded"] == []
+    check_the_screen(seen, row, watched, spare=False)
+
+
+@watched_or_not
+@each_row
+async def test_the_aggregator_with_a_fallback(bench: Bench, row: Row, watched: bool) -> None:
+    seen = await bench.run(row, ("w",), fallbacks=("spare",), watched=watched)
+    record = seen.record("w")
+    assert record["failure"] is None
+    assert seen.report["degraded"] == []
+    if row.failure is not None:
+        assert record["model"].endswith(":spare")
+        assert f"w failed ({row.failure})" in record["notes"][0]
+        assert row.says in record["notes"][0]
+        assert seen.answer.endswith(ANSWER)
+    check_the_screen(seen, row, watched, spare=row.failure is not None)
+
+
+def check_the_screen(seen: Run, row: Row, watched: bool, *, spare: bool) -> None:
+    """Nothing is shown twice, and what is shown at the end is the answer."""
+    breaks = row.faults.get("kind") == "broken_stream"
+    failed = row.requests if row.failure else row.requests - 1
+    assert len(seen.told("reset")) == (failed if breaks and watched else 0)
+    if watched:
+        assert seen.on_screen() == seen.answer
+        assert {identity for identity, _ in seen.pieces[-1:]} == {seen.state["messages"][-1].id}
