@@ -5,14 +5,14 @@ from __future__ import annotations
 import http.client
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from moa_graph.mixture import Mixture, propose_and_aggregate
 from moa_graph.presets.catalogue import load_preset
 
-__all__ = ["KEY_VARIABLES", "LocalServer", "detect", "keys_found", "look_for_servers", "on_stand_ins"]
+__all__ = ["KEY_VARIABLES", "SERVERS", "LocalServer", "detect", "keys_found", "look_for_servers", "on_stand_ins"]
 
 KEY_VARIABLES = ("TOGETHER_API_KEY", "OPENAI_API_KEY", "OPENROUTER_API_KEY")
 """The keys that choose a default mixture, the first one found."""
@@ -59,16 +59,16 @@ class LocalServer:
     models: tuple[str, ...]
 
 
-def detect(*, servers: bool = True) -> tuple[Mixture, str]:
+def detect(look: Callable[[], Sequence[LocalServer]] | None = None) -> tuple[Mixture, str]:
     """The mixture that runs where none is named, and why it is this one.
 
     Args:
-        servers: Whether to look for a local server where no key is found.
+        look: Finds local servers, where no key is found; default: :func:`look_for_servers`.
     """
     found = keys_found()
     if found:
         return _of_key(found[0]), f"{found[0]} is set"
-    serving = [server for server in look_for_servers() if server.models] if servers else []
+    serving = [server for server in (look or look_for_servers)() if server.models]
     if serving:
         return _local(serving[0]), f"no key is set, and {serving[0].name} answers at {serving[0].url}"
     return on_stand_ins(load_preset("moa-turbo")), "no key is set, and no local server answers"

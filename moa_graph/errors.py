@@ -8,6 +8,7 @@ MoaError
 ├── MissingKey            a model needs a key that the environment doesn't hold; raised before any call
 ├── StoreMiss             a replay met a call that was never recorded
 └── RunFailed             a run ended without an answer
+    ├── BudgetTooSmall    the budget can't pay for the least that an answer takes; raised before any call
     └── TooFewProposals   fewer live proposals than the mixture's ``min_live``
 
 A model that fails is not an error but a record with a ``Failure``: see ``moa_graph.state``.
@@ -23,6 +24,7 @@ import re
 from collections.abc import Iterable
 
 __all__ = [
+    "BudgetTooSmall",
     "InputError",
     "MissingKey",
     "MixtureError",
@@ -68,6 +70,10 @@ class RunFailed(MoaError, RuntimeError):
     """A run ended without an answer."""
 
 
+class BudgetTooSmall(RunFailed):
+    """The budget can't pay for the least that an answer takes: ``min_live`` proposals and the call that writes it."""
+
+
 class TooFewProposals(RunFailed):
     """Fewer live proposals than ``min_live``; the message lists every slot with its reason.
 
@@ -90,7 +96,7 @@ class TooFewProposals(RunFailed):
         )
 
 
-_KEY_VARIABLE = re.compile(r"(_API_KEY|_TOKEN|_SECRET|_PASSWORD)$")
+_KEY_VARIABLE = re.compile(r"(^|_)(KEY|TOKEN|SECRET|PASSWORD)$")
 _LOOKS_LIKE_A_KEY = re.compile(r"\b(?:sk|pk|tgp|lsv2|gsk|xai)[-_][\w*-]{8,}|(?<=Bearer )\S+")
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import itertools
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
 
@@ -111,7 +112,10 @@ def load_mixture(mixture: str | Path | Mixture | Mapping[str, Any]) -> Mixture:
 
 
 def _build(mixture: Mixture, catalogue: Catalogue, store: Store | None) -> MoaGraph:
-    members = {name: catalogue.member(name) for name in mixture.models}
+    members = {}
+    for name in mixture.models:
+        with _named(f"{mixture.name}: models.{name}"):
+            members[name] = catalogue.member(name)
     sites = _seats(mixture, catalogue)
     seats = [seat for _, placed in sites for seat in placed]
     asked = [member for seat in seats for member in seat.members]
@@ -132,6 +136,7 @@ def _build(mixture: Mixture, catalogue: Catalogue, store: Store | None) -> MoaGr
         ),
         simulated=bool(asked) and all(member.provider == "sim" for member in asked),
         store=store,
+        limits=mixture.limits,
     )
     for index, (stage, (name, placed)) in enumerate(zip(mixture.stages, sites, strict=True)):
         plan.stages.append(Placed(stage, Site(plan, index, name, tuple(placed))))
@@ -186,11 +191,18 @@ def _seats(mixture: Mixture, catalogue: Catalogue) -> list[tuple[str, list[Seat]
     names = _distinct([stage.name for stage in mixture.stages], usual)
     sites = []
     for index, (stage, name) in enumerate(zip(mixture.stages, names, strict=True)):
-        try:
+        with _named(f"{mixture.name}: stages.{index}.{stage.kind}"):
             sites.append((name, _seats_of(stage, name, catalogue)))
-        except MixtureError as error:
-            raise MixtureError(f"{mixture.name}: stages.{index}.{stage.kind}: {error}") from None
     return sites
+
+
+@contextmanager
+def _named(field: str) -> Iterator[None]:
+    """What goes wrong within is told with the field that it is about."""
+    try:
+        yield
+    except MixtureError as error:
+        raise MixtureError(f"{field}: {error}") from None
 
 
 def _seats_of(stage: Stage, name: str, catalogue: Catalogue) -> list[Seat]:

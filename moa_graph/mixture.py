@@ -22,6 +22,7 @@ from pydantic import (
 from pydantic.json_schema import models_json_schema
 
 from moa_graph import stages as _builtin_stages  # noqa: F401  (registers the built-in kinds)
+from moa_graph.calls.limits import Limits
 from moa_graph.description import Budget, Description, ModelSettings
 from moa_graph.errors import MixtureError
 from moa_graph.options import Options
@@ -69,6 +70,9 @@ class Mixture(Description):
     models: dict[str, ModelSettings] = Field(default_factory=dict, description="Models named once, used by name.")
     stages: tuple[AnyStage, ...] = Field(min_length=1, description="The steps, in order.")
     budget: Budget | None = Field(default=None, description="What one turn may spend.")
+    limits: dict[str, Limits] = Field(
+        default_factory=dict, description="Provider -> what it allows, for all runs of a process together."
+    )
     min_live: int = Field(default=1, ge=1, description="Fewest live proposals with which a turn goes on.")
 
     @field_validator("models")

@@ -12,7 +12,7 @@ import json
 import random
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from langchain_core.language_models import BaseChatModel
@@ -27,6 +27,7 @@ from moa_graph.calls.budget import NOTHING, ONE_CALL, Purse, affordable_bytes, b
 from moa_graph.calls.events import RecordFinished, Writer
 from moa_graph.calls.failures import Diagnosis, classify, is_truncated, judge, usage_of
 from moa_graph.calls.ledger import Ledger
+from moa_graph.calls.limits import Limits, gate_of
 from moa_graph.calls.mend import Attempt, fits_at_all, fitted_to_window, mended, repaired
 from moa_graph.calls.request import Request
 from moa_graph.calls.retry import wait_before
@@ -37,7 +38,7 @@ from moa_graph.errors import StoreMiss
 from moa_graph.models.catalogue import Member
 from moa_graph.state import Call, Grant, Record
 from moa_graph.store import Store
-from moa_graph.views import cut_middle, visible_text
+from moa_graph.views import CHARACTERS_PER_TOKEN, cut_middle, visible_text
 
 __all__ = ["Surroundings", "ask"]
 
@@ -56,6 +57,7 @@ class Surroundings:
         write: Where events go.
         round: The round that the calls are part of.
         store: Where calls are looked up and kept; None asks the models.
+        limits: Provider to what it allows.
         grants: Record identity to what its calls may use; None where nothing is limited.
     """
 
@@ -65,6 +67,7 @@ class Surroundings:
     round: Round
     store: Store | None = None
     grants: Mapping[str, Grant] | None = None
+    limits: Mapping[str, Limits] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -159,7 +162,7 @@ class _Asking:
             reply = await self._one_call(attempt)
             if reply.failure is None:
                 return reply
-            better = mended(attempt, reply.failure) or repaired(attempt, reply.text, reply.failure)
+            better = self._better(attempt, reply.text, reply.failure)
             if better is not None:
                 attempt = better
             else:
@@ -170,6 +173,11 @@ class _Asking:
                 await asyncio.sleep(wait)
             self._begin_again(reply.failure.message)
 
+    def _better(self, attempt: Attempt, text: str, failure: Diagnosis) -> Attempt | None:
+        """The attempt changed so that it may work; None where nothing can be changed."""
+        limited = self.purse.left is not None
+        return mended(attempt, failure, limited=limited) or repaired(attempt, text, failure)
+
     async def _one_call(self, attempt: Attempt) -> _Reply:
         """One request: paid from the grant, made, noted in the ledger and judged."""
         attempt = self._within_grant(attempt)
@@ -179,11 +187,13 @@ class _Asking:
             return _Reply(attempt.member, attempt.notes, failure=failure)
         model, dropped = attempt.member.chat_model(streaming=self.answer is not None)
         notes = attempt.notes + tuple(f"{name} was left out: the model refuses it" for name in dropped)
-        self.ledger.open(attempt.member, need, attempt.prompt.characters)
+        self.ledger.open(attempt.member, need, sum(len(message.text) for message in attempt.prompt.messages()))
         message, hit, problem = await self._request(attempt, model)
         failed = problem.record() if problem is not None else None
         partial = self.answer.text if self.answer is not None else ""
-        call = self.ledger.end(usage_of(message) if message else None, failed, hit=hit, partial=partial)
+        begun = problem is not None and problem.begun
+        usage = usage_of(message) if message else None
+        call = self.ledger.end(usage, failed, hit=hit, begun=begun, partial=partial)
         self.purse.settle(need, call["charged"])
         if problem is not None or message is None:
             return _Reply(attempt.member, notes, failure=problem)
@@ -204,12 +214,16 @@ class _Asking:
 
     async def _request(self, attempt: Attempt, model: BaseChatModel) -> tuple[AIMessage | None, bool, Diagnosis | None]:
         """The model's message, whether it was stored, and what is wrong with it."""
+        gate = gate_of(attempt.member, self.around.limits.get(attempt.member.provider))
 
         async def call() -> AIMessage:
             config, parameters = self._config(attempt.member), dict(self.request.parameters)
             if self.request.schema is not None:
                 parameters |= parameters_for(model, self.request.schema)
-            return await model.ainvoke(attempt.prompt.messages(), config, **parameters)
+            async with gate.enter(attempt.prompt.characters // CHARACTERS_PER_TOKEN):
+                answer = await model.ainvoke(attempt.prompt.messages(), config, **parameters)
+            gate.speed_up()
+            return answer
 
         def problem_of(message: AIMessage) -> Diagnosis | None:
             return self._stopped_in_the_middle(message, model) or judge(message)
@@ -221,7 +235,10 @@ class _Asking:
         except (GraphBubbleUp, StoreMiss):
             raise
         except Exception as error:
-            return None, False, classify(error)
+            failure = classify(error, attempt.member.key_variable)
+            if failure.kind == "rate_limited" and failure.retryable:
+                gate.slow_down(wait_before(1, failure.retry_after, random.random()))
+            return None, False, failure
         return message, hit, None if hit else problem_of(message)
 
     def _stopped_in_the_middle(self, message: AIMessage, model: BaseChatModel) -> Diagnosis | None:

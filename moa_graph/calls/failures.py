@@ -6,7 +6,7 @@ What a status means follows RFC 9110, section 15; what helps against it, the doc
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from langchain_core.exceptions import ContextOverflowError
 from langchain_core.messages import AIMessage
@@ -41,6 +41,7 @@ class Diagnosis:
         refused_parameter: The setting (``temperature``, ``top_p``, ``seed``, ``stop`` or ``max_tokens``) that
             the model doesn't take, so that the request may succeed without it.
         limit: The model's context window in tokens, where the provider names it.
+        begun: Whether a part of an answer had come, so that it may be billed.
     """
 
     kind: FailureKind
@@ -49,18 +50,30 @@ class Diagnosis:
     retry_after: float | None = None
     refused_parameter: str | None = None
     limit: int | None = None
+    begun: bool = False
 
     def record(self) -> Failure:
         """The part of this that a record keeps."""
         return {"kind": self.kind, "message": self.message}
 
 
-def classify(error: BaseException) -> Diagnosis:
+def classify(error: BaseException, key_variable: str | None = None) -> Diagnosis:
     """What ``error``, raised by a chat model, means for the call that met it.
 
     Never retried: 400, 401, 402, 403, 404, 422 and exhausted quotas. Retried: 408, 409, 429, 5xx, broken
     connections, timeouts, and bodies that can't be read.
+
+    Args:
+        error: What was raised.
+        key_variable: Environment variable that the key came from, named where the key is refused.
     """
+    diagnosis = _diagnosis(error)
+    if diagnosis.kind != "auth" or key_variable is None:
+        return diagnosis
+    return replace(diagnosis, message=f"{diagnosis.message.rstrip('.')}. The key came from {key_variable}.")
+
+
+def _diagnosis(error: BaseException) -> Diagnosis:
     words = words_of(error)
     status = status_of(error)
     overflowed = isinstance(error, ContextOverflowError) or status == 413
@@ -97,7 +110,7 @@ def _from_class(error: BaseException, words: str) -> Diagnosis:
     if names & _TIMEOUTS:
         return Diagnosis("timeout", message, retryable=True)
     if names & _CONNECTIONS or type(error) is OSError:
-        return Diagnosis("connection", message, retryable=True)
+        return Diagnosis("connection", message, retryable=True, begun=bool(_STOPPED_IN_THE_BODY.search(words)))
     if "No generation" in words:  # LangChain's words for a stream that ended without a single chunk
         return Diagnosis("empty", message)
     return Diagnosis("server", message, retryable=bool(names & _UNREADABLE))
@@ -161,6 +174,7 @@ _CONNECTIONS = {
     *("ConnectionError", "APIConnectionError", "ModelConnectionError", "TransportError", "ClientError"),
     *("gaierror", "SSLError", "EOFError", "EndOfStream", "BrokenResourceError"),
 }
+_STOPPED_IN_THE_BODY = re.compile(r"complete message body|payload is not completed|IncompleteRead", re.IGNORECASE)
 _UNREADABLE = {
     *("ValueError", "APIResponseValidationError", "ContentTypeError", "DecodingError"),
     *("TypeError", "KeyError", "IndexError", "AttributeError"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from dataclasses import dataclass, field
 
@@ -34,6 +35,7 @@ class OpenCall:
     prompt_characters: int
     started: float
     clock: float
+    begun: bool = False
     partial: str = ""
     """What has been streamed so far."""
 
@@ -61,15 +63,33 @@ class Ledger:
         self._tell("call_started", self._open)
         return self._open
 
-    def end(self, usage: Usage | None, failure: Failure | None, *, hit: bool = False, partial: str = "") -> Call:
-        """Notes that the open request ended: with an answer, or with ``failure`` after ``partial`` was streamed."""
+    def end(
+        self,
+        usage: Usage | None,
+        failure: Failure | None,
+        *,
+        hit: bool = False,
+        begun: bool = False,
+        partial: str = "",
+    ) -> Call:
+        """Notes that the open request ended.
+
+        Args:
+            usage: What the provider counted, if it said.
+            failure: Why there is no answer; None if there is one.
+            hit: Whether the answer was stored.
+            begun: Whether a part of an answer had come before the failure.
+            partial: What of it was streamed.
+        """
         assert self._open is not None, "only an open request can end"
+        self._open.begun = begun or bool(partial)
         self._open.partial = partial
         return self._close(failure, usage, hit=hit)
 
     def abandon(self, failure: Failure, partial: str) -> None:
         """Notes that the request which is in flight, if one is, was left after ``partial`` had been streamed."""
         if self._open is not None:
+            self._open.begun = bool(partial)
             self._open.partial = partial
             self._close(failure, None)
 
@@ -91,9 +111,10 @@ class Ledger:
         current = self._open
         assert current is not None, "only an open request can end"
         self._open = None
-        estimated = failure is not None and usage is None and failure["kind"] in _USAGE_UNKNOWN
+        estimated = False
         if failure is not None and usage is None:
-            billed = failure["kind"] in _PROVIDER_MAY_BILL or bool(current.partial)
+            billed = current.begun or failure["kind"] in _PROVIDER_MAY_BILL
+            estimated = billed or failure["kind"] in _USAGE_UNKNOWN
             usage = _estimate(current) if billed else NO_USAGE
         price = 0.0 if hit or usage == NO_USAGE else cost(current.member.price, usage)
         call: Call = {
@@ -135,8 +156,8 @@ class Ledger:
 def _estimate(call: OpenCall) -> Usage:
     """What a call that was left in the middle has used, by the usual number of characters a token."""
     return {
-        "input": call.prompt_characters // CHARACTERS_PER_TOKEN,
-        "output": len(call.partial) // CHARACTERS_PER_TOKEN,
+        "input": math.ceil(call.prompt_characters / CHARACTERS_PER_TOKEN),
+        "output": math.ceil(len(call.partial) / CHARACTERS_PER_TOKEN),
         "cached": 0,
     }
 

@@ -45,8 +45,14 @@ def fits_at_all(member: Member, prompt: Prompt) -> bool:
     return prompt.fitted(0).characters <= member.window * CHARACTERS_PER_TOKEN * 2
 
 
-def mended(attempt: Attempt, diagnosis: Diagnosis) -> Attempt | None:
-    """The attempt changed so that what was diagnosed doesn't happen again; None where nothing can be changed."""
+def mended(attempt: Attempt, diagnosis: Diagnosis, *, limited: bool) -> Attempt | None:
+    """The attempt changed so that what was diagnosed doesn't happen again; None where nothing can be changed.
+
+    Args:
+        attempt: How the member was asked.
+        diagnosis: What went wrong.
+        limited: Whether the call is paid from a grant, which ``max_tokens`` bounds.
+    """
     if diagnosis.kind == "context_overflow" and not attempt.shortened:
         known = (diagnosis.limit or 0) - (attempt.member.settings.max_tokens or ROOM_FOR_ANSWER)
         half = attempt.prompt.characters // 2
@@ -55,6 +61,8 @@ def mended(attempt: Attempt, diagnosis: Diagnosis) -> Attempt | None:
     parameter = diagnosis.refused_parameter
     if parameter is None or getattr(attempt.member.settings, parameter) is None:
         return None
+    if parameter == "max_tokens" and limited:
+        return None  # without it nothing bounds what the call may cost
     settings = attempt.member.settings.model_copy(update={parameter: None})
     note = f"{parameter} was dropped: the model refuses it"
     return replace(attempt, member=replace(attempt.member, settings=settings), notes=(*attempt.notes, note))

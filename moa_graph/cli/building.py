@@ -49,7 +49,8 @@ def build(choice: Choice) -> Chosen:
 def _mixture(choice: Choice) -> tuple[Mixture, str]:
     if choice.mixture is not None:
         return load_mixture(choice.mixture), "named"
-    return detect(servers=not (choice.simulate or os.environ.get("MOA_SIMULATE", "") not in ("", "0")))
+    simulated = choice.simulate or os.environ.get("MOA_SIMULATE", "") not in ("", "0")
+    return detect((lambda: []) if simulated else None)
 
 
 def _store(choice: Choice) -> Store | None:

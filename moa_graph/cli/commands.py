@@ -6,6 +6,8 @@ import click
 
 import moa_graph
 from moa_graph.cli.ask import ask
+from moa_graph.cli.chat import chat
+from moa_graph.cli.doctor import doctor
 from moa_graph.cli.failing import OneLineErrors
 from moa_graph.cli.presets import presets
 from moa_graph.cli.show import show
@@ -27,5 +29,5 @@ def main() -> None:
     """
 
 
-for _command in (ask, presets, show, simulate):
+for _command in (ask, chat, presets, show, doctor, simulate):
     main.add_command(_command)

@@ -34,7 +34,7 @@ class Door:
 
     def say(self, text: str) -> None:
         """Writes a line to stderr."""
-        self._err.print(printable(text), style="dim", markup=False, highlight=False, soft_wrap=True)
+        say(self._err, text)
 
     def event(self, event: Event) -> None:
         """Shows what the run tells."""
@@ -44,6 +44,7 @@ class Door:
 
     def token(self, text: str) -> None:
         """Writes what came of the answer."""
+        self.tally.answer_begun()
         self._make_room()
         self._output.add(text)
 
@@ -74,6 +75,11 @@ class Door:
         """Ends the slots' lines, for the answer comes below them."""
         if self._shared:
             self._progress.stop()
+
+
+def say(err: Console, text: str) -> None:
+    """Writes a line to stderr."""
+    err.print(printable(text), style="dim", markup=False, highlight=False, soft_wrap=True)
 
 
 def open_door(*, as_json: bool = False, events: bool = False) -> Door:

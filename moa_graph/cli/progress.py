@@ -42,15 +42,12 @@ class PlainProgress:
     def note(self, event: Event) -> None:
         """Writes a line where a slot has its answer or has failed, or a stage ended the run early."""
         if event["type"] == "record_finished":
-            self._say(_told(event))
+            _say(self._console, _told(event))
         elif event["type"] == "stage_finished" and event["end"]:
-            self._say(f"{event['stage']}: the run ends here, since {event['end']}")
+            _say(self._console, f"{event['stage']}: the run ends here, since {event['end']}")
 
     def stop(self) -> None:
         """There is nothing to stop."""
-
-    def _say(self, text: str) -> None:
-        self._console.print(printable(text), markup=False, highlight=False, soft_wrap=True)
 
 
 class LiveProgress:
@@ -64,19 +61,23 @@ class LiveProgress:
     def __init__(self, console: Console, tally: Tally) -> None:
         self._console = console
         self._tally = tally
-        self._live = Live(
-            console=console, get_renderable=self.table, refresh_per_second=8, transient=False, redirect_stdout=False
-        )
+        self._over = False
+        self._live = Live(console=console, get_renderable=self.table, refresh_per_second=8, redirect_stdout=False)
 
     def note(self, event: Event) -> None:
-        """Begins with the run's first event; later ones are in the tally, which is drawn over and over."""
-        if not self._live.is_started:
+        """Begins with the run's first event; later ones are in the tally, which is drawn over and over.
+
+        Why a slot failed has no room in its line, and is written above.
+        """
+        if not self._over:
             self._live.start()
+        if event["type"] == "record_finished" and event["failure"] is not None:
+            _say(self._console, _told(event))
 
     def stop(self) -> None:
-        """Leaves the lines as they are now."""
-        if self._live.is_started:
-            self._live.stop()
+        """Leaves the lines as they are now, whatever may still come."""
+        self._over = True
+        self._live.stop()
 
     def table(self) -> Table:
         """The slots' lines; where they don't all fit, a stage that isn't at work is one line."""
@@ -124,8 +125,12 @@ class LiveProgress:
         )
 
 
+def _say(console: Console, text: str) -> None:
+    console.print(printable(text), style="dim", markup=False, highlight=False, soft_wrap=True)
+
+
 def _style(state: str) -> str:
-    for start, style in {"failed": "red", "cut": "yellow", "asking": "cyan", "waiting": "dim", "not": "dim"}.items():
+    for start, style in {"failed": "red", "cut": "yellow", "asking": "cyan", "writing": "cyan", "waiting": "dim", "not": "dim"}.items():
         if state.startswith(start):
             return style
     return "yellow" if "trying on" in state else "green"

@@ -14,13 +14,13 @@ from moa_graph.models.reference import near
 
 __all__ = ["Served", "served_models"]
 
-ADDRESSES = {
-    "together": "https://api.together.xyz/v1",
-    "openai": "https://api.openai.com/v1",
-    "openrouter": "https://openrouter.ai/api/v1",
-    "anthropic": "https://api.anthropic.com/v1",
+LISTS = {
+    "together": "https://api.together.xyz/v1/models",
+    "openai": "https://api.openai.com/v1/models",
+    "openrouter": "https://openrouter.ai/api/v1/models",
+    "anthropic": "https://api.anthropic.com/v1/models?limit=1000",
 }
-"""The providers that tell which models they serve to whoever has a key."""
+"""Where providers tell which models they serve to whoever has a key."""
 
 PATIENCE = 10.0
 """Seconds in which a provider must answer."""
@@ -32,22 +32,22 @@ class Served:
 
     Args:
         yes: None where that isn't known.
-        told: What is known, in a few words.
+        told: A sentence more: models of a similar name, or why it isn't known.
     """
 
     yes: bool | None
-    told: str
+    told: str = ""
 
 
 async def served_models(members: Iterable[Member]) -> dict[str, Served]:
     """Whether each of these models is served; every provider is asked once. Only for members that lack no key."""
     by_place: dict[tuple[str, str | None], list[Member]] = {}
     for member in members:
-        if (address := _address(member)) is not None:
-            by_place.setdefault((address, member.key_variable), []).append(member)
+        if (url := _list_of(member)) is not None:
+            by_place.setdefault((url, member.key_variable), []).append(member)
     places = list(by_place)
     async with asyncio.TaskGroup() as group:
-        asked = [group.create_task(_listed(address, key, by_place[address, key][0])) for address, key in places]
+        asked = [group.create_task(_listed(url, by_place[url, key][0])) for url, key in places]
     found: dict[str, Served] = {}
     for place, task in zip(places, asked, strict=True):
         for member in by_place[place]:
@@ -55,27 +55,26 @@ async def served_models(members: Iterable[Member]) -> dict[str, Served]:
     return found
 
 
-def _address(member: Member) -> str | None:
+def _list_of(member: Member) -> str | None:
+    """Where the list that should hold a model is; None if that isn't known."""
     if member.written is None:
         return None
     elsewhere = os.environ.get("OPENAI_BASE_URL") if member.provider == "openai" else None
-    return member.settings.base_url or elsewhere or ADDRESSES.get(member.provider)
+    address = member.settings.base_url or elsewhere
+    return f"{address.rstrip('/')}/models" if address else LISTS.get(member.provider)
 
 
-async def _listed(address: str, key_variable: str | None, member: Member) -> frozenset[str] | str:
-    """The identities of the models that are served at an address, or why they aren't known."""
-    client = of_running_loop().transport(address).pooled
-    key = os.environ.get(key_variable, "") if key_variable else ""
+async def _listed(url: str, member: Member) -> frozenset[str] | str:
+    """The identities of the models in a list, or why they aren't known."""
+    client = of_running_loop().transport(url).pooled
+    key = os.environ.get(member.key_variable or "", "")
     try:
-        answer = await client.get(f"{address.rstrip('/')}/models", headers=_headers(member, key), timeout=PATIENCE)
+        answer = await client.get(url, headers=_headers(member, key), timeout=PATIENCE)
         answer.raise_for_status()
         listed = answer.json()
-        models = listed["data"] if isinstance(listed, Mapping) else listed
-        return frozenset(str(model["id"]) for model in models)
-    except asyncio.CancelledError:
-        raise
-    except Exception as error:  # whatever library is below, the person reads what it says
-        return redact(f"{address} couldn't be asked: {type(error).__name__}: {error}")
+        return frozenset(str(model["id"]) for model in (listed["data"] if isinstance(listed, Mapping) else listed))
+    except Exception as error:  # of whatever library is below: the person reads what it says
+        return redact(f"{url} couldn't be asked: {type(error).__name__}: {error}".splitlines()[0])
 
 
 def _headers(member: Member, key: str) -> dict[str, str]:
@@ -91,5 +90,5 @@ def _judged(member: Member, listed: frozenset[str] | str) -> Served:
         return Served(None, listed)
     name = member.written.name if member.written else ""
     if {name, f"{name}:latest"} & listed:
-        return Served(True, "yes")
-    return Served(False, f"no.{near(name, listed)}")
+        return Served(True)
+    return Served(False, near(name, listed))

@@ -110,6 +110,11 @@ class Tally:
         elif event["type"] == "stage_finished":
             self.closed.add(event["stage"])
 
+    def answer_begun(self) -> None:
+        """Takes in that the answer's first tokens have come."""
+        for stage, slot, _ in self._in_flight:
+            self.line(stage, slot).state = "writing"
+
     def spent(self) -> Spent:
         """What the run has cost so far, without the calls in flight."""
         return Spent.on(self._calls)

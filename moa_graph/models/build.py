@@ -17,6 +17,7 @@ from moa_graph.description import ModelSettings
 from moa_graph.errors import MissingKey, MixtureError, MoaError, redact
 from moa_graph.models.clients import LoopClients
 from moa_graph.models.reference import PROVIDERS, Reference, is_elsewhere, key_variable_of, parse
+from moa_graph.models.refusals import telling_refusals
 
 __all__ = ["PARAMETERS", "Built", "build"]
 
@@ -146,7 +147,7 @@ def _recorded(reference: Reference, settings: ModelSettings, clients: LoopClient
 def _together(reference: Reference, settings: ModelSettings, clients: LoopClients) -> BaseChatModel:
     from langchain_together import ChatTogether
 
-    return ChatTogether(**_openai_fields(reference, settings, clients, settings.base_url))
+    return telling_refusals(ChatTogether)(**_openai_fields(reference, settings, clients, settings.base_url))
 
 
 def _openai(reference: Reference, settings: ModelSettings, clients: LoopClients) -> BaseChatModel:
@@ -155,7 +156,7 @@ def _openai(reference: Reference, settings: ModelSettings, clients: LoopClients)
     address = settings.base_url or os.environ.get("OPENAI_BASE_URL") or os.environ.get("OPENAI_API_BASE")
     if address and is_elsewhere("openai", address):
         return _compatible(reference, settings, clients, address)
-    return ChatOpenAI(**_openai_fields(reference, settings, clients, settings.base_url))
+    return telling_refusals(ChatOpenAI)(**_openai_fields(reference, settings, clients, settings.base_url))
 
 
 def _openrouter(reference: Reference, settings: ModelSettings, clients: LoopClients) -> BaseChatModel:
@@ -170,7 +171,8 @@ def _compatible(reference: Reference, settings: ModelSettings, clients: LoopClie
     """
     from langchain_openai.chat_models.base import BaseChatOpenAI
 
-    return BaseChatOpenAI(**{"use_responses_api": False} | _openai_fields(reference, settings, clients, base_url))
+    fields = {"use_responses_api": False} | _openai_fields(reference, settings, clients, base_url)
+    return telling_refusals(BaseChatOpenAI)(**fields)
 
 
 def _openai_fields(

@@ -40,8 +40,8 @@ class Member:
 
     @property
     def reference(self) -> str:
-        """``provider:name``, or ``object:ClassName`` for a chat model object."""
-        return str(self.written) if self.written else f"object:{type(self.settings.model).__name__}"
+        """``provider:name``, or ``object:name`` for a chat model object, which tells objects of one class apart."""
+        return str(self.written) if self.written else f"object:{self.name}"
 
     @property
     def provider(self) -> str:

@@ -11,7 +11,7 @@ from moa_graph.presets.served import PANEL, mixture_of
 
 @preset
 def attention_moa() -> Mixture:
-    """All criticise all answers, each refines its own, and a synthesis goes forward until nothing is gained.
+    """All criticise all answers and refine their own; a synthesis goes forward until nothing is gained.
 
     Source: Attention-MoA, arXiv 2601.16596.
     Roles: three models answer given the previous synthesis, criticise all answers and refine their own from the

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from moa_graph.models.simulation import Performance, Profile, Request
+from moa_graph.models.simulation import Performance, Profile, Request, count_tokens
 from moa_graph.models.simulation.faults import BrokenStreamFault, HangFault, MalformedFault, ResetFault
 from moa_graph.server.simulator_connection import ClientGone, Connection
 from moa_graph.server.simulator_stats import RequestCount
@@ -83,13 +83,13 @@ class Answer:
 
     async def _broken(self, after: float) -> None:
         """Send a part of the answer, of a stream never its end, and close the connection."""
-        sent = 0
+        sent = ""
         if self._request.stream:
             events = self._events()
             shown = events[: min(int(len(events) * after), len(events) - 2)]
             await self._start_events()
             await self._send_events(shown)
-            sent = sum(tokens for _, tokens, _ in shown)
+            sent = "".join(piece for _, piece, _ in shown)
         else:
             await self._connection.wait(self._performance.duration)
             body = answer_body(self._performance, self._request.model, self._count.number)
@@ -105,13 +105,13 @@ class Answer:
         await self._connection.start([_EVENTS_TYPE])
 
     async def _send_events(self, events: list[Event]) -> None:
-        sent = 0
+        sent = ""
         try:
-            for seconds, tokens, event in events:
+            for seconds, piece, event in events:
                 if seconds:
                     await self._connection.wait(seconds)
                 await self._connection.write(event, more=True)
-                sent += tokens
+                sent += piece
         except ClientGone:
             self._cut(sent)
             raise
@@ -126,5 +126,5 @@ class Answer:
         usage = usage_of(self._performance)
         self._count.whole(usage["prompt_tokens"], usage["completion_tokens"], self._price)
 
-    def _cut(self, sent: int) -> None:
-        self._count.cut(self._performance.completions[0].prompt_tokens, sent, self._price)
+    def _cut(self, sent: str) -> None:
+        self._count.cut(self._performance.completions[0].prompt_tokens, count_tokens(sent), self._price)

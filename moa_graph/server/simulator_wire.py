@@ -14,7 +14,6 @@ from moa_graph.models.simulation import (
     Performance,
     Request,
     SimulatedFault,
-    count_tokens,
     pieces_of,
 )
 
@@ -22,8 +21,8 @@ __all__ = ["DONE", "Event", "answer_body", "error_body", "events_of", "read_requ
 
 DONE = b"data: [DONE]\n\n"
 
-Event = tuple[float, int, bytes]
-"""A server-sent event: seconds to wait before it, tokens of the answer in it, its bytes."""
+Event = tuple[float, str, bytes]
+"""A server-sent event: seconds to wait before it, the piece of the answer in it, its bytes."""
 
 
 def read_request(body: bytes) -> Request:
@@ -104,11 +103,11 @@ def events_of(performance: Performance, request: Request, number: int) -> Iterat
         for delta in _deltas(completion):
             piece = delta.get("content") or ""
             tokens_wait = performance.seconds_for(piece) if piece else 0.0
-            yield wait + tokens_wait, count_tokens(piece), _event(head, index, delta, None)
+            yield wait + tokens_wait, piece, _event(head, index, delta, None)
             wait = 0.0
-        yield 0.0, 0, _event(head, index, {}, completion.finish_reason)
+        yield 0.0, "", _event(head, index, {}, completion.finish_reason)
     if with_usage:
-        yield 0.0, 0, _data({**head, "choices": [], "usage": usage_of(performance)})
+        yield 0.0, "", _data({**head, "choices": [], "usage": usage_of(performance)})
 
 
 def _deltas(completion: Completion) -> Iterator[dict[str, Any]]:

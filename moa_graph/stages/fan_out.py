@@ -237,7 +237,7 @@ def surroundings(
 ) -> Surroundings:
     """What the calls of the running node share."""
     grants = state["turn"].get("grants") or None
-    return Surroundings(plan.mixture, config, runtime.stream_writer, current, plan.store, grants)
+    return Surroundings(plan.mixture, config, runtime.stream_writer, current, plan.store, grants, plan.limits)
 
 
 def reasons(records: Sequence[Record]) -> list[str]:

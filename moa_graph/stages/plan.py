@@ -18,6 +18,7 @@ from moa_graph.calls.budget import (
     plus,
     spent,
 )
+from moa_graph.calls.limits import Limits
 from moa_graph.calls.round import Rounds
 from moa_graph.description import Budget
 from moa_graph.models.catalogue import Member
@@ -49,6 +50,7 @@ class Plan:
         options: The class of its run-time options.
         simulated: Whether every model is a simulated one.
         store: Where calls are looked up and kept.
+        limits: Provider to what it allows.
     """
 
     mixture: str
@@ -58,6 +60,7 @@ class Plan:
     options: type[Options]
     simulated: bool
     store: Store | None = None
+    limits: Mapping[str, Limits] = field(default_factory=dict)
     stages: list[Placed] = field(default_factory=list)
     rounds: Rounds = field(default_factory=Rounds)
 

@@ -86,7 +86,7 @@ async def test_openai_itself_is_asked_through_chat_openai(monkeypatch: pytest.Mo
     monkeypatch.setenv("OPENAI_API_KEY", "some-openai-key")
     for base_url in (None, "https://api.openai.com/v1"):
         chat_model = made("openai:gpt-4o", base_url=base_url, max_tokens=7).model
-        assert type(chat_model) is ChatOpenAI
+        assert isinstance(chat_model, ChatOpenAI)
         assert chat_model._get_request_payload("hi")["max_completion_tokens"] == 7
 
 

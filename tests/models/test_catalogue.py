@@ -125,7 +125,7 @@ async def test_an_object_is_asked_as_it_is() -> None:
     own = FakeListChatModel(responses=["one", "two", "three"])
     catalogue = Catalogue({"mine": ModelSettings(model=own)})
     member = catalogue.member("mine")
-    assert (member.name, member.reference, member.provider) == ("mine", "object:FakeListChatModel", "object")
+    assert (member.name, member.reference, member.provider) == ("mine", "object:mine", "object")
     assert (member.missing_key(), member.price, member.settings.temperature) == (None, None, None)
     answers = [await catalogue.member("mine").chat_model(streaming=False).model.ainvoke("?") for _ in range(3)]
     assert [answer.text for answer in answers] == ["one", "two", "three"]
@@ -135,7 +135,7 @@ async def test_an_object_is_asked_as_it_is() -> None:
 def test_an_object_is_named_after_its_model() -> None:
     own = ChatOpenAI(model="org/gpt-4o", api_key="own-key")
     member = Catalogue({}).member(own)
-    assert (member.name, member.reference, member.window) == ("gpt-4o", "object:ChatOpenAI", None)
+    assert (member.name, member.reference, member.window) == ("gpt-4o", "object:gpt-4o", None)
 
 
 async def test_a_member_with_a_parameter_less_is_another_model() -> None:
