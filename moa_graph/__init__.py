@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from moa_graph.description import Budget, ModelSettings, Price, Slot
     from moa_graph.errors import (
+        BudgetTooSmall,
         InputError,
         MissingKey,
         MixtureError,
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "Budget": "description",
+    "BudgetTooSmall": "errors",
     "InputError": "errors",
     "MissingKey": "errors",
     "Mixture": "mixture",
@@ -54,6 +56,7 @@ _HOMES = {
 
 __all__ = [
     "Budget",
+    "BudgetTooSmall",
     "InputError",
     "MissingKey",
     "Mixture",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import http.client
 import json
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -59,16 +59,17 @@ class LocalServer:
     models: tuple[str, ...]
 
 
-def detect(look: Callable[[], Sequence[LocalServer]] | None = None) -> tuple[Mixture, str]:
+def detect(servers: Sequence[LocalServer] | None = None) -> tuple[Mixture, str]:
     """The mixture that runs where none is named, and why it is this one.
 
     Args:
-        look: Finds local servers, where no key is found; default: :func:`look_for_servers`.
+        servers: Local servers to choose from where no key is found; default: those that answer now.
     """
     found = keys_found()
     if found:
         return _of_key(found[0]), f"{found[0]} is set"
-    serving = [server for server in (look or look_for_servers)() if server.models]
+    answering = look_for_servers() if servers is None else servers
+    serving = [server for server in answering if server.models]
     if serving:
         return _local(serving[0]), f"no key is set, and {serving[0].name} answers at {serving[0].url}"
     return on_stand_ins(load_preset("moa-turbo")), "no key is set, and no local server answers"

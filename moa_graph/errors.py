@@ -13,8 +13,8 @@ MoaError
 
 A model that fails is not an error but a record with a ``Failure``: see ``moa_graph.state``.
 
-Each is a ValueError or a RuntimeError too: a LangGraph server tells its clients the messages of Python's own errors, and
-of any other kind only that "an internal error occurred".
+Each is a ValueError or a RuntimeError too: a LangGraph server tells its clients the messages of Python's own errors,
+and of any other kind only that "an internal error occurred".
 """
 
 from __future__ import annotations

@@ -7,11 +7,13 @@ import re
 from collections import Counter
 from collections.abc import Callable, Sequence
 from decimal import Decimal, InvalidOperation
-from typing import Any
+from typing import Annotated, Any
+
+from pydantic import PlainSerializer, PlainValidator, WithJsonSchema
 
 from moa_graph.errors import MixtureError
 
-__all__ = ["EXTRACTORS", "Extractor", "extractor", "plurality"]
+__all__ = ["EXTRACTORS", "Extract", "Extractor", "extractor", "plurality"]
 
 Extractor = Callable[[str], str | None]
 """Gives the answer in a text, in a form in which equal answers are equal; None where there is none."""
@@ -53,18 +55,47 @@ def exact(text: str) -> str | None:
 EXTRACTORS: dict[str, Extractor] = {"number": number, "choice": choice, "exact": exact}
 
 
-def extractor(spec: str) -> Extractor:
-    """The extractor that a description names: ``number``, ``choice``, ``exact``, or ``json:FIELD``.
+def extractor(spec: str | Extractor) -> Extractor:
+    """The extractor that a description names: ``number``, ``choice``, ``exact``, ``json:FIELD``, or a function.
 
     Raises:
         MixtureError: None has this name.
     """
+    if not isinstance(spec, str):
+        return spec
     if spec in EXTRACTORS:
         return EXTRACTORS[spec]
     kind, _, field = spec.partition(":")
     if kind == "json" and field:
         return lambda text: _json_field(text, field)
     raise MixtureError(f"{spec!r} is no extractor; there are {', '.join(sorted(EXTRACTORS))} and json:FIELD")
+
+
+def _read_extract(value: Any) -> Any:
+    if callable(value):
+        return value
+    if not isinstance(value, str):
+        raise ValueError(f"{value!r} is no extractor: write its name, or in Python give a function of the text")
+    try:
+        extractor(value)
+    except MixtureError as error:
+        raise ValueError(str(error)) from None
+    return value
+
+
+def _write_extract(extract: str | Extractor) -> str:
+    if isinstance(extract, str):
+        return extract
+    raise ValueError(f"{extract!r} is a function, which can't be written: name an extractor")
+
+
+Extract = Annotated[
+    str | Extractor,
+    PlainValidator(_read_extract),
+    PlainSerializer(_write_extract, when_used="json"),
+    WithJsonSchema({"type": "string", "pattern": "^(number|choice|exact|json:.+)$"}),
+]
+"""An extractor's name in a description, or in Python a function of the text."""
 
 
 def plurality(answers: Sequence[str | None]) -> tuple[str | None, int, bool]:

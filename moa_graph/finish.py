@@ -40,7 +40,7 @@ class Finish:
             "status": "answered",
             "degraded": [*state["turn"].get("degraded", []), *degraded],
         }
-        names = [placed.site.name for placed in self._plan.stages]
+        names = [placed.site.name for placed in self._plan.taken(turn)]
         report = make_report({**state, "turn": turn}, self._plan.mixture, names)
         message = AIMessage(
             record["text"],
@@ -56,34 +56,32 @@ class Finish:
 
     def _answer(self, state: MoaState, options: Options) -> tuple[Record, list[str]]:
         """The record whose text is the answer, and why it is less than the mixture describes."""
-        answering = [placed for placed in self._plan.stages if placed.stage.answers]
-        shortened = self._missing_layers(state)
+        way = self._plan.taken(state["turn"])
+        answering = [placed for placed in way if placed.stage.answers]
+        shortened = self._missing_layers(way, state)
         for placed in reversed(answering):
             written = [r for r in live(of_stage(state["records"], placed.site.name)) if r["kind"] in SHOWN_KINDS]
             if written:
-                wanted = placed is self._plan.stages[-1] or state["turn"].get("end") is not None
-                reason = (
-                    []
-                    if wanted
-                    else [f"{self._plan.stages[-1].site.name} gave no answer: this is {placed.site.name}'s"]
-                )
-                return _best(written), [*shortened, *reason]
-        record = self._next_best(state, answering, options)
+                ended = state["turn"].get("end") is not None and placed.stage.may_end() == "finish"
+                instead = f"{way[-1].site.name} gave no answer: this is {placed.site.name}'s"
+                return _best(written), shortened if ended or placed is way[-1] else [*shortened, instead]
+        record = self._next_best(state, way, options)
         return record, [
             *shortened,
             f"no model could write the answer: this is {record['slot']}'s own, of {record['stage']}",
         ]
 
-    def _next_best(self, state: MoaState, answering: list[Placed], options: Options) -> Record:
+    def _next_best(self, state: MoaState, way: list[Placed], options: Options) -> Record:
         """The aggregator model's own latest proposal, else the first live one of the latest stage that has any."""
         proposals = [
             live(of_stage(state["records"], placed.site.name))
-            for placed in reversed(self._plan.stages)
+            for placed in reversed(way)
             if placed.stage.proposes
         ]
         writers = {
             self._plan.members_of(seat, placed.stage, options)[0].reference
-            for placed in answering
+            for placed in way
+            if placed.stage.answers
             for seat in placed.site.seats
         }
         own = [record for stage in proposals for record in stage if record["model"] in writers]
@@ -93,10 +91,10 @@ class Finish:
             raise RunFailed(f"{self._plan.mixture}: no stage gave an answer. Ask again, or change its models.")
         return candidates[0]
 
-    def _missing_layers(self, state: MoaState) -> list[str]:
+    def _missing_layers(self, way: list[Placed], state: MoaState) -> list[str]:
         """Stages that had too few live proposals to be shown to the next one."""
         short = []
-        for placed in self._plan.stages:
+        for placed in way:
             if placed.stage.proposes and state["turn"].get("end") is None:
                 found = len(live(of_stage(state["records"], placed.site.name)))
                 if found < self._plan.min_live:

@@ -4,21 +4,12 @@ from __future__ import annotations
 
 import json
 import tomllib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Any, Literal, Self
 
 import yaml
-from pydantic import (
-    BeforeValidator,
-    Field,
-    PlainSerializer,
-    ValidationError,
-    WithJsonSchema,
-    create_model,
-    field_validator,
-    model_validator,
-)
+from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic.json_schema import models_json_schema
 
 from moa_graph import stages as _builtin_stages  # noqa: F401  (registers the built-in kinds)
@@ -27,35 +18,16 @@ from moa_graph.description import Budget, Description, ModelSettings
 from moa_graph.errors import MixtureError
 from moa_graph.options import Options
 from moa_graph.stages.base import Stage, stage_kinds
+from moa_graph.stages.cluster_and_filter import ClusterAndFilter
 from moa_graph.stages.fan_out import FanOut
+from moa_graph.stages.written import ANY_STAGE, AnyStage
+from moa_graph.store.secret_names import without_credentials, without_secrets
 
 __all__ = ["Mixture", "propose_and_aggregate"]
 
 
-def _read_stage(value: Any) -> Stage:
-    """``{kind: fields}`` as the stage that it describes."""
-    if isinstance(value, Stage):
-        return value
-    if not isinstance(value, Mapping) or len(value) != 1:
-        raise ValueError("a stage is written as one kind with its fields, as in `propose: {slots: [...]}`")
-    ((kind, fields),) = value.items()
-    kinds = stage_kinds()
-    if kind not in kinds:
-        raise ValueError(f"{kind!r} is no kind of stage; there are {', '.join(sorted(kinds))}")
-    # Read as a field called by its kind, so that an error says stages.0.propose.quorum.
-    form = create_model("Written", stage=(kinds[kind], Field(alias=kind)))
-    written: Any = form.model_validate({kind: {} if fields is None else fields})
-    stage: Stage = written.stage
-    return stage
-
-
-def _write_stage(stage: Stage) -> dict[str, Any]:
-    return {stage.kind: stage.model_dump(mode="json", exclude_defaults=True, by_alias=True)}
-
-
-AnyStage = Annotated[
-    Stage, BeforeValidator(_read_stage), PlainSerializer(_write_stage), WithJsonSchema({"type": "object"})
-]
+GUARDS: Mapping[str, type[Stage]] = {"cluster-and-filter": ClusterAndFilter}
+"""What may stand behind every stage that proposes."""
 
 
 class Mixture(Description):
@@ -74,6 +46,9 @@ class Mixture(Description):
         default_factory=dict, description="Provider -> what it allows, for all runs of a process together."
     )
     min_live: int = Field(default=1, ge=1, description="Fewest live proposals with which a turn goes on.")
+    guard: Literal["cluster-and-filter"] | None = Field(
+        default=None, description="Filters what each stage proposes before anything else is done with it."
+    )
 
     @field_validator("models")
     @classmethod
@@ -84,27 +59,48 @@ class Mixture(Description):
         return models
 
     @model_validator(mode="after")
+    def _no_secrets(self) -> Self:
+        for name, settings in self.models.items():
+            if settings.base_url is not None and without_credentials(settings.base_url) != settings.base_url:
+                raise ValueError(f"models.{name}.base_url: leave out the user and password, which are no part of it")
+            for field, value in settings.extra.items():
+                given = value if isinstance(value, Mapping) else {field: value}
+                for secret in given.keys() - without_secrets(given).keys():
+                    raise ValueError(
+                        f"models.{name}.extra: {secret} holds a secret, which is never part of a description: name the "
+                        "environment variable that holds it in key_variable"
+                    )
+        return self
+
+    @model_validator(mode="after")
     def _stages_work(self) -> Self:
-        for index, stage in enumerate(self.stages):
-            try:
-                stage.check()
-                self._check_in_its_place(stage)
-                _refuse_equal([slot.name for slot in stage.all_slots()], "slots")
-            except ValueError as error:
-                raise ValueError(f"stages.{index}.{stage.kind}.{error}") from None
-        _refuse_equal([stage.name for stage in self.stages], "stages")
-        if not self.stages[-1].answers:
-            raise ValueError(
-                f"stages.{len(self.stages) - 1}.{self.stages[-1].kind}: the last stage must write the answer: "
-                "put an aggregate stage after it"
-            )
+        self._check_chain(self.stages, "stages")
+        _check_answered(self.stages, "stages")
         most = max(
-            (sum(slot.samples for slot in stage.all_slots()) for stage in self.stages if stage.proposes),
+            (sum(slot.samples for slot in stage.all_slots()) for stage in _with_branches(self.stages) if stage.proposes),
             default=1,
         )
         if self.min_live > most:
             raise ValueError(f"min_live: {self.min_live} live proposals can't come from at most {most} slot(s)")
         return self
+
+    def _check_chain(self, stages: Sequence[Stage], field: str) -> None:
+        """Refuses stages that can't work where they stand, and those of their branches."""
+        for index, stage in enumerate(stages):
+            where = f"{field}.{index}.{stage.kind}"
+            try:
+                stage.check()
+                self._check_in_its_place(stage)
+                _refuse_equal([slot.name for slot in stage.all_slots()], "slots")
+            except ValueError as error:
+                raise ValueError(f"{where}.{error}") from None
+            for route, branch in stage.branches().items():
+                self._check_chain(branch, f"{where}.routes.{route}.stages")
+        _refuse_equal([stage.name for stage in stages], field)
+
+    def guard_stage(self) -> Stage | None:
+        """The stage that stands behind every stage that proposes."""
+        return None if self.guard is None else GUARDS[self.guard]()
 
     def _check_in_its_place(self, stage: Stage) -> None:
         if stage.name in ("prepare", "finish"):
@@ -186,8 +182,25 @@ class Mixture(Description):
         ]
         schema["$schema"] = "https://json-schema.org/draft/2020-12/schema"
         schema["$defs"] = {**schema.get("$defs", {}), **definitions["$defs"], "Stage": {"oneOf": forms}}
-        schema["properties"]["stages"]["items"] = {"$ref": "#/$defs/Stage"}
-        return schema
+        completed: dict[str, Any] = _with_stages(schema)
+        return completed
+
+
+def _with_branches(stages: Sequence[Stage]) -> Iterator[Stage]:
+    """All stages, those of branches too."""
+    for stage in stages:
+        yield stage
+        for branch in stage.branches().values():
+            yield from _with_branches(branch)
+
+
+def _check_answered(stages: Sequence[Stage], field: str) -> None:
+    """Refuses a way that doesn't end in an answer."""
+    last, where = stages[-1], f"{field}.{len(stages) - 1}.{stages[-1].kind}"
+    for route, branch in last.branches().items():
+        _check_answered(branch, f"{where}.routes.{route}.stages")
+    if not last.branches() and not last.answers:
+        raise ValueError(f"{where}: the last stage must write the answer: put an aggregate stage after it")
 
 
 def propose_and_aggregate(
@@ -213,6 +226,15 @@ def propose_and_aggregate(
         raise MixtureError(f"proposers: {layers} layers need at least one")
     stages = [{"propose": {"slots": list(proposers)}}] * (layers - 1) + [{"aggregate": {"slot": aggregator}}]
     return Mixture.from_data({"name": name, "stages": stages, **fields})
+
+
+def _with_stages(schema: Any) -> Any:
+    """A JSON Schema in which a stage of any kind is one of those that are known."""
+    if schema == ANY_STAGE:
+        return {"$ref": "#/$defs/Stage"}
+    if isinstance(schema, dict):
+        return {key: _with_stages(value) for key, value in schema.items()}
+    return [_with_stages(value) for value in schema] if isinstance(schema, list) else schema
 
 
 def _refuse_equal(names: Sequence[str | None], field: str) -> None:

@@ -24,7 +24,7 @@ class Options(BaseModel):
         OptionsError: A choice is unknown or out of its bounds.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     aggregator: str | None = Field(default=None, title="Aggregator", description="The model that writes the answer.")
     proposers: tuple[str, ...] | None = Field(

@@ -58,7 +58,8 @@ class Prepare:
         kept_ids = {record["id"] for record in kept}
         ledger = [call for call in state.get("ledger") or [] if call["record"] in kept_ids]
         opened: MoaState = {**state, "messages": messages, "records": kept, "ledger": ledger, "turn": turn}
-        turn = {**turn, **self._plan.open(0, opened, options)}
+        self._plan.check_budget(opened, options)
+        turn = {**turn, **self._plan.open(self._plan.stages[0], opened, options)}
         runtime.stream_writer(
             {
                 "type": "run_started",
@@ -92,15 +93,18 @@ class Prepare:
         """Raises OptionsError where what was chosen for this run can't work."""
         if problem := cannot_limit(options.limit(self._plan.budget), members):
             raise OptionsError(f"run-time options: {problem}")
-        proposing = next((placed for placed in self._plan.stages if placed.stage.proposes), None)
-        if proposing is None or options.proposers is None:
+        if options.proposers is None:
             return
-        most = sum(seat.slot.samples for seat in chosen(proposing.site.seats, options))
-        if most < self._plan.min_live:
-            raise OptionsError(
-                f"run-time options: proposers: with {', '.join(options.proposers) or 'none'} of them, "
-                f"{proposing.site.name} gives {most} proposal(s), and {self._plan.min_live} are needed (min_live)"
-            )
+        for way in self._plan.ways({}):
+            proposing = next((placed for placed in way.stages if placed.stage.proposes), None)
+            if proposing is None:
+                continue
+            most = sum(seat.slot.samples for seat in chosen(proposing.site.seats, options))
+            if most < self._plan.min_live:
+                raise OptionsError(
+                    f"run-time options: proposers: with {', '.join(options.proposers) or 'none'} of them, "
+                    f"{proposing.site.name} gives {most} proposal(s), and {self._plan.min_live} are needed (min_live)"
+                )
 
     def _check_models(self, members: Sequence[Member]) -> None:
         """Raises where a model can't be asked here."""

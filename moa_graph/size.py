@@ -11,6 +11,7 @@ from moa_graph.stages.base import Scene
 from moa_graph.stages.plan import Placed, Plan
 from moa_graph.stages.selection import Choice, Selection, chosen_records
 from moa_graph.stages.single import SingleSlot
+from moa_graph.stages.ways import Way
 from moa_graph.state import MoaState, Record
 
 __all__ = ["Size", "size_of"]
@@ -23,7 +24,7 @@ class Size:
     Args:
         calls: Model requests.
         critical_path: How many of them one after another: time is this many answers long.
-        may_end_early: Stages that may make it fewer.
+        may_end_early: Stages that may make it fewer: those that may end the run, and those that route.
     """
 
     calls: int
@@ -32,16 +33,26 @@ class Size:
 
 
 def size_of(plan: Plan) -> Size:
-    """The size of a mixture, found by going through its stages as if every slot had answered."""
+    """The size of a mixture, found by going through its stages as if every slot had answered.
+
+    Where a turn takes one of several routes, that of the longest.
+    """
+    sizes = [_size_of_way(plan, way) for way in plan.ways({})]
+    deciding = tuple(placed.site.name for placed in plan.stages if placed.stage.may_end() or placed.stage.branches())
+    return Size(max(calls for calls, _ in sizes), max(path for _, path in sizes), deciding)
+
+
+def _size_of_way(plan: Plan, way: Way) -> tuple[int, int]:
+    """Calls, and how many of them one after another."""
     state: MoaState = {
         "messages": [HumanMessage("?")],
         "records": [],
         "ledger": [],
-        "turn": {"status": "running"},
+        "turn": {"status": "running", "routes": dict(way.routes)},
         "report": {},
     }
     calls = path = 0
-    for placed in plan.stages:
+    for placed in way.stages:
         scene = Scene(placed.site, state, plan.options())
         asked = [unit.id for unit in placed.stage.units(placed.site, scene)]
         calls += len(asked)
@@ -49,8 +60,7 @@ def size_of(plan: Plan) -> Size:
         state = _with(state, [_imagined(placed, record) for record in asked])
         choice = _choice(placed, Scene(placed.site, state, plan.options()))
         state = _with(state, chosen_records(placed.site, choice) if choice else [])
-    ending = tuple(placed.site.name for placed in plan.stages if placed.stage.may_end())
-    return Size(calls, path, ending)
+    return calls, path
 
 
 def _one_after_another(placed: Placed, asked: int) -> int:

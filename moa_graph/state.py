@@ -148,6 +148,8 @@ class Turn(TypedDict, total=False):
     """Record identity to grant, for the stage which comes next."""
     end: str | None
     """Why the turn goes straight to its answer."""
+    routes: dict[str, str]
+    """Name of each routing stage that has decided to the route that it takes."""
     degraded: list[str]
     """Why the answer is less than what the mixture describes."""
     resumed: bool

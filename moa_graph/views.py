@@ -88,9 +88,15 @@ def cut_middle(text: str, limit: int) -> str:
     return text[:head] + _CUT[: limit - kept] + text[len(text) - (kept - head) :]
 
 
-def fence(texts: Sequence[str], title: str = "response") -> str:
-    """``texts`` one after another, numbered from 1, each between fence lines that none of them contains."""
-    mark = _delimiter(texts)
+def fence(texts: Sequence[str], title: str = "response", *, beside: Sequence[str] = ()) -> str:
+    """``texts`` one after another, numbered from 1, each between fence lines that none of them contains.
+
+    Args:
+        texts: What is fenced.
+        title: What each is called.
+        beside: All texts that are fenced in the same message, if there are others: none may know the fences there.
+    """
+    mark = _delimiter(beside or texts)
     return "\n\n".join(
         f"<<{title} {number} | {mark}>>\n{text}\n<<end of {title} {number} | {mark}>>"
         for number, text in enumerate(texts, start=1)
@@ -117,9 +123,9 @@ _FENCED = re.compile(
 
 
 def read_references(text: str) -> list[str]:
-    """The fenced texts in a message, in order; the reverse of :func:`fence`."""
+    """The texts of a message's last group of fences, in order; the reverse of :func:`fence`."""
     found = list(_FENCED.finditer(text))
-    return [match["text"] for match in found if match["mark"] == found[-1]["mark"]]
+    return [match["text"] for match in found if match.group("mark", "title") == found[-1].group("mark", "title")]
 
 
 def fit(references: Sequence[str], characters: int) -> tuple[str, ...]:
@@ -173,7 +179,8 @@ class Prompt:
         """What the model is sent (Wang et al. 2024, arXiv 2406.04692, section 2.2)."""
         additions = [self.role] if self.role else []
         if self.references or self.own:
-            shown = [fence(texts, title) for texts, title in self._shown() if texts]
+            everything = [text for texts, _ in self._shown() for text in texts]
+            shown = [fence(texts, title, beside=everything) for texts, title in self._shown() if texts]
             additions.append("\n\n".join([self.instruction, *shown]))
         elif self.references is None and self.instruction:
             additions.append(self.instruction)

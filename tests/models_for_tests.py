@@ -138,13 +138,13 @@ class ScriptedModel(BaseChatModel):
             for number, piece in enumerate(reply.streamed):
                 if number:
                     await asyncio.sleep(reply.between)
-                chunk = ChatGenerationChunk(message=AIMessageChunk(piece))
+                chunk = ChatGenerationChunk(message=AIMessageChunk(content=piece))
                 if run_manager is not None:
                     await run_manager.on_llm_new_token(piece, chunk=chunk)
                 yield chunk
             if reply.error is not None:
                 raise copy(reply.error)
-        last = AIMessageChunk("", usage_metadata=_usage(reply), response_metadata=_metadata(reply))
+        last = AIMessageChunk(content="", usage_metadata=_usage(reply), response_metadata=_metadata(reply))
         yield ChatGenerationChunk(message=last)
 
     def _request(self, messages: list[BaseMessage]) -> _InFlight:

@@ -17,6 +17,7 @@ from langchain_core.messages import BaseMessage
 
 from moa_graph.description import Budget, Price
 from moa_graph.state import Call, Grant
+from moa_graph.views import Prompt
 
 __all__ = [
     "NOTHING",
@@ -25,7 +26,9 @@ __all__ = [
     "Unit",
     "affordable_bytes",
     "bytes_of",
+    "bytes_of_prompt",
     "hand_out",
+    "larger",
     "limits_of",
     "minus",
     "most_of_one_call",
@@ -93,6 +96,11 @@ def bytes_of(messages: Iterable[BaseMessage]) -> int:
     return sum(len(str(message.content).encode("utf-8", "replace")) + MESSAGE_BYTES for message in messages)
 
 
+def bytes_of_prompt(prompt: Prompt) -> int:
+    """An upper bound of a prompt's tokens. A form is sent twice: in words, and as a response format or a tool."""
+    return bytes_of(prompt.messages()) + len((prompt.form or "").encode("utf-8", "replace"))
+
+
 def most_of_one_call(prompt_bytes: int, max_tokens: int | None, price: Price | None) -> Grant:
     """What one call could use at the very most.
 
@@ -158,6 +166,15 @@ def plus(left: Grant, right: Grant) -> Grant:
         "calls": None if left["calls"] is None or right["calls"] is None else left["calls"] + right["calls"],
         "tokens": None if left["tokens"] is None or right["tokens"] is None else left["tokens"] + right["tokens"],
         "usd": None if left["usd"] is None or right["usd"] is None else left["usd"] + right["usd"],
+    }
+
+
+def larger(left: Grant, right: Grant) -> Grant:
+    """The larger of each part. A part without a limit stays without one."""
+    return {
+        "calls": None if left["calls"] is None or right["calls"] is None else max(left["calls"], right["calls"]),
+        "tokens": None if left["tokens"] is None or right["tokens"] is None else max(left["tokens"], right["tokens"]),
+        "usd": None if left["usd"] is None or right["usd"] is None else max(left["usd"], right["usd"]),
     }
 
 

@@ -23,7 +23,7 @@ from langgraph.constants import TAG_NOSTREAM
 from langgraph.errors import GraphBubbleUp
 
 from moa_graph.calls.answer import AnswerStream
-from moa_graph.calls.budget import NOTHING, ONE_CALL, Purse, affordable_bytes, bytes_of, most_of_one_call
+from moa_graph.calls.budget import NOTHING, ONE_CALL, Purse, affordable_bytes, bytes_of_prompt, most_of_one_call
 from moa_graph.calls.events import RecordFinished, Writer
 from moa_graph.calls.failures import Diagnosis, classify, is_truncated, judge, usage_of
 from moa_graph.calls.ledger import Ledger
@@ -33,7 +33,8 @@ from moa_graph.calls.request import Request
 from moa_graph.calls.retry import wait_before
 from moa_graph.calls.round import CallTimedOut, Closed, Round
 from moa_graph.calls.stored import through
-from moa_graph.calls.structured import instruction_for, parameters_for, read
+from moa_graph.calls.structured import parameters_for, read
+from moa_graph.calls.tracing import describe_node, model_run
 from moa_graph.errors import StoreMiss
 from moa_graph.models.catalogue import Member
 from moa_graph.state import Call, Grant, Record
@@ -43,6 +44,8 @@ from moa_graph.views import CHARACTERS_PER_TOKEN, cut_middle, visible_text
 __all__ = ["Surroundings", "ask"]
 
 TOLD_OF_RECORDS = frozenset(RecordFinished.__annotations__) - {"type", "mixture"}
+
+SIMULATED = "simulated"
 
 NOTHING_WORKED = Diagnosis("bad_request", "no model to ask")
 
@@ -108,6 +111,7 @@ async def ask(request: Request, around: Surroundings) -> tuple[Record, list[Call
         record["data"] = reply.data
     if asking.answer is not None and asking.answer.text:
         record["message_id"] = asking.answer.message_id
+    describe_node(around.config, around.mixture, record, asking.ledger.calls)
     told = {key: value for key, value in record.items() if key in TOLD_OF_RECORDS}
     around.write({"type": "record_finished", "mixture": around.mixture, **told})
     return record, asking.ledger.calls
@@ -122,29 +126,35 @@ class _Asking:
         self.ledger = Ledger(request, around.mixture, around.write)
         self.purse = Purse(None if around.grants is None else around.grants.get(request.record, NOTHING))
         self.answer = AnswerStream(around.mixture, request.stage, around.write) if request.answers else None
-        self.prompt = request.prompt
-        if request.schema is not None:
-            self.prompt = replace(request.prompt, form=instruction_for(request.schema))
 
     async def first_live_reply(self) -> _Reply:
         """The reply of the first member that gives one, or the last one's failure."""
         reply = _Reply(self.request.members[0], failure=NOTHING_WORKED)
         failed: list[str] = []
+        missed: StoreMiss | None = None
         for member in self.request.members:
-            reply = await self._reply_of(member)
+            try:
+                reply = await self._reply_of(member)
+            except StoreMiss as miss:
+                missed = missed or miss
+                failed.append(f"{member.name} isn't in the recording")
+                continue
             if reply.failure is None:
                 return replace(reply, notes=(*failed, *reply.notes))
-            if reply.failure.kind == "cut":
-                break
             failed.append(f"{member.name} failed ({reply.failure.kind}): {reply.failure.message}")
             self._begin_again(failed[-1])
+            if reply.failure.kind == "cut":
+                break
+        if missed is not None:
+            raise missed
         return replace(reply, notes=(*failed[:-1], *reply.notes))
 
     async def _reply_of(self, member: Member) -> _Reply:
         """One member's reply within its timeout, as long as the round is open."""
         try:
-            async with self.around.round.limit(self.request.timeout) as scope:
-                return await self._attempts(fitted_to_window(member, self.prompt), scope)
+            async with self.around.round.limit(self.request.timeout) as self.scope:
+                attempt = fitted_to_window(member.for_sample(self.request.sample), self.request.prompt)
+                return await self._attempts(attempt, self.scope)
         except Closed as closed:
             failure = Diagnosis("cut", closed.reason)
         except CallTimedOut:
@@ -157,6 +167,7 @@ class _Asking:
         if not fits_at_all(attempt.member, attempt.prompt):
             too_long = f"the conversation is too long for a window of {attempt.member.window} tokens"
             return _Reply(attempt.member, failure=Diagnosis("context_overflow", too_long))
+        self.asked = self._within_grant(attempt)
         tries = 0
         while True:
             reply = await self._one_call(attempt)
@@ -217,21 +228,21 @@ class _Asking:
         gate = gate_of(attempt.member, self.around.limits.get(attempt.member.provider))
 
         async def call() -> AIMessage:
-            config, parameters = self._config(attempt.member), dict(self.request.parameters)
-            if self.request.schema is not None:
-                parameters |= parameters_for(model, self.request.schema)
+            config, parameters = self._config(attempt.member), self._parameters(model)
             async with gate.enter(attempt.prompt.characters // CHARACTERS_PER_TOKEN):
-                answer = await model.ainvoke(attempt.prompt.messages(), config, **parameters)
+                with model_run(config, attempt.member.price, self._why_cancelled) as traced:
+                    answer = await model.ainvoke(attempt.prompt.messages(), traced, **parameters)
             gate.speed_up()
             return answer
 
         def problem_of(message: AIMessage) -> Diagnosis | None:
             return self._stopped_in_the_middle(message, model) or judge(message)
 
+        def is_whole(message: AIMessage) -> bool:
+            return problem_of(message) is None and self._fits_schema(message)
+
         try:
-            message, hit = await through(
-                self.around.store, self.request, attempt, call, lambda message: problem_of(message) is None
-            )
+            message, hit = await through(self.around.store, self.request, self.asked, call, is_whole)
         except (GraphBubbleUp, StoreMiss):
             raise
         except Exception as error:
@@ -240,6 +251,18 @@ class _Asking:
                 gate.slow_down(wait_before(1, failure.retry_after, random.random()))
             return None, False, failure
         return message, hit, None if hit else problem_of(message)
+
+    def _parameters(self, model: BaseChatModel) -> dict[str, Any]:
+        """Further parameters of the call."""
+        parameters = dict(self.request.parameters)
+        if self.request.schema is not None:
+            parameters |= parameters_for(model, self.request.schema)
+        if model._llm_type == SIMULATED and self.asked.member.settings.seed is None:  # noqa: SLF001
+            parameters["sample"] = self.request.sample  # it answers equal requests alike
+        return parameters
+
+    def _fits_schema(self, message: AIMessage) -> bool:
+        return self.request.schema is None or read(message, self.request.schema)[1] is None
 
     def _stopped_in_the_middle(self, message: AIMessage, model: BaseChatModel) -> Diagnosis | None:
         """OpenAI's protocol always gives a reason for an answer's end; a stream without one was broken off."""
@@ -255,7 +278,7 @@ class _Asking:
             return attempt
         settings, prompt = attempt.member.settings, attempt.prompt
         affordable = affordable_bytes(self.purse.left, settings.max_tokens, attempt.member.price)
-        needed = bytes_of(prompt.messages())
+        needed = bytes_of_prompt(prompt)
         if affordable is None or needed <= affordable:
             return attempt
         shorter = prompt.fitted(prompt.characters * max(affordable, 0) // needed)
@@ -265,18 +288,25 @@ class _Asking:
         if self.purse.left is None:
             return ONE_CALL
         settings = attempt.member.settings
-        return most_of_one_call(bytes_of(attempt.prompt.messages()), settings.max_tokens, attempt.member.price)
+        return most_of_one_call(bytes_of_prompt(attempt.prompt), settings.max_tokens, attempt.member.price)
 
     def _kept_partial(self, member: Member) -> _Reply | None:
         """What came of an answer whose stream stopped, where the slot says to keep it."""
         text = visible_text(self.answer.text) if self.answer is not None else ""
-        if self.request.partial == "retry" or not text:
+        if self.answer is None or self.request.partial == "retry" or not text:
             return None
+        self.answer.finish()
         return _Reply(member, ("the answer's stream stopped in the middle: this is the part that came",), text)
 
     def _begin_again(self, reason: str) -> None:
         if self.answer is not None:
             self.answer.begin_again(reason)
+
+    def _why_cancelled(self) -> str:
+        """What the trace says of a request that was left."""
+        if self.around.round.reason is not None:
+            return f"cut: {self.around.round.reason}"
+        return "timeout" if self.scope.expired() else "the run was cancelled"
 
     def _config(self, member: Member) -> RunnableConfig:
         """How the call is traced, and not shown as a message of its own."""
@@ -290,6 +320,7 @@ class _Asking:
                 "metadata": {
                     "mixture": self.around.mixture,
                     "stage": request.stage,
+                    "layer": request.order[0] + 1,
                     "role": request.kind,
                     "slot": request.slot,
                     "sample": request.sample,

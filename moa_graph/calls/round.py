@@ -16,6 +16,10 @@ from dataclasses import dataclass, field
 __all__ = ["CallTimedOut", "Closed", "Round", "Rounds"]
 
 
+CLOCK_RESOLUTION = 1e-3
+"""Seconds by which an event loop may wake early."""
+
+
 class Closed(Exception):
     """The round closed before the call had its answer; ``reason`` says why."""
 
@@ -51,7 +55,7 @@ class Round:
     began: float = 0.0
     closes: float = math.inf
     """When it closes, as far as that is known by now."""
-    reason: str = ""
+    _why: str = ""
     _calls: set[asyncio.Timeout] = field(default_factory=set)
 
     def open(self) -> None:
@@ -67,6 +71,11 @@ class Round:
         self._look_for_quorum()
 
     @property
+    def reason(self) -> str | None:
+        """Why the round is closed; None while it is open."""
+        return self._why if asyncio.get_running_loop().time() + CLOCK_RESOLUTION >= self.closes else None
+
+    @property
     def elapsed(self) -> float:
         """Seconds since the round opened."""
         return asyncio.get_running_loop().time() - self.began
@@ -79,9 +88,9 @@ class Round:
             CallTimedOut: The body's own timeout passed.
             Closed: The round closed first, or was closed already.
         """
-        now = asyncio.get_running_loop().time()
-        if now >= self.closes:
+        if self.reason is not None:
             raise Closed(self.reason)
+        now = asyncio.get_running_loop().time()
         own_end = math.inf if timeout is None else now + timeout
         first_end = min(own_end, self.closes)
         try:
@@ -95,7 +104,7 @@ class Round:
             if not scope.expired():
                 raise
             if self.closes <= own_end:
-                raise Closed(self.reason) from error
+                raise Closed(self._why) from error
             raise CallTimedOut from error
 
     def _look_for_quorum(self) -> None:
@@ -106,7 +115,7 @@ class Round:
         """Closes the round then, unless it closes sooner."""
         if when >= self.closes:
             return
-        self.closes, self.reason = when, reason
+        self.closes, self._why = when, reason
         for scope in self._calls:
             end = scope.when()
             if not scope.expired() and (end is None or end > when):

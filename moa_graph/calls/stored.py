@@ -29,7 +29,8 @@ async def through(
     Args:
         store: Where to look and to put; None calls at once.
         request: What is asked.
-        attempt: Which model is asked, with which prompt.
+        attempt: Which model is asked, with which prompt, before anything about it was mended: what a slot is asked
+            is what the store knows its answer by, however often it had to be asked until it came.
         call: Asks the model.
         is_whole: Whether a message is a whole success, which alone is stored.
     """

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import click
 
 from moa_graph.cli.choice import Choice, choice_options
@@ -31,10 +33,9 @@ def ask(prompt: str | None, choice: Choice, as_json: bool, events: bool) -> None
 
 def _question(prompt: str | None) -> str:
     if prompt is None or prompt == "-":
-        stdin = click.get_text_stream("stdin")
-        if prompt is None and stdin.isatty():
+        if prompt is None and sys.stdin.isatty():
             raise click.UsageError('There is no question. Write it, as in: moa ask "Why is the sky blue?"')
-        prompt = stdin.read().rstrip("\n")
+        prompt = sys.stdin.read().rstrip("\n")
     if not prompt.strip():
         raise click.UsageError("The question is empty.")
     return prompt

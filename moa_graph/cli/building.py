@@ -50,7 +50,7 @@ def _mixture(choice: Choice) -> tuple[Mixture, str]:
     if choice.mixture is not None:
         return load_mixture(choice.mixture), "named"
     simulated = choice.simulate or os.environ.get("MOA_SIMULATE", "") not in ("", "0")
-    return detect((lambda: []) if simulated else None)
+    return detect(servers=() if simulated else None)
 
 
 def _store(choice: Choice) -> Store | None:

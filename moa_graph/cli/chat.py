@@ -30,7 +30,7 @@ def chat(choice: Choice, thread: str | None, file: Path | None, list_threads: bo
     """
     if thread is not None and not multi_turn:
         raise click.UsageError("--no-multi-turn keeps nothing: leave --thread out.")
-    from moa_graph.cli.conversation import Conversation
+    from moa_graph.cli.conversation import talk
     from moa_graph.cli.threads import listed
 
     file = file or Path(click.get_app_dir("moa-graph")) / "chats.sqlite"
@@ -38,5 +38,4 @@ def chat(choice: Choice, thread: str | None, file: Path | None, list_threads: bo
         for line in listed(file):
             click.echo(line)
         return
-    with Conversation(choice, file if multi_turn else None, thread) as conversation:
-        conversation.go_on()
+    talk(choice, file if multi_turn else None, thread)

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any
 
 import click
 
 __all__ = ["Choice", "choice_options"]
-
-Command = TypeVar("Command", bound=Callable[..., Any])
 
 
 @dataclass(frozen=True)
@@ -98,10 +97,8 @@ _OPTIONS = (
 )  # fmt: skip
 
 
-def choice_options(command: Command) -> Command:
+def choice_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Gives a command these options; it receives them as ``choice``."""
-    import functools
-
     names = Choice.__dataclass_fields__
 
     @functools.wraps(command)
@@ -112,4 +109,4 @@ def choice_options(command: Command) -> Command:
 
     for option in reversed(_OPTIONS):
         with_choice = option(with_choice)
-    return with_choice  # type: ignore[return-value]
+    return with_choice

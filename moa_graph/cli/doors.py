@@ -60,6 +60,7 @@ class Door:
 
     def leave(self) -> None:
         """Leaves everything as it is: the run has ended without an answer."""
+        self.tally.stopped()
         self._progress.stop()
         self._output.leave()
 

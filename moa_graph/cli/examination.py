@@ -55,7 +55,7 @@ async def examine(named: str | None) -> Findings:
         MoaError: There is no such mixture.
     """
     servers = look_for_servers()
-    mixture, why = (load_mixture(named), "named by --mixture or MOA_MIXTURE") if named else detect(lambda: servers)
+    mixture, why = (load_mixture(named), "named by --mixture or MOA_MIXTURE") if named else detect(servers)
     plan = create_moa(mixture).plan
     members = {member.name: member for placed in plan.stages for seat in placed.site.seats for member in seat.members}
     found = Findings(plan.mixture, why, _keys(members.values()), _server_rows(servers), packages=_package_rows())
@@ -81,7 +81,11 @@ def _keys(members: Iterable[Member]) -> dict[str, bool]:
 def _server_rows(answering: Sequence[LocalServer]) -> list[list[str]]:
     found = {server.name: server for server in answering}
     return [
-        [name, f"port {port}", f"serves {', '.join(found[name].models) or 'no model'}" if name in found else "no answer"]
+        [
+            name,
+            f"port {port}",
+            f"serves {', '.join(found[name].models) or 'no model'}" if name in found else "no answer",
+        ]
         for name, port in SERVERS.items()
     ]
 
@@ -108,7 +112,9 @@ def _look_at(member: Member, served: Served, found: Findings) -> None:
             "set price: {input: ..., output: ...} in models"
         )
     if member.window is None:
-        found.notes.append(f"{member.name}: its window isn't known, so long prompts aren't fitted: set window in models")
+        found.notes.append(
+            f"{member.name}: its window isn't known, so long prompts aren't fitted: set window in models"
+        )
 
 
 def _served(member: Member, served: Served) -> str:

@@ -9,7 +9,7 @@ from rich.live import Live
 from rich.markdown import Markdown
 from rich.segment import Segment
 
-__all__ = ["MarkdownStream", "split_last_block"]
+__all__ = ["MarkdownStream", "blocks_of"]
 
 
 class MarkdownStream:
@@ -27,10 +27,10 @@ class MarkdownStream:
 
     def add(self, text: str) -> None:
         """Draws what came."""
-        whole, self._last_block = split_last_block(self._last_block + text)
-        if whole:
-            self._print(whole)
-        self._drawing().update(_LastLines(self._last_block))
+        *whole, self._last_block = blocks_of(self._last_block + text)
+        for block in whole:
+            self._print(block)
+        self._drawing().update(_Block(self._last_block, cut=True))
 
     def end(self) -> None:
         """Writes the last block for good."""
@@ -50,28 +50,44 @@ class MarkdownStream:
     def _print(self, text: str) -> None:
         if self._blocks:
             self._console.print()
-        self._console.print(Markdown(text))
+        self._console.print(_Block(text, cut=False), end="")
         self._blocks += 1
 
 
-class _LastLines:
-    """The end of a block that may be higher than the terminal."""
+class _Block:
+    """One block, without the empty lines that it is drawn with; at most the end of it that the terminal has room for.
 
-    def __init__(self, text: str) -> None:
+    Args:
+        text: Its Markdown.
+        cut: Whether it may not be higher than the terminal.
+    """
+
+    def __init__(self, text: str, *, cut: bool) -> None:
         self._text = text
+        self._cut = cut
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[Segment]:
         lines = console.render_lines(Markdown(self._text), options.update(height=None), pad=False)
-        for line in lines[-(console.height - 1) :]:
+        while lines and _is_empty(lines[0]):
+            lines.pop(0)
+        while lines and _is_empty(lines[-1]):
+            lines.pop()
+        for line in lines[-(console.height - 1) :] if self._cut else lines:
             yield from line
             yield Segment.line()
 
 
-def split_last_block(text: str) -> tuple[str, str]:
-    """Markdown's blocks that are whole, and the last one, which may go on."""
-    starts = {token.map[0] for token in Markdown(text).parsed if token.level == 0 and token.map}
-    if len(starts) < 2:
-        return "", text
+def _is_empty(line: list[Segment]) -> bool:
+    """Whether nothing can be seen: an empty line of a box of code can, by its background."""
+    return not any(segment.text.strip() or (segment.style and segment.style.bgcolor) for segment in line)
+
+
+def blocks_of(text: str) -> list[str]:
+    """A Markdown text's outermost blocks; the last one may go on."""
+    starts = sorted({token.map[0] for token in Markdown(text).parsed if token.level == 0 and token.map})
     lines = text.split("\n")
-    last = max(starts)
-    return "\n".join(lines[:last]) + "\n", "\n".join(lines[last:])
+    cuts = [0, *starts[1:]]
+    ends = [*starts[1:], len(lines)]
+    return [
+        "\n".join(lines[start:end]) + ("\n" if end < len(lines) else "") for start, end in zip(cuts, ends, strict=True)
+    ]

@@ -18,6 +18,17 @@ __all__ = ["LiveProgress", "PlainProgress", "Progress"]
 ROWS_KEPT_FREE = 3
 """Of the terminal's height, for the line above and the prompt below."""
 
+STYLES = {
+    "asking": "cyan",
+    "cut": "yellow",
+    "failed": "red",
+    "not": "dim",
+    "stopped": "yellow",
+    "waiting": "dim",
+    "writing": "cyan",
+}
+"""By a state's first word; any other is green."""
+
 
 class Progress(Protocol):
     """Shows how a run goes."""
@@ -130,10 +141,8 @@ def _say(console: Console, text: str) -> None:
 
 
 def _style(state: str) -> str:
-    for start, style in {"failed": "red", "cut": "yellow", "asking": "cyan", "writing": "cyan", "waiting": "dim", "not": "dim"}.items():
-        if state.startswith(start):
-            return style
-    return "yellow" if "trying on" in state else "green"
+    first = state.partition(" ")[0].strip(",:")
+    return "yellow" if "trying on" in state else STYLES.get(first, "green")
 
 
 def _told(record: RecordFinished) -> str:

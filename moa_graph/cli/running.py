@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import AsyncGenerator, Coroutine
 from contextlib import AsyncExitStack, aclosing
-from typing import Any
+from typing import Any, cast
 
 import click
 from langchain_core.messages import AIMessageChunk
@@ -58,12 +58,7 @@ async def take_turn(
         click.ClickException: stdout holds more than the answer.
     """
     final: dict[str, Any] = {}
-    stream = graph.astream(
-        {"messages": [("user", question)]},
-        {"configurable": {"thread_id": thread}} if thread else None,
-        context=limits or None,
-        stream_mode=["custom", "messages", "values"],
-    )
+    stream = _stream(graph, question, limits, thread)
     try:
         async with aclosing(stream):
             async for mode, part in stream:
@@ -81,6 +76,19 @@ async def take_turn(
             f"the answer began anew ({begun}): stdout holds what was dropped, an empty line, and the whole answer. "
             "Ask with --json to get only whole answers"
         ) from None
+
+
+def _stream(
+    graph: CompiledStateGraph[Any, Any, Any, Any], question: str, limits: dict[str, Any], thread: str | None
+) -> AsyncGenerator[tuple[str, Any]]:
+    """The run's events, tokens and states."""
+    stream: Any = graph.astream(
+        {"messages": [("user", question)]},
+        {"configurable": {"thread_id": thread}} if thread else None,
+        context=limits or None,
+        stream_mode=["custom", "messages", "values"],
+    )
+    return cast("AsyncGenerator[tuple[str, Any]]", stream)
 
 
 def _show(mode: str, part: Any, door: Door) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -39,7 +40,7 @@ def show(mixture: str | None, form: str | None, output: Path | None) -> None:
 
 def _write(content: str | bytes, output: Path | None) -> None:
     if output is None:
-        if isinstance(content, bytes) and click.get_binary_stream("stdout").isatty():
+        if isinstance(content, bytes) and sys.stdout.isatty():
             raise click.UsageError("A picture isn't for a terminal: name a file with --output FILE.")
         click.echo(content, nl=isinstance(content, str) and not content.endswith("\n"))
         return

@@ -112,8 +112,11 @@ class Tally:
 
     def answer_begun(self) -> None:
         """Takes in that the answer's first tokens have come."""
-        for stage, slot, _ in self._in_flight:
-            self.line(stage, slot).state = "writing"
+        self._name_open_calls("writing")
+
+    def stopped(self) -> None:
+        """Takes in that no more events come."""
+        self._name_open_calls("stopped")
 
     def spent(self) -> Spent:
         """What the run has cost so far, without the calls in flight."""
@@ -131,6 +134,10 @@ class Tally:
     def line(self, stage: str, slot: str) -> SlotLine:
         """The line of a slot."""
         return self.lines.setdefault((stage, slot), SlotLine(stage, slot))
+
+    def _name_open_calls(self, state: str) -> None:
+        for stage, slot, _ in self._in_flight:
+            self.line(stage, slot).state = state
 
     def _started(self, event: CallStarted) -> None:
         line = self.line(event["stage"], event["slot"])

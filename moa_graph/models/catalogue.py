@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.util
 import os
 from collections.abc import Hashable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from langchain_core.language_models import BaseChatModel
@@ -62,6 +62,13 @@ class Member:
     def window(self) -> int | None:
         """Most tokens of a prompt; None if that isn't known."""
         return prices.window_of(self.settings)
+
+    def for_sample(self, sample: int) -> Member:
+        """This member for one of a slot's samples: a seed would make all of them the same, so each has its own."""
+        if sample == 0 or self.settings.seed is None:
+            return self
+        settings = self.settings.model_copy(update={"seed": self.settings.seed + sample})
+        return replace(self, settings=settings)
 
     def missing_key(self) -> str | None:
         """Name of the environment variable that should hold a key and doesn't; None if all is well."""

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cache
-from typing import Any, TypeVar, cast
+from typing import Any, cast
 
 from langchain_core.language_models import BaseChatModel
 from langchain_core.outputs import ChatGenerationChunk
 
 __all__ = ["telling_refusals"]
-
-Model = TypeVar("Model", bound=type[BaseChatModel])
 
 
 class _TellsRefusals:
@@ -26,9 +25,11 @@ class _TellsRefusals:
 
 
 @cache
-def telling_refusals(chat_model: Model) -> Model:
+def telling_refusals(chat_model: type[BaseChatModel]) -> Callable[..., BaseChatModel]:
     """``chat_model``, of langchain-openai or built on it, with refusals in its streams.
 
     Without them, a refusal that is streamed can't be told from an empty answer.
     """
-    return cast(Model, type(chat_model.__name__, (_TellsRefusals, chat_model), {"__module__": __name__}))
+    return cast(
+        Callable[..., BaseChatModel], type(chat_model.__name__, (_TellsRefusals, chat_model), {"__module__": __name__})
+    )

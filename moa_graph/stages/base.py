@@ -20,7 +20,7 @@ from moa_graph.state import MoaState, Record, latest_live, live, of_stage
 from moa_graph.views import Prompt
 
 if TYPE_CHECKING:
-    from moa_graph.stages.plan import Plan
+    from moa_graph.stages.plan import Placed, Plan
 
 __all__ = ["Scene", "Seat", "Site", "Stage", "Task", "register", "stage_kinds"]
 
@@ -72,6 +72,13 @@ class Stage(Description, ABC):
         """
         return []
 
+    def branches(self) -> Mapping[str, Sequence[Stage]]:
+        """Stages of which a turn takes one branch after this one: each route's name and its stages, in order.
+
+        The stage says which in ``turn.routes``. After its branch, the turn goes on with the stage behind this one.
+        """
+        return {}
+
     def check(self) -> None:
         """Refuses what can't work with a ``ValueError`` that names the field."""
 
@@ -120,31 +127,28 @@ class Seat:
 
 @dataclass(frozen=True)
 class Site:
-    """Where a stage stands: its place and name in a graph, and its slots with their models."""
+    """Where a stage stands.
+
+    Args:
+        plan: What it shares with the other stages of its graph.
+        index: Its place among all stages, branches included.
+        name: Its name in the graph.
+        seats: Its slots with their models.
+        branch: The routes that a turn must have taken to come here: names of routing stages and of their routes.
+        field: Where the description writes it, for errors.
+    """
 
     plan: Plan
     index: int
     name: str
     seats: tuple[Seat, ...]
+    branch: frozenset[tuple[str, str]] = frozenset()
+    field: str = ""
 
     @property
     def is_last(self) -> bool:
-        """Whether no stage follows."""
-        return self.index == len(self.plan.stages) - 1
-
-    def answers_asked(self, *, of_all: bool = False) -> int:
-        """How many proposals the last proposing stage before this one asks for, or all of them together."""
-        asking = [placed.site for placed in self.plan.stages[: self.index] if placed.stage.proposes]
-        return sum(seat.slot.samples for site in (asking if of_all else asking[-1:]) for seat in site.seats)
-
-    @property
-    def earlier_shown(self) -> list[tuple[str, int]]:
-        """The stages before this one whose records are shown: their names, and the fewest live records that count."""
-        return [
-            (placed.site.name, self.plan.min_live if placed.stage.proposes else 1)
-            for placed in self.plan.stages[: self.index]
-            if placed.stage.shown
-        ]
+        """Whether no stage follows on its way."""
+        return not self.plan.following(self)
 
 
 @dataclass(frozen=True)
@@ -160,14 +164,21 @@ class Scene:
         """The user's turns and the answers to them."""
         return tuple(self.state["messages"])
 
+    @property
+    def earlier(self) -> list[Placed]:
+        """The stages before this one on the way that the turn has taken."""
+        return [placed for placed in self.site.plan.taken(self.state["turn"]) if placed.site.index < self.site.index]
+
     def proposals(self) -> list[Record]:
         """The live records of the last stage that is shown and has enough of them."""
-        return latest_live(self.state, self.site.earlier_shown)
+        shown = [placed for placed in self.earlier if placed.stage.shown]
+        fewest = [self.site.plan.min_live if placed.stage.proposes else 1 for placed in shown]
+        return latest_live(self.state, list(zip((placed.site.name for placed in shown), fewest, strict=True)))
 
-    def all_proposals(self) -> list[Record]:
-        """The live proposals of all stages before this one."""
-        earlier = {placed.site.name for placed in self.site.plan.stages[: self.site.index] if placed.stage.proposes}
-        return [record for record in live(self.state.get("records") or []) if record["stage"] in earlier]
+    def of_proposing(self) -> list[list[Record]]:
+        """The records of each proposing stage before this one, live and failed."""
+        records = self.state.get("records") or []
+        return [of_stage(records, placed.site.name) for placed in self.earlier if placed.stage.proposes]
 
     def own_records(self) -> list[Record]:
         """What this stage has so far."""

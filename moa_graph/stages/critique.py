@@ -12,6 +12,7 @@ from pydantic import Field
 from moa_graph.description import Slot
 from moa_graph.stages.base import Scene, Seat, Task, register
 from moa_graph.stages.fan_out import FanOut
+from moa_graph.stages.selection import origin
 from moa_graph.state import Record
 from moa_graph.views import Prompt
 
@@ -48,7 +49,7 @@ class Critique(FanOut):
     def tasks(self, seat: Seat, scene: Scene) -> list[Task]:
         """One critique of each live answer."""
         targets = [record for record in scene.proposals() if self.of_own or record["slot"] != seat.name]
-        return [Task(index, self._about(seat, scene, record), record["id"]) for index, record in enumerate(targets)]
+        return [Task(index, self._about(seat, scene, record), origin(record)) for index, record in enumerate(targets)]
 
     def prompt(self, seat: Seat, scene: Scene) -> Prompt:
         """What is asked, without an answer to criticise."""

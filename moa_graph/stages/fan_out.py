@@ -6,17 +6,20 @@ import asyncio
 from abc import abstractmethod
 from collections.abc import Callable, Coroutine, Sequence
 from contextlib import AbstractAsyncContextManager
+from dataclasses import replace
 from typing import Any, ClassVar
 
 from langchain_core.runnables import RunnableConfig
+from langgraph.config import get_config
 from langgraph.graph import StateGraph
 from langgraph.runtime import Runtime, get_runtime
 from pydantic import BaseModel, Field
 
-from moa_graph.calls.budget import Unit, bytes_of, most_of_one_call
+from moa_graph.calls.budget import Unit, bytes_of_prompt, most_of_one_call
 from moa_graph.calls.call import Surroundings, ask
 from moa_graph.calls.request import Request
 from moa_graph.calls.round import Round
+from moa_graph.calls.structured import instruction_for
 from moa_graph.description import Seconds, Slot
 from moa_graph.errors import TooFewProposals
 from moa_graph.models.catalogue import Member
@@ -24,7 +27,7 @@ from moa_graph.options import Options
 from moa_graph.stages.base import Scene, Seat, Site, Stage, Task
 from moa_graph.stages.node import Node
 from moa_graph.stages.plan import Plan, chosen, round_key
-from moa_graph.stages.resume import finished_siblings
+from moa_graph.stages.resume import finished_siblings, is_resumed
 from moa_graph.state import Call, MoaState, Record, live, merge_by_id
 from moa_graph.views import Prompt
 
@@ -82,7 +85,9 @@ class FanOut(Stage):
         members = site.plan.members_of(seat, self, scene.options)
         present = scene.own_live()
         return [
-            self._unit(seat.record(task.sample), bytes_of(task.prompt.messages()) + (expected or 0), members, seat.slot)
+            self._unit(
+                seat.record(task.sample), bytes_of_prompt(self._formed(task)) + (expected or 0), members, seat.slot
+            )
             for task in self.tasks(seat, scene)
             if seat.record(task.sample) not in present
         ]
@@ -101,7 +106,8 @@ class FanOut(Stage):
             if seat not in chosen(site.seats, options):
                 return {}
             records, ledger = await self.ask_seat(seat, Scene(site, state, options), config)
-            return {"records": records, "ledger": ledger}
+            update = {"records": records, "ledger": ledger}
+            return {**update, "turn": {"resumed": True}} if is_resumed(config) else update
 
         return work
 
@@ -152,7 +158,7 @@ class FanOut(Stage):
             about=task.about,
             order=(scene.site.index, seat.index, task.sample),
             members=members,
-            prompt=task.prompt,
+            prompt=self._formed(task),
             tries=slot.tries,
             timeout=slot.timeout or self.timeout,
             partial=slot.partial,
@@ -160,6 +166,11 @@ class FanOut(Stage):
             cap=self.cap,
             schema=self.form(),
         )
+
+    def _formed(self, task: Task) -> Prompt:
+        """What the model is shown, with what it is told of the answer's form."""
+        form = self.form()
+        return task.prompt if form is None else replace(task.prompt, form=instruction_for(form))
 
     def _round(self, scene: Scene, config: RunnableConfig, runtime: Runtime[Any]) -> AbstractAsyncContextManager[Round]:
         async def make() -> Round:
@@ -192,7 +203,7 @@ class FanOut(Stage):
 
     async def _ask_again(self, scene: Scene, config: RunnableConfig) -> Gathered:
         seats = chosen(scene.site.seats, scene.options)
-        turn = scene.site.plan.open(scene.site.index, scene.state, scene.options)
+        turn = scene.site.plan.open(scene.site.plan.stages[scene.site.index], scene.state, scene.options)
         state: MoaState = {**scene.state, "turn": {**scene.state["turn"], **turn}}
         again = Scene(scene.site, state, scene.options)
         return await _side_by_side([self.ask_seat(seat, again, config) for seat in seats])
@@ -215,8 +226,11 @@ def closing_update(stage: Stage, scene: Scene, runtime: Runtime[Any], seconds: f
         seconds = max((record["seconds"] for record in own), default=0.0)
     turn = scene.state["turn"]
     turn = {**turn, "active": turn.get("active", 0.0) + seconds}
+    if is_resumed(get_config()):
+        turn["resumed"] = True
     state: MoaState = {**scene.state, "turn": turn}
-    turn = {**turn, **scene.site.plan.open(scene.site.index + 1, state, scene.options)}
+    following = scene.site.plan.next_after(scene.site, turn)
+    turn = {**turn, **scene.site.plan.open(following, state, scene.options)}
     alive = len(live(own))
     runtime.stream_writer(
         {
@@ -260,8 +274,11 @@ async def _side_by_side(asking: Sequence[Coroutine[Any, Any, Gathered]]) -> Gath
     """Runs them at the same time; all of them end with this, whatever happens."""
     if len(asking) == 1:
         return await asking[0]
-    async with asyncio.TaskGroup() as group:
-        tasks = [group.create_task(one) for one in asking]
+    try:
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(one) for one in asking]
+    except BaseExceptionGroup as errors:
+        raise errors.exceptions[0] from None  # as it would come from one alone
     gathered = [task.result() for task in tasks]
     return [record for records, _ in gathered for record in records], [call for _, calls in gathered for call in calls]
 

@@ -7,6 +7,7 @@ Sources: Wang et al. 2024, arXiv 2406.04692, section 2.2; with a random view, re
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
 from typing import ClassVar, Literal
 
 from pydantic import Field
@@ -67,7 +68,7 @@ class Propose(FanOut):
             return super().tasks(seat, scene)
         proposals = scene.proposals()
         return [
-            Task(sample, self._showing(_drawn(proposals, self.members, seat.record(sample)), seat, scene))
+            Task(sample, self._showing(drawn(proposals, self.members, seat.record(sample)), seat, scene))
             for sample in range(seat.slot.samples)
         ]
 
@@ -76,7 +77,8 @@ class Propose(FanOut):
         return Prompt(scene.conversation, self.instruction, references, role=seat.slot.role)
 
 
-def _drawn(records: list[Record], count: int, seed: str) -> list[Record]:
-    """Some of the records at random; the same ones whenever the same is asked again."""
+def drawn(records: Sequence[Record], count: int, drawer: str) -> list[Record]:
+    """Some of the records at random: which ones depends on their texts and on who draws, so that it can be repeated."""
+    seed = "\x00".join([drawer, *(record["text"] for record in records)])
     chosen = random.Random(seed).sample(range(len(records)), min(count, len(records)))
     return [records[index] for index in sorted(chosen)]

@@ -10,7 +10,7 @@ from typing import ClassVar
 from pydantic import BaseModel, Field
 
 from moa_graph.description import Slot
-from moa_graph.stages.base import Scene, Seat, register
+from moa_graph.stages.base import Scene, Seat, Task, register
 from moa_graph.stages.fan_out import FanOut
 from moa_graph.stages.selection import shuffled
 from moa_graph.state import Record
@@ -45,6 +45,10 @@ class Rank(FanOut):
     def all_slots(self) -> tuple[Slot, ...]:
         """The members that rank."""
         return self.slots
+
+    def tasks(self, seat: Seat, scene: Scene) -> list[Task]:
+        """One ranking, where there is anything to rank."""
+        return super().tasks(seat, scene) if self._others(seat, scene) else []
 
     def prompt(self, seat: Seat, scene: Scene) -> Prompt:
         """The others' answers, in an order of each member's own."""

@@ -14,6 +14,7 @@ from moa_graph.description import Seconds, Slot
 from moa_graph.options import Options
 from moa_graph.stages.base import Scene, Seat, Task, register
 from moa_graph.stages.fan_out import FanOut
+from moa_graph.stages.selection import origin
 from moa_graph.state import Record, live
 from moa_graph.views import Prompt
 
@@ -91,21 +92,21 @@ class Refine(FanOut):
     @staticmethod
     def _own(seat: Seat, scene: Scene, sample: int) -> list[Record]:
         """What this slot has answered in the stages before, oldest first."""
-        stages = [name for name, _ in scene.site.earlier_shown]
         return [
             record
-            for record in live(scene.state["records"])
-            if record["stage"] in stages
-            and record["kind"] == "proposal"
-            and (record["slot"], record["sample"]) == (seat.name, sample)
+            for records in scene.of_proposing()
+            for record in live(records)
+            if (record["slot"], record["sample"]) == (seat.name, sample)
         ]
 
     @staticmethod
     def _peers(own: list[Record], scene: Scene) -> list[Record]:
         mine = {record["id"] for record in own}
-        return [record for record in scene.proposals() if record["id"] not in mine]
+        return [record for record in scene.proposals() if origin(record) not in mine]
 
     @staticmethod
     def _suggestions(own: list[Record], scene: Scene) -> list[Record]:
-        about = own[-1]["id"] if own else None
-        return [record for record in live(scene.state["records"]) if record.get("about") == about is not None]
+        """What was criticised in the slot's last answer."""
+        criticised = own[-1]["id"] if own else None
+        critiques = [record for record in live(scene.state["records"]) if record["kind"] == "critique"]
+        return [record for record in critiques if record.get("about") == criticised]

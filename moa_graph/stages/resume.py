@@ -14,10 +14,15 @@ from langgraph.runtime import Runtime
 
 from moa_graph.state import Record, of_stage
 
-__all__ = ["finished_siblings"]
+__all__ = ["finished_siblings", "is_resumed"]
 
 _RESUMING = "__pregel_resuming"
 _CHECKPOINTER = "__pregel_checkpointer"
+
+
+def is_resumed(config: RunnableConfig) -> bool:
+    """Whether the node is among the first of a run that goes on with a turn which had stopped."""
+    return bool(config.get("configurable", {}).get(_RESUMING))
 
 
 async def finished_siblings(config: RunnableConfig, runtime: Runtime[Any], stage: str) -> list[Record]:
@@ -29,7 +34,7 @@ async def finished_siblings(config: RunnableConfig, runtime: Runtime[Any], stage
     settings = config.get("configurable", {})
     saver = settings.get(_CHECKPOINTER)
     info = runtime.execution_info
-    if info is None or not settings.get(_RESUMING) or not isinstance(saver, BaseCheckpointSaver):
+    if info is None or not is_resumed(config) or not isinstance(saver, BaseCheckpointSaver):
         return []
     place: RunnableConfig = {
         "configurable": {

@@ -13,7 +13,7 @@ THE_CONVERSATION = ""
 
 def scores_of(scene: Scene) -> dict[str, list[Record]]:
     """Live scores of the last stage that gave any: identity of the scored record to its scores."""
-    for placed in reversed(scene.site.plan.stages[: scene.site.index]):
+    for placed in reversed(scene.earlier):
         own = live(of_stage(scene.state["records"], placed.site.name))
         scores = [record for record in own if record["kind"] == "score" and "data" in record]
         if scores:

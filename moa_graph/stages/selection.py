@@ -17,7 +17,7 @@ from moa_graph.stages.fan_out import closing_update
 from moa_graph.stages.node import Node
 from moa_graph.state import MoaState, Record, Turn, merge_by_id
 
-__all__ = ["Choice", "Selection", "chosen_records", "shuffled"]
+__all__ = ["Choice", "Selection", "chosen_records", "origin", "selected_update", "shuffled"]
 
 
 @dataclass(frozen=True)
@@ -30,6 +30,7 @@ class Choice:
         end: Why the run goes straight to its answer; None goes on.
         data: What the choice is based on, plain JSON.
         degraded: Why the choice is less than the mixture describes.
+        route: The branch that the turn goes on with, from a stage that routes.
     """
 
     records: Sequence[Record]
@@ -37,6 +38,7 @@ class Choice:
     end: str | None = None
     data: Any = None
     degraded: str | None = None
+    route: str | None = None
 
 
 class Selection(Stage):
@@ -49,12 +51,16 @@ class Selection(Stage):
     def choose(self, scene: Scene) -> Choice:
         """Chooses among what the scene shows."""
 
+    async def decide(self, scene: Scene) -> Choice:
+        """Chooses, by way of what must be waited for where there is such a thing."""
+        return self.choose(scene)
+
     def add_to(self, graph: StateGraph[Any, Any, Any, Any], site: Site) -> tuple[list[str], str]:
         """One node."""
 
         async def work(state: MoaState, config: RunnableConfig) -> dict[str, Any]:
             scene = Scene(site, state, site.plan.options_of())
-            return selected_update(self, scene, self.choose(scene))
+            return selected_update(self, scene, await self.decide(scene))
 
         graph.add_node(site.name, Node(work))
         return [site.name], site.name
@@ -66,6 +72,8 @@ def selected_update(stage: Stage, scene: Scene, choice: Choice, seconds: float |
     turn: Turn = {**scene.state["turn"]}
     if choice.end is not None:
         turn["end"] = choice.end
+    if choice.route is not None:
+        turn["routes"] = {**turn.get("routes", {}), scene.site.name: choice.route}
     if choice.degraded is not None:
         turn["degraded"] = [*turn.get("degraded", []), choice.degraded]
     state: Any = {**scene.state, "turn": turn, "records": merge_by_id(scene.state["records"], records)}
@@ -82,7 +90,7 @@ def chosen_records(site: Site, choice: Choice) -> list[Record]:
             "kind": "choice",
             "stage": site.name,
             "order": [site.index, len(site.seats) + position, 0],
-            "about": source["id"],
+            "about": origin(source),
             "notes": [*source["notes"], choice.reason],
             "usage": {"input": 0, "output": 0, "cached": 0},
             "cost": 0.0,
@@ -91,6 +99,11 @@ def chosen_records(site: Site, choice: Choice) -> list[Record]:
         }
         for position, source in enumerate(choice.records)
     ]
+
+
+def origin(record: Record) -> str:
+    """The identity of the record that a model gave: a choice stands for the one that was chosen."""
+    return record.get("about", record["id"]) if record["kind"] == "choice" else record["id"]
 
 
 def shuffled(records: Sequence[Record], salt: str = "") -> list[Record]:

@@ -10,10 +10,10 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from moa_graph.errors import MixtureError
-from moa_graph.extract import extractor, plurality
+from moa_graph.extract import Extract, extractor, plurality
 from moa_graph.stages.base import Scene, register
 from moa_graph.stages.selection import Choice, Selection
+from moa_graph.state import Record, live
 
 __all__ = ["Stop"]
 
@@ -29,7 +29,9 @@ class Stop(Selection):
     over: Literal["last", "all"] = Field(
         default="last", description="Compares the last stage's proposals, or those of all stages so far."
     )
-    extract: str = Field(default="number", description="What is compared: number, choice, exact, or json:FIELD.")
+    extract: Extract = Field(
+        default="number", description="What is compared: number, choice, exact, json:FIELD, or in Python a function."
+    )
     confidence: float | None = Field(
         default=None,
         ge=0,
@@ -37,30 +39,31 @@ class Stop(Selection):
         description="Least mean of the `confidence` that answers in JSON state; None: not asked.",
     )
 
-    def check(self) -> None:
-        """The extractor must be known."""
-        try:
-            extractor(self.extract)
-        except MixtureError as error:
-            raise ValueError(f"extract: {error}") from None
-
     def may_end(self) -> Literal["finish"]:
         """Agreement ends the run."""
         return "finish"
 
     def choose(self, scene: Scene) -> Choice:
-        """Compares the extracted answers. A slot that failed agrees with nobody."""
-        proposals = scene.proposals() if self.over == "last" else scene.all_proposals()
-        asked = max(len(proposals), scene.site.answers_asked(of_all=self.over == "all"))
+        """Compares the extracted answers. A slot that failed agrees with nobody; what was filtered out isn't counted."""
+        proposals, asked = self._compared(scene)
         read = extractor(self.extract)
         answers = [read(record["text"]) for record in proposals]
         winner, votes, _ = plurality(answers)
         confident = self._confident([record["text"] for record in proposals])
-        compared = {"answers": answers, "votes": votes, "asked": asked, "confident": confident}
-        if winner is None or votes < self.agreement * asked or votes < 2 <= asked or not confident:
-            return Choice((), "no agreement", data=compared)
+        comparison = {"answers": answers, "votes": votes, "asked": asked, "confident": confident}
+        if winner is None or votes / asked < self.agreement or votes < 2 <= asked or not confident:
+            return Choice((), "no agreement", data=comparison)
         reason = f"{votes} of {asked} agree on {winner}"
-        return Choice([proposals[answers.index(winner)]], reason, end=reason, data=compared)
+        return Choice([proposals[answers.index(winner)]], reason, end=reason, data=comparison)
+
+    def _compared(self, scene: Scene) -> tuple[list[Record], int]:
+        """The live proposals, and how many there would be if none had failed."""
+        stages = scene.of_proposing()
+        if self.over == "last":
+            proposals, stages = scene.proposals(), stages[-1:]
+        else:
+            proposals = [record for records in stages for record in live(records)]
+        return proposals, len(proposals) + sum(record["status"] == "failed" for records in stages for record in records)
 
     def _confident(self, texts: list[str]) -> bool:
         """Whether the stated confidence is high enough. What isn't stated counts as none."""

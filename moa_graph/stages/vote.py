@@ -5,14 +5,16 @@ Source: self-consistency (Wang et al. 2022, arXiv 2203.11171), over samples of o
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
 from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from moa_graph.errors import MixtureError
-from moa_graph.extract import extractor, plurality
+from moa_graph.extract import Extract, extractor, plurality
 from moa_graph.stages.base import Scene, register
 from moa_graph.stages.selection import Choice, Selection
+from moa_graph.state import Record
 
 __all__ = ["Vote"]
 
@@ -23,18 +25,12 @@ class Vote(Selection):
 
     kind: ClassVar[str] = "vote"
 
-    extract: str = Field(default="number", description="What is counted: number, choice, exact, or json:FIELD.")
+    extract: Extract = Field(default="number", description="What is counted: number, choice, exact, json:FIELD, or in Python a function.")
     tie: Literal["first", "abstain", "escalate"] = Field(
         default="first",
-        description="What a tie does: the earliest configured wins, no answer is given, or the next stage decides.",
+        description="What a tie does: the earliest configured wins, the answer says that there is none, or the next "
+        "stage decides.",
     )
-
-    def check(self) -> None:
-        """The extractor must be known."""
-        try:
-            extractor(self.extract)
-        except MixtureError as error:
-            raise ValueError(f"extract: {error}") from None
 
     def may_end(self) -> Literal["finish"] | None:
         """A vote that escalates ties ends the run where there is none."""
@@ -51,12 +47,19 @@ class Vote(Selection):
             return Choice(
                 proposals[:1], "no answer could be extracted: the first proposal", data=counted, degraded=NO_VOTE
             )
-        if tied and self.tie != "first":
-            degraded = "the vote was tied" if self.tie == "abstain" else None
-            return Choice((), "tied", data=counted, degraded=degraded)
         first = proposals[answers.index(winner)]
+        if tied and self.tie == "escalate":
+            return Choice((), "tied", data=counted)
+        if tied and self.tie == "abstain":
+            abstained: Record = {**first, "text": f"No answer: the vote was tied. {_in_words(answers)}"}
+            return Choice([abstained], "tied", data=counted, degraded="the vote was tied: no answer was given")
         reason = f"{votes} of {len(proposals)} came to {winner}" + (", a tie that the first wins" if tied else "")
         return Choice([first], reason, end=reason if self.tie == "escalate" else None, data=counted)
 
 
 NO_VOTE = "no answer could be extracted to vote on"
+
+
+def _in_words(answers: Sequence[str | None]) -> str:
+    counted = Counter(answer for answer in answers if answer is not None)
+    return "; ".join(f"{votes} for {answer}" for answer, votes in counted.items()) + "."

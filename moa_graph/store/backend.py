@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Protocol, TypeVar
 
@@ -36,6 +36,9 @@ class Backend(Protocol):
     async def aclose(self) -> None:
         """Lets go of files and threads, after the work that was asked for before. May be called twice."""
 
+    def close(self) -> None:
+        """As :meth:`aclose`, where there is no event loop: it begins to, and waits for nothing."""
+
 
 def file_lock(path: Path) -> FileLock:
     """The lock that processes take to change the file at ``path``; a killed process lets go of it."""
@@ -58,8 +61,21 @@ class Worker:
 
     async def aclose(self, last: Callable[[], None] = lambda: None) -> None:
         """Does ``last`` after all other work and ends the thread."""
-        if not self._closed:
-            self._closed = True
-            closing = self._thread.submit(last)
-            self._thread.shutdown(wait=False)
+        if (closing := self._begin_to_close(last)) is not None:
             await asyncio.shield(asyncio.wrap_future(closing))
+
+    def close(self, last: Callable[[], None] = lambda: None) -> None:
+        """As :meth:`aclose`, without waiting: the caller may be the garbage collector, in any thread."""
+        try:
+            self._begin_to_close(last)
+        except RuntimeError:  # the interpreter ends, and its threads have done their work
+            last()
+
+    def _begin_to_close(self, last: Callable[[], None]) -> Future[None] | None:
+        """What is done when the worker is closed; None if it was closed before."""
+        if self._closed:
+            return None
+        self._closed = True
+        closing = self._thread.submit(last)
+        self._thread.shutdown(wait=False)
+        return closing

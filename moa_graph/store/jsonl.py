@@ -49,6 +49,10 @@ class JSONLBackend(Backend):
     async def aclose(self) -> None:
         await self._worker.aclose()
 
+    @override
+    def close(self) -> None:
+        self._worker.close()
+
     def _get(self, key: str) -> Entry | None:
         try:
             file = self._path.open("rb")

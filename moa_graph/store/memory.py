@@ -31,3 +31,7 @@ class MemoryBackend(Backend):
     @override
     async def aclose(self) -> None:
         """Nothing to let go of."""
+
+    @override
+    def close(self) -> None:
+        """Nothing to let go of."""

@@ -154,6 +154,10 @@ class Store:
         """Closes the backend."""
         await self.backend.aclose()
 
+    def close(self) -> None:
+        """Has the backend closed soon after, where there is no event loop to wait in."""
+        self.backend.close()
+
     async def __aenter__(self) -> Self:
         return self
 

@@ -55,6 +55,10 @@ class SQLiteBackend(Backend):
     async def aclose(self) -> None:
         await self._worker.aclose(self._connection.close)
 
+    @override
+    def close(self) -> None:
+        self._worker.close(self._connection.close)
+
     def _get(self, key: str) -> Entry | None:
         try:
             row = self._connection.execute(_GET, (key,)).fetchone()

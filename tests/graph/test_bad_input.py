@@ -113,7 +113,10 @@ REFUSED_DESCRIPTIONS: dict[str, tuple[dict[str, Any], str]] = {
     "two stages of one name": (
         {
             "mixture": {
-                "stages": [{"propose": {"slots": ["sim:a"], "name": "x"}}, {"aggregate": {"slot": "sim:a", "name": "x"}}]
+                "stages": [
+                    {"propose": {"slots": ["sim:a"], "name": "x"}},
+                    {"aggregate": {"slot": "sim:a", "name": "x"}},
+                ]
             }
         },
         "mixture: stages: 2 of them are called 'x'",
@@ -137,6 +140,18 @@ REFUSED_DESCRIPTIONS: dict[str, tuple[dict[str, Any], str]] = {
     "a slot's name with a bar": (
         {"mixture": one_layer(slots=[{"model": "sim:a", "name": "a|b"}])},
         "mixture: stages.0.propose.slots.0.name: String should match pattern",
+    ),
+    "a key": (
+        {"mixture": {**one_layer(), "models": {"a": {"model": "openai:a", "extra": {"api_key": "sk-1"}}}}},
+        "mixture: models.a.extra: api_key holds a secret, which is never part of a description: name the environment",
+    ),
+    "a key in a header": (
+        {"mixture": {**one_layer(), "models": {"a": {"model": "openai:a", "extra": {"h": {"Authorization": "x"}}}}}},
+        "mixture: models.a.extra: Authorization holds a secret",
+    ),
+    "a password in an address": (
+        {"mixture": {**one_layer(), "models": {"a": {"model": "openai:a", "base_url": "http://me:pw@host/v1"}}}},
+        "mixture: models.a.base_url: leave out the user and password",
     ),
     "dollars without a price": (
         {
@@ -178,8 +193,25 @@ def test_a_description_that_cant_work_is_refused_with_the_field_that_is_wrong(ca
     assert "\n" not in str(refused.value)
 
 
+def test_an_error_about_a_key_doesnt_repeat_it() -> None:
+    models = {"a": {"model": "openai:a", "extra": {"api_key": "the-key-itself"}}}
+
+    with pytest.raises(MixtureError) as refused:
+        create_moa({**one_layer(), "models": models})
+
+    assert "the-key-itself" not in str(refused.value)
+
+
+def test_headers_that_hold_no_key_are_taken() -> None:
+    extra = {"default_headers": {"HTTP-Referer": "https://example.org", "X-Title": "mine"}, "timeout": 5}
+
+    graph = create_moa({**one_layer(), "models": {"a": {"model": "openai:a", "extra": extra}}})
+
+    assert graph.plan.members["a"].settings.extra == extra
+
+
 def test_an_unknown_preset_has_an_error_of_its_own() -> None:
-    with pytest.raises(UnknownPreset, match="There are .*moa-turbo.*together-moa"):
+    with pytest.raises(UnknownPreset, match=r"There are .*moa-turbo.*together-moa"):
         create_moa("moa")
 
 
@@ -291,15 +323,15 @@ async def test_messages_may_be_written_in_every_form_that_langchain_knows(messag
 
 async def test_a_missing_key_is_named_before_any_call() -> None:
     model = scripted("model")
-    slots = [model, "together:a", "openai:b", "openai:c"]
+    slots: list[Any] = [model, "together:a", "openai:b", "openai:c"]
     graph = create_moa(proposers=slots, aggregator=model, name="mine").compile()
 
     with pytest.raises(MissingKey) as missing:
         await graph.ainvoke({"messages": [("user", "Why?")]})
 
     assert str(missing.value) == (
-        "mine: keys are missing from the environment: TOGETHER_API_KEY for a; OPENAI_API_KEY for b, c. Set them, or try "
-        "it without keys on simulated models: --simulate, MOA_SIMULATE=1 or create_moa(..., simulate=True)."
+        "mine: keys are missing from the environment: TOGETHER_API_KEY for a; OPENAI_API_KEY for b, c. Set them, or "
+        "try it without keys on simulated models: --simulate, MOA_SIMULATE=1 or create_moa(..., simulate=True)."
     )
     assert model.journal.asked == []
 

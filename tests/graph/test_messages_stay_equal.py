@@ -54,9 +54,7 @@ SECONDS = st.floats(0, 50).map(lambda seconds: round(seconds, 3))
 
 @settings(max_examples=25)
 @given(
-    delays=st.lists(
-        st.lists(SECONDS, min_size=LAYERS - 1, max_size=LAYERS - 1), min_size=PROPOSERS, max_size=PROPOSERS
-    )
+    delays=st.lists(st.lists(SECONDS, min_size=LAYERS - 1, max_size=LAYERS - 1), min_size=PROPOSERS, max_size=PROPOSERS)
 )
 def test_prompts_and_state_dont_depend_on_who_answers_first(delays: list[list[float]]) -> None:
     prompts, state = run_virtual(run, delays, LAYERS)

@@ -61,7 +61,11 @@ async def test_unknown_usage_makes_the_cost_unknown_and_the_usage_incomplete() -
 
 @pytest.mark.parametrize(
     ("proposer", "writer", "simulated"),
-    [("sim:instant", "sim:instant", True), (scripted("a"), "sim:instant", False), ("sim:instant", scripted("a"), False)],
+    [
+        ("sim:instant", "sim:instant", True),
+        (scripted("a"), "sim:instant", False),
+        ("sim:instant", scripted("a"), False),
+    ],
 )
 async def test_a_run_is_simulated_if_every_model_is(proposer: Any, writer: Any, simulated: bool) -> None:
     report = await report_of(create_moa(proposers=[proposer], aggregator=writer))

@@ -150,7 +150,7 @@ class Parent(TypedDict):
 
 
 async def as_a_subgraph(graph: MoaGraph, outcome: Outcome) -> None:
-    parent = StateGraph(Parent)
+    parent: Any = StateGraph(Parent)
     parent.add_node("mixture", graph.compile())
     parent.add_edge(START, "mixture")
     parent.add_edge("mixture", END)
@@ -164,7 +164,7 @@ async def gathered_in_a_node(graph: MoaGraph, outcome: Outcome) -> None:
         results.extend(await asyncio.gather(*(compiled.ainvoke(question(number)) for number in range(2))))
         return {}
 
-    parent = StateGraph(Parent)
+    parent: Any = StateGraph(Parent)
     parent.add_node("both", both)
     parent.add_edge(START, "both")
     await parent.compile().ainvoke(question(9))

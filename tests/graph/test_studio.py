@@ -68,9 +68,7 @@ async def test_the_history_shows_every_superstep(graph: Graph) -> None:
 @pytest.mark.parametrize("node", ["layer_1/join", None])
 async def test_the_answer_follows_edited_proposals(graph: Graph, whole: bool, node: str | None) -> None:
     fork = await before(graph, "aggregate")
-    edits = [
-        {**(record if whole else {"id": record["id"]}), "text": "Answer: 99"} for record in fork.values["records"]
-    ]
+    edits = [{**(record if whole else {"id": record["id"]}), "text": "Answer: 99"} for record in fork.values["records"]]
 
     edited = await graph.aupdate_state(fork.config, {"records": edits}, as_node=node)
     result = await graph.ainvoke(None, edited)
@@ -87,7 +85,7 @@ async def test_one_edited_proposal_is_outvoted_by_the_others(graph: Graph) -> No
     result = await graph.ainvoke(None, edited)
 
     assert "411" in result["messages"][-1].text
-    assert [record["text"] for record in result["records"]][0] == "Answer: 99"
+    assert result["records"][0]["text"] == "Answer: 99"
     assert [record["id"] for record in result["records"]] == [
         "layer_1/instant#0",
         "layer_1/instant-2#0",

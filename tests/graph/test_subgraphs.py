@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -109,11 +110,12 @@ async def test_the_parents_own_values_stay_as_they_are() -> None:
 async def test_the_parents_context_reaches_its_own_nodes() -> None:
     seen = []
 
-    def look(_: Any, runtime: Runtime[DataContext]) -> dict[str, Any]:
+    def look(state: MessagesState, runtime: Runtime[DataContext]) -> dict[str, Any]:
         seen.append(runtime.context)
         return {}
 
-    graph = parent(MessagesState, DataContext, in_sequence=False).add_node("look", look).add_edge("two", "look")
+    graph = parent(MessagesState, DataContext, in_sequence=False)
+    graph.add_node("look", look).add_edge("two", "look")
 
     await graph.compile().ainvoke(QUESTION, context=DataContext())
 
@@ -158,7 +160,8 @@ async def test_the_answers_tokens_stream_through_the_parent() -> None:
     graph = parent(MessagesState, None, in_sequence=False).compile()
 
     streamed: dict[str, str] = {}
-    async for namespace, (chunk, about) in graph.astream(QUESTION, stream_mode="messages", subgraphs=True):
+    arriving: AsyncIterator[Any] = graph.astream(QUESTION, stream_mode="messages", subgraphs=True)
+    async for namespace, (chunk, about) in arriving:
         assert about["langgraph_node"] in ("aggregate", "finish", "one", "two")
         if namespace and about["langgraph_node"] == "aggregate":
             streamed[chunk.id] = streamed.get(chunk.id, "") + chunk.text

@@ -12,7 +12,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import zstandard
-from langsmith import Client
+from langsmith import Client, tracing_context
 
 __all__ = ["Ingest", "Run", "ingest"]
 
@@ -34,10 +34,16 @@ class Ingest:
     runs: dict[str, Run] = field(default_factory=dict)
     received: bytes = b""
 
-    @property
-    def client(self) -> Client:
-        """A client that sends its runs here."""
-        return Client(api_url=self.url, api_key="lsv2_key_of_langsmith", info={"batch_ingest_config": {}})
+    @contextmanager
+    def tracing(self) -> Iterator[None]:
+        """Has what runs in the ``with`` block traced, and all of it sent here by its end."""
+        client = Client(api_url=self.url, api_key="a key for LangSmith")
+        try:
+            with tracing_context(enabled=True, client=client, project_name="tests"):
+                yield
+        finally:
+            client.flush()
+            client.cleanup()
 
     def named(self, name: str, run_type: str) -> list[Run]:
         """The runs with this name and type, in the order in which they began."""
@@ -66,7 +72,8 @@ def ingest() -> Iterator[Ingest]:
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            self._answer(200, {"batch_ingest_config": {"use_multipart_endpoint": True}, "instance_flags": {}})
+            flags = {"zstd_compression_enabled": True}
+            self._answer(200, {"batch_ingest_config": {"use_multipart_endpoint": True}, "instance_flags": flags})
 
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["content-length"]))

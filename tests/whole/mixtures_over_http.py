@@ -39,6 +39,7 @@ def four_and_a_writer(
     asked: Mapping[str, str],
     *,
     slot: Mapping[str, Any] | None = None,
+    proposers: Mapping[str, Any] | None = None,
     fallbacks: Sequence[str] = (),
     propose: Mapping[str, Any] | None = None,
     base_urls: Mapping[str, str] | None = None,
@@ -50,6 +51,7 @@ def four_and_a_writer(
         simulator: Where they are.
         asked: Slot -> the simulated model behind it; default: the one of its own name.
         slot: Fields of every slot.
+        proposers: Further fields of the proposers' slots.
         fallbacks: Of the aggregator.
         propose: Further fields of the first stage.
         base_urls: Slot -> another address.
@@ -57,7 +59,7 @@ def four_and_a_writer(
     names = (*PROPOSERS, "w", *fallbacks)
     addresses = base_urls or {}
     models = {name: model(sdk, asked.get(name, name), addresses.get(name, simulator.base_url)) for name in names}
-    slots = [{"model": name, **(slot or {})} for name in PROPOSERS]
+    slots = [{"model": name, **(slot or {}), **(proposers or {})} for name in PROPOSERS]
     writer = {"model": "w", "fallbacks": list(fallbacks), **(slot or {})}
     stages = [{"propose": {"slots": slots, **(propose or {})}}, {"aggregate": {"slot": writer}}]
     return create_moa({"name": "over-http", "models": models, "stages": stages})

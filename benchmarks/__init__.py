@@ -1,0 +1,1 @@
+"""How much a mixture costs on top of its models: every figure of the project's table, measured in one run."""

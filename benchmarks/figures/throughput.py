@@ -1,0 +1,33 @@
+"""32 queries at once over HTTP: this package against what people would write by hand."""
+
+from __future__ import annotations
+
+from benchmarks.client import client, compare
+from benchmarks.figure import Effort, Result, at_least
+from benchmarks.server import served
+
+
+def measure(effort: Effort) -> list[Result]:
+    with served() as server:
+        url = server.base_url
+        seconds = compare(
+            {
+                "mixture": client("mixture", url),
+                "tuned": client("mixture", url, tuned=True),
+                "bare LangGraph": client("bare_graph", url),
+                "together loop": client("together_loop", url),
+                "openai loop": client("openai_loop", url),
+                "ChatOpenAI loop": client("chat_openai_loop", url),
+            },
+            rounds=effort.rounds,
+            queries=effort.scaled(160, 48),
+            at_once=32,
+            of=lambda spent: spent.wall,
+        )
+    ours, tuned = seconds["mixture"], seconds["tuned"]
+    shown = ", ".join(f"{name} {1 / each:.0f}/s" for name, each in seconds.items())
+    return [
+        at_least(1.5, "throughput at 32 against bare LangGraph", seconds["bare LangGraph"] / ours, "x", shown),
+        at_least(0.8, "throughput at 32 against the together loop, as a library", seconds["together loop"] / ours, "x"),
+        at_least(1.0, "the same with the process tuned as moa does", seconds["together loop"] / tuned, "x"),
+    ]

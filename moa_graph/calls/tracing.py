@@ -1,0 +1,162 @@
+"""How a run shows in LangSmith: what a node records, and one run for each model call.
+
+LangChain's own tracer leaves the run of a cancelled call open for ever, knows only the prices that LangSmith knows, and
+sends the model's headers and those of an error's response. :class:`CallTracer` stands in for it while a model is asked.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any, Self
+from uuid import UUID
+
+from langchain_core.callbacks import BaseCallbackHandler, BaseCallbackManager
+from langchain_core.messages import AIMessage, BaseMessage
+from langchain_core.runnables import RunnableConfig
+from langchain_core.tracers.langchain import LangChainTracer
+from langchain_core.tracers.schemas import Run
+from langgraph.types import TracePolicy, omit_payload
+from langsmith import uuid7
+
+from moa_graph.calls.failures import usage_of
+from moa_graph.description import Price
+from moa_graph.errors import redact
+from moa_graph.models.prices import cost
+from moa_graph.state import Call, Record, Usage
+from moa_graph.store.secret_names import without_secrets
+from moa_graph.views import cut_middle
+
+__all__ = ["NODE_TRACES", "CallTracer", "describe_node", "model_run"]
+
+CHARACTERS_IN_NODES = 200
+"""Of a text that a node's run shows. The whole text stands in the model's run below it, and in the root's output."""
+
+
+def _brief(update: Any) -> Any:
+    """A node's update with the beginning and the end of its long texts."""
+    records = update.get("records") if isinstance(update, dict) else None
+    if not isinstance(records, list):
+        return update
+    return {**update, "records": [{**one, "text": cut_middle(one["text"], CHARACTERS_IN_NODES)} for one in records]}
+
+
+NODE_TRACES = TracePolicy(process_inputs=omit_payload, process_outputs=_brief)
+"""Every node is handed the whole state: recorded at each, it would be most of a trace."""
+
+
+def describe_node(config: RunnableConfig, mixture: str, record: Record, calls: Sequence[Call]) -> None:
+    """Gives the run of the node that asked for ``record`` what traces are searched by."""
+    failures = {call["failure"]["kind"] for call in calls if call["failure"] is not None}
+    hits = {"hit"} if any(call["hit"] for call in calls) else set()
+    callbacks = config.get("callbacks")
+    for tracer in _tracers(callbacks):
+        run = tracer.run_map.get(str(getattr(callbacks, "parent_run_id", None)))
+        if run is not None:
+            run.add_tags(sorted({record["kind"], *failures, *hits}))
+            run.add_metadata(
+                {"mixture": mixture, "stage": record["stage"], "role": record["kind"], "slot": record["slot"]}
+            )
+
+
+@contextmanager
+def model_run(
+    config: RunnableConfig, price: Price | None, why_cancelled: Callable[[], str]
+) -> Iterator[RunnableConfig]:
+    """Has one call traced by :class:`CallTracer`.
+
+    Args:
+        config: The call's configuration.
+        price: What the model's tokens cost; None leaves it to LangSmith's own list.
+        why_cancelled: Says why, when the call is cancelled.
+    """
+    callbacks = config.get("callbacks")
+    if not isinstance(callbacks, BaseCallbackManager) or not any(_tracers(callbacks)):
+        yield config
+        return
+    callbacks, run_id = callbacks.copy(), uuid7()
+    callbacks.handlers = [_careful(handler, price) for handler in callbacks.handlers]
+    callbacks.inheritable_handlers = [_careful(handler, price) for handler in callbacks.inheritable_handlers]
+    try:
+        yield {**config, "callbacks": callbacks, "run_id": run_id}
+    except asyncio.CancelledError:
+        for tracer in _tracers(callbacks):
+            if str(run_id) in tracer.run_map:
+                tracer.on_llm_error(RuntimeError(why_cancelled()), run_id=run_id)
+        raise
+
+
+class CallTracer(LangChainTracer):
+    """Sends the run of one model call to LangSmith: priced, without secrets, and always ended."""
+
+    price: Price | None = None
+
+    @classmethod
+    def instead_of(cls, tracer: LangChainTracer, price: Price | None) -> Self:
+        """A tracer that goes on with the runs of ``tracer``."""
+        careful = cls(
+            example_id=tracer.example_id,
+            project_name=tracer.project_name,
+            client=tracer.client,
+            tags=tracer.tags,
+            metadata=tracer.tracing_metadata,
+            address=tracer.address,
+            run_map=tracer.run_map,
+            order_map=tracer.order_map,
+        )
+        careful.price = price
+        return careful
+
+    def copy_with_metadata_defaults(
+        self, *, metadata: Mapping[str, str] | None = None, tags: list[str] | None = None
+    ) -> LangChainTracer:
+        """A copy that also tells how the model was set; LangChain asks for it before each call."""
+        return self.instead_of(
+            super().copy_with_metadata_defaults(metadata=without_secrets(metadata or {}), tags=tags), self.price
+        )
+
+    def on_chat_model_start(
+        self, serialized: dict[str, Any], messages: list[list[BaseMessage]], *, run_id: UUID, **kwargs: Any
+    ) -> Run:
+        """Opens the run, without the model object: it holds headers, and nothing that its parameters don't say."""
+        parameters = without_secrets(kwargs.pop("invocation_params", {}))
+        return super().on_chat_model_start({}, messages, run_id=run_id, invocation_params=parameters, **kwargs)
+
+    def on_llm_error(self, error: BaseException, *, run_id: UUID, **kwargs: Any) -> Run:
+        """Ends the run with the error's words; its response would bring the headers."""
+        kwargs.pop("response", None)
+        words = str(error) if type(error) is RuntimeError else f"{type(error).__name__}: {error}"
+        return super().on_llm_error(RuntimeError(redact(words)), run_id=run_id, **kwargs)
+
+    def _on_llm_end(self, run: Run) -> None:
+        """Puts the cost where LangSmith looks for it, beside the tokens."""
+        for generations in (run.outputs or {}).get("generations", ()):
+            for generation in generations:
+                said = generation.get("message", {}).get("kwargs", {})
+                if self.price is not None and said.get("usage_metadata"):
+                    said["usage_metadata"] = {**said["usage_metadata"], **_costs(self.price, said["usage_metadata"])}
+        super()._on_llm_end(run)
+
+
+def _costs(price: Price, tokens: Any) -> dict[str, float | None]:
+    """US dollars for the tokens of one call, under the names that LangSmith gives them."""
+    usage: Usage | None = usage_of(AIMessage("", usage_metadata=tokens))
+    if usage is None:
+        return {}
+    output: Usage = {"input": 0, "output": usage["output"], "cached": 0}
+    prompt: Usage = {**usage, "output": 0}
+    return {
+        "input_cost": cost(price, prompt),
+        "output_cost": cost(price, output),
+        "total_cost": cost(price, usage),
+    }
+
+
+def _tracers(callbacks: Any) -> list[LangChainTracer]:
+    return [one for one in getattr(callbacks, "handlers", ()) if isinstance(one, LangChainTracer)]
+
+
+def _careful(handler: BaseCallbackHandler, price: Price | None) -> BaseCallbackHandler:
+    """A tracer of somebody's own stays as it is."""
+    return CallTracer.instead_of(handler, price) if type(handler) is LangChainTracer else handler

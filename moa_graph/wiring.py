@@ -1,0 +1,146 @@
+"""A mixture's stages in their places: their names, their slots with their models, and the edges between them."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from langgraph.graph import END, START, StateGraph
+
+from moa_graph.description import Model, Slot
+from moa_graph.errors import MixtureError, MoaError
+from moa_graph.finish import Finish
+from moa_graph.mixture import Mixture
+from moa_graph.models.catalogue import Catalogue, Member
+from moa_graph.prepare import Prepare
+from moa_graph.stages.base import Seat, Site, Stage
+from moa_graph.stages.node import Node
+from moa_graph.stages.plan import Placed, Plan
+from moa_graph.state import MoaState
+
+__all__ = ["in_field", "place", "wire"]
+
+Graph = StateGraph[Any, Any, Any, Any]
+
+Branch = frozenset[tuple[str, str]]
+
+
+def place(mixture: Mixture, catalogue: Catalogue, plan: Plan) -> list[Placed]:
+    """Every stage in its place: branches follow the stage that routes to them, the guard what it guards."""
+    return list(_Placing(mixture, catalogue, plan).chain(mixture.stages, "", frozenset(), "stages"))
+
+
+class _Placing:
+    def __init__(self, mixture: Mixture, catalogue: Catalogue, plan: Plan) -> None:
+        self._mixture = mixture
+        self._catalogue = catalogue
+        self._plan = plan
+        self._indexes = itertools.count()
+
+    def chain(self, stages: Sequence[Stage], prefix: str, branch: Branch, field: str) -> Iterator[Placed]:
+        """Stages that follow each other, with what belongs to each."""
+        guard = self._mixture.guard_stage()
+        for index, (stage, name) in enumerate(zip(stages, _names(stages), strict=True)):
+            placed = self._placed(stage, prefix + name, branch, f"{field}.{index}.{stage.kind}")
+            yield placed
+            if guard is not None and stage.proposes:
+                yield self._placed(guard, f"{placed.site.name}/{guard.kind}", branch, "guard")
+            for route, inner in stage.branches().items():
+                deeper = branch | {(placed.site.name, route)}
+                where = f"{placed.site.field}.routes.{route}.stages"
+                yield from self.chain(inner, f"{placed.site.name}/{route}/", deeper, where)
+
+    def _placed(self, stage: Stage, name: str, branch: Branch, field: str) -> Placed:
+        with in_field(f"{self._mixture.name}: {field}"):
+            seats = _seats(stage, name, self._catalogue)
+        return Placed(stage, Site(self._plan, next(self._indexes), name, seats, branch, field))
+
+
+def _names(stages: Sequence[Stage]) -> list[str]:
+    """The stages' own names, or what their kind is called; propose stages are the layers."""
+    layers = itertools.count(1)
+    usual = [f"layer_{next(layers)}" if stage.kind == "propose" else stage.kind for stage in stages]
+    return _distinct([stage.name for stage in stages], usual)
+
+
+def _seats(stage: Stage, name: str, catalogue: Catalogue) -> tuple[Seat, ...]:
+    slots = stage.all_slots()
+    members = [tuple(_member(catalogue, slot, model) for model in (slot.model, *slot.fallbacks)) for slot in slots]
+    labels = _distinct([slot.name for slot in slots], [first.name for first, *_ in members])
+    return tuple(
+        Seat(slot, label, name if stage.one_node else f"{name}/{label}", index, asked)
+        for index, (slot, label, asked) in enumerate(zip(slots, labels, members, strict=True))
+    )
+
+
+def _member(catalogue: Catalogue, slot: Slot, model: Model) -> Member:
+    return catalogue.member(model, temperature=slot.temperature, max_tokens=slot.max_tokens)
+
+
+def _distinct(given: Sequence[str | None], usual: Sequence[str]) -> list[str]:
+    """The names that were given, and the usual ones for the rest: the second ``qwen`` is ``qwen-2``."""
+    taken = {name for name in given if name is not None}
+    names = []
+    for name, base in zip(given, usual, strict=True):
+        numbered = itertools.chain([base], (f"{base}-{number}" for number in itertools.count(2)))
+        names.append(name or next(candidate for candidate in numbered if candidate not in taken))
+        taken.add(names[-1])
+    return names
+
+
+@contextmanager
+def in_field(field: str) -> Iterator[None]:
+    """What goes wrong within is told with the field that it is about."""
+    try:
+        yield
+    except MixtureError as error:
+        raise MixtureError(f"{field}: {error}") from None
+
+
+def wire(graph: Graph, plan: Plan) -> None:
+    """Adds all nodes, and the edges from each stage to what may come next.
+
+    Edges within and into a stage are plain single ones, so that its slots are one superstep and its join runs once.
+    Conditional edges leave only stages that decide: those that route, or may end the run.
+    """
+    graph.add_node("prepare", Node(Prepare(plan)))
+    nodes = [_add(graph, placed) for placed in plan.stages]
+    graph.add_node("finish", Node(Finish(plan)))
+    entries = [starting for starting, _ in nodes]
+    graph.add_edge(START, "prepare")
+    for entry in entries[0]:
+        graph.add_edge("prepare", entry)
+    for placed, (_, exit_node) in zip(plan.stages, nodes, strict=True):
+        _leave(graph, plan, placed, exit_node, entries)
+    graph.add_edge("finish", END)
+
+
+def _add(graph: Graph, placed: Placed) -> tuple[list[str], str]:
+    try:
+        return placed.stage.add_to(graph, placed.site)
+    except MoaError:
+        raise
+    except ValueError as error:
+        where = f"{placed.site.plan.mixture}: {placed.site.field}"
+        raise MixtureError(f"{where}: {error} Give the stage or its slots other names.") from None
+
+
+def _leave(graph: Graph, plan: Plan, placed: Placed, exit_node: str, entries: Sequence[list[str]]) -> None:
+    """Edges from a stage to what comes next, by what the turn says where that isn't always the same."""
+
+    def nodes_of(following: Placed | None) -> list[str]:
+        return ["finish"] if following is None else entries[following.site.index]
+
+    def onward(state: MoaState) -> list[str]:
+        return nodes_of(plan.next_after(placed.site, state["turn"]))
+
+    usual = plan.following(placed.site) or [None]
+    early = [plan.next_after(placed.site, {"end": "early"})] if placed.stage.may_end() else []
+    targets = dict.fromkeys(node for following in (*usual, *early) for node in nodes_of(following))
+    if len(usual) == 1 and list(targets) == nodes_of(usual[0]):
+        for node in targets:
+            graph.add_edge(exit_node, node)
+    else:
+        graph.add_conditional_edges(exit_node, onward, list(targets))

@@ -1,0 +1,85 @@
+from __future__ import annotations
+
+import stat
+from pathlib import Path
+from typing import Any
+
+from moa_graph.cli.threads import listed
+from tests.cli.conftest import Moa
+
+
+def answers(stdout: str) -> list[str]:
+    return [line.removeprefix("Answer: ") for line in stdout.splitlines() if line.startswith("Answer: ")]
+
+
+def test_every_line_is_answered_until_the_end_of_the_input(moa: Moa, instant: str) -> None:
+    result = moa("chat", "-m", instant, "--file", "c.sqlite", input="What is 2 + 3?\n\nWhat is 4 * 5?\n")
+    assert result.exit_code == 0, result.stderr
+    assert answers(result.stdout) == ["5", "20"]
+
+
+def test_a_conversation_goes_on_by_its_name(moa: Moa, instant: str, tmp_path: Path) -> None:
+    chat = ("chat", "-m", instant, "--file", "c.sqlite", "--thread")
+    moa(*chat, "sums", input="What is 2 + 3?\n")
+    moa(*chat, "sums", input="What is 4 * 5?\n")
+    moa(*chat, "other", input="What is 6 - 1?\n")
+    lines = moa("chat", "--file", "c.sqlite", "--list").stdout.splitlines()
+    assert [line.split()[0] for line in lines] == ["other", "sums"]
+    assert "2 turn(s): What is 2 + 3?" in lines[1]
+    assert lines == listed(tmp_path / "c.sqlite")
+
+
+def test_a_new_conversation_says_its_name(moa: Moa, instant: str) -> None:
+    result = moa("chat", "-m", instant, "--file", "c.sqlite", input="What is 2 + 3?\n")
+    (said,) = (line for line in result.stderr.splitlines() if line.startswith("conversation "))
+    name = said.rpartition(" ")[2]
+    assert moa("chat", "--file", "c.sqlite", "--list").stdout.startswith(name)
+
+
+def test_the_models_are_shown_the_turns_before(moa: Moa, served: Any) -> None:
+    mixture, simulator = served(one={}, writer={})
+    moa("chat", "-m", mixture, "--file", "c.sqlite", "-t", "a", input="What is 2 + 3?\nWhat is 4 * 5?\n")
+    together = simulator.stats()
+    simulator.reset()
+    moa("chat", "-m", mixture, "--no-multi-turn", input="What is 2 + 3?\nWhat is 4 * 5?\n")
+    alone = simulator.stats()
+    assert together["models"]["one"]["prompt_tokens"] > alone["models"]["one"]["prompt_tokens"]
+
+
+def test_without_multi_turn_nothing_is_kept(moa: Moa, instant: str, tmp_path: Path) -> None:
+    result = moa("chat", "-m", instant, "--file", "c.sqlite", "--no-multi-turn", input="What is 2 + 3?\n")
+    assert answers(result.stdout) == ["5"]
+    assert not (tmp_path / "c.sqlite").exists()
+
+
+def test_a_failed_turn_does_not_end_the_conversation(moa: Moa, served: Any) -> None:
+    mixture, _ = served(one={"faults": [{"kind": "status", "status": 400, "first": 1}]}, writer={})
+    questions = "What is 2 + 3?\nWhat is 4 * 5?\n"
+    result = moa("chat", "-m", mixture, "--file", "c.sqlite", input=questions)
+    assert result.exit_code == 0
+    assert "layer_1/one: bad_request" in result.stderr
+    assert answers(result.stdout) == ["20"]
+
+
+def test_only_its_owner_can_read_the_file(moa: Moa, instant: str, tmp_path: Path) -> None:
+    moa("chat", "-m", instant, "--file", "deep/c.sqlite", input="What is 2 + 3?\n")
+    assert stat.S_IMODE((tmp_path / "deep/c.sqlite").stat().st_mode) == 0o600
+
+
+def test_a_missing_key_ends_the_conversation(moa: Moa) -> None:
+    result = moa("chat", "-m", "moa-lite", "--file", "c.sqlite", input="hello\nhello\n")
+    assert result.exit_code == 1
+    assert result.stderr.count("TOGETHER_API_KEY for") == 1
+
+
+def test_bad_use_is_refused(moa: Moa, tmp_path: Path) -> None:
+    assert moa("chat", "--no-multi-turn", "--thread", "a").exit_code == 2
+    (tmp_path / "taken").write_text("")
+    result = moa("chat", "--simulate", "--file", "taken/c.sqlite", input="hello\n")
+    assert result.exit_code == 2
+    assert "--file taken/c.sqlite" in result.stderr
+
+
+def test_an_empty_list_is_no_error(moa: Moa) -> None:
+    result = moa("chat", "--file", "none.sqlite", "--list")
+    assert (result.exit_code, result.stdout) == (0, "")

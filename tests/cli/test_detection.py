@@ -1,0 +1,93 @@
+from __future__ import annotations
+
+import json
+from urllib.parse import urlsplit
+
+import pytest
+
+from moa_graph import create_moa, detection
+from moa_graph.detection import detect, look_for_servers
+from moa_graph.mixture import Mixture
+from moa_graph.models.prices import price_of
+from tests.loopback import Asked, Reply, loopback_in_thread
+
+
+@pytest.fixture(autouse=True)
+def nobody_serves(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(detection, "SERVERS", {"Nobody": 1})
+
+
+def references(mixture: Mixture) -> set[str]:
+    return {str(settings.model) for settings in mixture.models.values()}
+
+
+def test_together_comes_before_openai_before_openrouter(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = []
+    for variable in ("OPENROUTER_API_KEY", "OPENAI_API_KEY", "TOGETHER_API_KEY"):
+        monkeypatch.setenv(variable, "some-key")
+        mixture, why = detect()
+        assert variable in why
+        found.append({reference.partition(":")[0] for reference in references(mixture)})
+    assert found == [{"openrouter"}, {"openai"}, {"together"}]
+
+
+def test_an_empty_key_is_no_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TOGETHER_API_KEY", "")
+    mixture, why = detect()
+    assert create_moa(mixture).plan.simulated
+    assert "no key is set" in why
+
+
+@pytest.mark.parametrize("variable", ["OPENAI_API_KEY", "OPENROUTER_API_KEY"])
+def test_the_prices_of_the_default_models_are_known(monkeypatch: pytest.MonkeyPatch, variable: str) -> None:
+    monkeypatch.setenv(variable, "some-key")
+    mixture, _ = detect()
+    assert {name: price_of(settings) for name, settings in mixture.models.items() if not price_of(settings)} == {}
+
+
+def serving(*models: str) -> Reply:
+    return Reply(body=json.dumps({"object": "list", "data": [{"id": model} for model in models]}).encode())
+
+
+def test_a_local_server_is_used_where_no_key_is_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    with loopback_in_thread(lambda asked: serving("llama3.1:8b", "nomic-embed-text", "qwen3:4b")) as server:
+        monkeypatch.setattr(detection, "SERVERS", {"Ollama": urlsplit(server.url).port})
+        mixture, why = detect()
+    assert [asked.path for asked in server.asked] == ["/v1/models"]
+    assert references(mixture) == {"openai:llama3.1:8b", "openai:qwen3:4b"}
+    assert {settings.base_url for settings in mixture.models.values()} == {server.url}
+    assert "Ollama answers" in why
+    assert not create_moa(mixture).plan.simulated
+
+
+def test_the_only_model_of_a_server_is_asked_three_times(monkeypatch: pytest.MonkeyPatch) -> None:
+    mixture, _ = detect([detection.LocalServer("vLLM", "http://127.0.0.1:8000/v1", ("only",))])
+    assert [slot.samples for stage in mixture.stages for slot in stage.all_slots()] == [3, 1]
+
+
+def test_a_server_without_models_is_not_used() -> None:
+    mixture, _ = detect([detection.LocalServer("vLLM", "http://127.0.0.1:8000/v1", ())])
+    assert create_moa(mixture).plan.simulated
+
+
+@pytest.mark.parametrize("body", [b"<html>", b"[]", b'{"data": 3}', b'{"data": [{}]}', b"\xff\xfe", b""])
+def test_what_does_not_speak_the_protocol_is_no_server(monkeypatch: pytest.MonkeyPatch, body: bytes) -> None:
+    with loopback_in_thread(lambda asked: Reply(body=body)) as server:
+        monkeypatch.setattr(detection, "SERVERS", {"Something": urlsplit(server.url).port})
+        assert look_for_servers() == []
+
+
+def test_a_server_that_breaks_off_is_no_server(monkeypatch: pytest.MonkeyPatch) -> None:
+    def reset(asked: Asked) -> Reply | None:
+        return None
+
+    with loopback_in_thread(reset) as server:
+        monkeypatch.setattr(detection, "SERVERS", {"Something": urlsplit(server.url).port})
+        assert look_for_servers() == []
+
+
+def test_servers_are_asked_without_the_environments_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1")
+    with loopback_in_thread(lambda asked: serving("one")) as server:
+        monkeypatch.setattr(detection, "SERVERS", {"Ollama": urlsplit(server.url).port})
+        assert [found.models for found in look_for_servers()] == [("one",)]

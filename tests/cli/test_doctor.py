@@ -1,0 +1,106 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+
+from moa_graph.cli.served import Served, served_models
+from moa_graph.description import ModelSettings
+from moa_graph.models.catalogue import Catalogue
+from tests.cli.conftest import Moa, WriteMixture
+from tests.loopback import Asked, Reply, loopback_in_thread
+
+SECRET = "a-very-secret-key"  # noqa: S105
+
+
+def listing(*models: str, bare: bool = False) -> Callable[[Asked], Reply]:
+    """A provider's list of models: an object, or the bare list that Together gives."""
+    data = [{"id": model} for model in models]
+    return lambda asked: Reply(body=json.dumps(data if bare else {"data": data}).encode())
+
+
+def test_without_anything_the_simulated_default_is_fine_and_says_how_to_get_real_models(moa: Moa) -> None:
+    result = moa("doctor")
+    assert result.exit_code == 0
+    assert "TOGETHER_API_KEY    not set" in result.stdout
+    assert "no key is set, and no local server answers" in result.stdout
+    assert "the models are simulated: set TOGETHER_API_KEY" in result.stdout
+
+
+def test_a_missing_key_is_a_problem_of_every_model_that_needs_it(moa: Moa) -> None:
+    result = moa("doctor", "--mixture", "moa-turbo")
+    assert result.exit_code == 1
+    assert "deepseek: TOGETHER_API_KEY is not set: set it, or try the mixture with --simulate" in result.stdout
+
+
+def test_keys_are_named_and_never_shown(moa: Moa, write_mixture: WriteMixture) -> None:
+    settings = {"model": "openai:one", "key_variable": "TEST_API_KEY"}
+    with loopback_in_thread(lambda asked: Reply(401, f'{{"error": "no {SECRET}"}}'.encode())) as server:
+        mixture = write_mixture({name: {**settings, "base_url": server.url} for name in ("one", "writer")})
+        result = moa("doctor", "-m", mixture, env={"TEST_API_KEY": SECRET, "GROQ_API_KEY": SECRET})
+    assert "TEST_API_KEY        set" in result.stdout
+    assert "GROQ_API_KEY        set" in result.stdout
+    assert SECRET not in result.stdout + result.stderr
+    assert server.asked[0].headers["authorization"] == f"Bearer {SECRET}"
+
+
+def test_a_retired_model_is_a_problem_and_a_near_one_is_named(moa: Moa, write_mixture: WriteMixture) -> None:
+    with loopback_in_thread(listing("llama-3.3-70b", "gemma")) as server:
+        models = {"kept": "gemma", "retired": "llama-3-70b"}
+        served = {name: {"model": f"openai:{model}", "base_url": server.url} for name, model in models.items()}
+        result = moa("doctor", "-m", write_mixture(served))
+    assert len(server.asked) == 1
+    assert result.exit_code == 1
+    problem = "retired: openai:llama-3-70b is not served. Did you mean llama-3.3-70b? Ask another in its place"
+    assert problem in result.stdout
+    assert "kept: openai:gemma is not served" not in result.stdout
+
+
+def test_what_is_unknown_says_how_to_make_it_known(moa: Moa, write_mixture: WriteMixture) -> None:
+    with loopback_in_thread(listing("gemma")) as server:
+        served = {"model": "openai:gemma", "base_url": server.url}
+        result = moa("doctor", "-m", write_mixture({"one": served, "writer": served}))
+    assert "one: its price isn't known" in result.stdout
+    assert "one: its window isn't known" in result.stdout
+    assert result.exit_code == 0
+
+
+def test_a_local_server_is_found_and_chosen(moa: Moa, monkeypatch: pytest.MonkeyPatch) -> None:
+    with loopback_in_thread(listing("gemma", "qwen")) as server:
+        monkeypatch.setattr("moa_graph.detection.SERVERS", {"Ollama": urlsplit(server.url).port})
+        result = moa("doctor")
+    assert "serves gemma, qwen" in result.stdout
+    assert "Mixture: ollama" in result.stdout
+
+
+def test_an_unknown_mixture_is_bad_use(moa: Moa) -> None:
+    assert moa("doctor", "-m", "moa-lit").exit_code == 2
+
+
+def members(url: str, **models: str) -> list[Any]:
+    settings = {name: ModelSettings(model=f"openai:{model}", base_url=url) for name, model in models.items()}
+    catalogue = Catalogue(settings)
+    return [catalogue.member(name) for name in settings]
+
+
+@pytest.mark.parametrize("bare", [False, True])
+async def test_both_forms_of_a_list_are_read(bare: bool) -> None:
+    with loopback_in_thread(listing("a", "b:latest", bare=bare)) as server:
+        found = await served_models(members(server.url, one="a", two="b", three="c"))
+    assert {name: served.yes for name, served in found.items()} == {"one": True, "two": True, "three": False}
+
+
+@pytest.mark.parametrize("reply", [Reply(500), Reply(body=b"<html>"), Reply(body=b'{"models": []}'), None])
+async def test_a_list_that_cannot_be_read_leaves_open_what_is_served(reply: Reply | None) -> None:
+    with loopback_in_thread(lambda asked: reply) as server:
+        found = await served_models(members(server.url, one="a"))
+    assert found["one"].yes is None
+    assert found["one"].told.startswith(f"{server.url}/models couldn't be asked: ")
+
+
+async def test_simulated_models_are_on_no_list() -> None:
+    assert await served_models([Catalogue({}).member("sim:a")]) == {}
+    assert Served(None).told == ""
