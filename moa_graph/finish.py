@@ -9,6 +9,7 @@ from langchain_core.messages import AIMessage
 from langchain_core.runnables import RunnableConfig
 from langgraph.runtime import get_runtime
 
+from moa_graph.advice import with_advice
 from moa_graph.errors import RunFailed
 from moa_graph.options import Options
 from moa_graph.report import make_report
@@ -34,7 +35,8 @@ class Finish:
     async def __call__(self, state: MoaState, config: RunnableConfig) -> dict[str, Any]:
         """Writes the answer and the report."""
         runtime = get_runtime()
-        record, degraded = self._answer(state, self._plan.options_of(runtime))
+        options = self._plan.options_of(runtime)
+        record, degraded = self._answer(state, options)
         turn: Turn = {
             **state["turn"],
             "status": "answered",
@@ -45,14 +47,27 @@ class Finish:
         message = AIMessage(
             record["text"],
             id=record.get("message_id") or f"moa-{uuid4()}",
+            tool_calls=record.get("tool_calls", []),
             response_metadata={
                 "model_name": record["model"],
                 "mixture": self._plan.mixture,
                 "degraded": turn["degraded"],
+                "finish_reason": _finish_reason(record),
+                **self._advice(record, state, options),
             },
         )
         runtime.stream_writer({"type": "run_finished", "mixture": self._plan.mixture, "report": report})
         return {"messages": [message], "report": report, "turn": turn}
+
+    def _advice(self, record: Record, state: MoaState, options: Options) -> dict[str, Any]:
+        """What the panel gave, where later calls go by it: those of this turn if tools are called, or all of them."""
+        advise = options.answer.advise
+        later = advise == "first_call" or (advise == "user_turn" and bool(record.get("tool_calls")))
+        if not later or state["turn"].get("advised"):
+            return {}
+        panel = [placed.site.name for placed in self._plan.taken(state["turn"]) if not placed.site.is_last]
+        records = [one for one in state["records"] if one["stage"] in panel]
+        return with_advice(self._plan.mixture, state["messages"], records) if records else {}
 
     def _answer(self, state: MoaState, options: Options) -> tuple[Record, list[str]]:
         """The record whose text is the answer, and why it is less than the mixture describes."""
@@ -74,9 +89,7 @@ class Finish:
     def _next_best(self, state: MoaState, way: list[Placed], options: Options) -> Record:
         """The aggregator model's own latest proposal, else the first live one of the latest stage that has any."""
         proposals = [
-            live(of_stage(state["records"], placed.site.name))
-            for placed in reversed(way)
-            if placed.stage.proposes
+            live(of_stage(state["records"], placed.site.name)) for placed in reversed(way) if placed.stage.proposes
         ]
         writers = {
             self._plan.members_of(seat, placed.stage, options)[0].reference
@@ -100,6 +113,13 @@ class Finish:
                 if found < self._plan.min_live:
                     short.append(f"{placed.site.name} gave {found} live proposal(s): an earlier layer's were used")
         return short
+
+
+def _finish_reason(record: Record) -> str:
+    """Why the answer ended, in OpenAI's words."""
+    if record.get("tool_calls"):
+        return "tool_calls"
+    return "length" if record.get("truncated") else "stop"
 
 
 def _best(written: list[Record]) -> Record:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import weakref
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -73,7 +74,8 @@ def create_moa(
         simulate: Put a simulated stand-in in every model's place; default: whether MOA_SIMULATE is set.
         substitute: Model -> the one asked in its place, for models that are served no longer.
         store: Keeps calls and answers equal ones: ``":memory:"``, a ``.sqlite`` or ``.jsonl`` file, or what
-            :func:`moa_graph.store.open_store` gives, which can also record and replay.
+            :func:`moa_graph.store.open_store` gives, which can also record and replay. A file is closed when the
+            graph is gone; a store that was opened by the caller is the caller's to close.
 
     Raises:
         MixtureError: The description can't work; the message names the field.
@@ -93,9 +95,13 @@ def create_moa(
     if simulate is None:
         simulate = os.environ.get("MOA_SIMULATE", "") not in ("", "0")
     catalogue = Catalogue(described.models, simulate=simulate, substitute=substitute)
-    graph = _build(described, catalogue, open_store(store) if store is not None else None)
+    graph = _build(described, catalogue)
     if unused := catalogue.unused_substitutes():
         raise MixtureError(f"{described.name}: substitute: no model of it is called {' or '.join(unused)}")
+    if store is not None:
+        graph.plan.store = open_store(store)
+        if not isinstance(store, Store):
+            weakref.finalize(graph.plan, graph.plan.store.close)  # its opener is nobody else
     return graph
 
 
@@ -117,7 +123,7 @@ def load_mixture(mixture: str | Path | Mixture | Mapping[str, Any]) -> Mixture:
     raise MixtureError(f"{mixture!r} is no mixture: give a preset's name, a file's path, a Mixture or its plain data")
 
 
-def _build(mixture: Mixture, catalogue: Catalogue, store: Store | None) -> MoaGraph:
+def _build(mixture: Mixture, catalogue: Catalogue) -> MoaGraph:
     members = {}
     for name in mixture.models:
         with in_field(f"{mixture.name}: models.{name}"):
@@ -127,7 +133,6 @@ def _build(mixture: Mixture, catalogue: Catalogue, store: Store | None) -> MoaGr
         budget=mixture.budget,
         min_live=mixture.min_live,
         members=members,
-        store=store,
         limits=mixture.limits,
     )
     plan.stages = place(mixture, catalogue, plan)

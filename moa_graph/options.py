@@ -7,14 +7,38 @@ models and bounds, so that Studio's form offers just what works.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from dataclasses import dataclass, field
+from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError, create_model
 
 from moa_graph.description import Budget, Seconds
 from moa_graph.errors import OptionsError
+from moa_graph.form import Form
 
-__all__ = ["Options", "options_class", "read_options"]
+__all__ = ["AnswerSettings", "Options", "options_class", "read_options"]
+
+
+@dataclass(frozen=True)
+class AnswerSettings:
+    """What the caller of a mixture as a chat model asks of its answer.
+
+    Args:
+        tools: Tools that the model which writes the answer may call, in OpenAI's form.
+        tool_settings: ``tool_choice`` and the like, as LangChain's ``bind_tools`` takes them.
+        all_tools: Whether the proposing models are offered the tools as well, to propose calls of them.
+        form: What the answer must fit; None for free text.
+        stop: Texts before which the answer ends.
+        advise: When the stages before the last are asked, rather than going by what they gave before: once in a
+            user's turn, once in a conversation, or at every call.
+    """
+
+    tools: tuple[dict[str, Any], ...] = ()
+    tool_settings: Mapping[str, Any] = field(default_factory=dict)
+    all_tools: bool = False
+    form: Form | None = None
+    stop: tuple[str, ...] = ()
+    advise: Literal["user_turn", "first_call", "every_call"] = "every_call"
 
 
 class Options(BaseModel):
@@ -46,6 +70,8 @@ class Options(BaseModel):
     calls: int | None = Field(default=None, ge=1, title="Calls", description="Most model requests, retries included.")
     tokens: int | None = Field(default=None, ge=1, title="Tokens", description="Most prompt and output tokens.")
 
+    _answer: AnswerSettings = PrivateAttr(default_factory=AnswerSettings)
+
     def __init__(self, **choices: Any) -> None:
         # LangGraph makes the options itself, of the dictionary that a run is given.
         try:
@@ -62,6 +88,17 @@ class Options(BaseModel):
                 what = f"there is no such option; there are {', '.join(cls.model_fields)}"
             lines.append(f"{'.'.join(map(str, problem['loc']))}: {what}")
         return "; ".join(lines)
+
+    @property
+    def answer(self) -> AnswerSettings:
+        """What the caller asks of the answer. No field: only Python code can say it."""
+        return self._answer
+
+    def with_answer(self, settings: AnswerSettings) -> Self:
+        """These options, with what the caller asks of the answer."""
+        asked = self.model_copy()
+        asked._answer = settings
+        return asked
 
     def limit(self, budget: Budget | None) -> Budget:
         """``budget`` with this run's lower limits."""

@@ -10,6 +10,7 @@ from langchain_core.runnables import RunnableConfig
 from langgraph.runtime import get_runtime
 from langgraph.types import Overwrite
 
+from moa_graph.advice import find_advice
 from moa_graph.description import Budget
 from moa_graph.errors import InputError, MissingKey, MixtureError, OptionsError
 from moa_graph.models.catalogue import Member
@@ -46,7 +47,8 @@ class Prepare:
         self._check_options(options, members)
         self._check_models(members)
         simulated = bool(members) and all(member.provider == "sim" for member in members)
-        kept = _kept_records(state, dangling, messages)
+        advice = self._advice(messages, options)
+        kept = advice or _kept_records(state, dangling, messages)
         turn: Turn = {
             "status": "running",
             "opened_with": _ids(_since_last_answer(messages)),
@@ -54,6 +56,8 @@ class Prepare:
             "end": None,
             "degraded": [],
             "simulated": simulated,
+            "advised": bool(advice),
+            "must_write": bool(options.answer.tools) or options.answer.form is not None,
         }
         kept_ids = {record["id"] for record in kept}
         ledger = [call for call in state.get("ledger") or [] if call["record"] in kept_ids]
@@ -76,6 +80,11 @@ class Prepare:
         }
         removed = [RemoveMessage(id=message.id) for message in dangling if message.id is not None]
         return {**update, "messages": removed} if removed else update
+
+    def _advice(self, messages: Sequence[AnyMessage], options: Options) -> list[Record]:
+        """What the stages before the last gave earlier in this conversation, where the caller goes by that."""
+        stages = [placed.site.name for placed in self._plan.stages if not placed.site.is_last]
+        return find_advice(self._plan.mixture, messages, stages, options.answer.advise)
 
     def _members(self, options: Options) -> list[Member]:
         """The models that this run may ask, each once."""

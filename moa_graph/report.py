@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from moa_graph.state import Call, MoaState, Record, Usage, live, of_stage
+from moa_graph.state import MoaState, Record, Usage, live, of_stage
 
 __all__ = ["make_report"]
 
@@ -33,8 +33,9 @@ def make_report(state: MoaState, mixture: str, stages: Sequence[str]) -> dict[st
         "resumed": turn.get("resumed", False),
         "calls": sum(not call["hit"] for call in ledger),
         "hits": sum(call["hit"] for call in ledger),
+        "saved": _saved(state),
         "failed_calls": sum(call["status"] == "failed" for call in ledger),
-        "usage": _usage(ledger),
+        "usage": _total(call["usage"] for call in ledger),
         "usage_complete": all(call["usage"] is not None for call in ledger),
         "cost": sum(known, 0.0) if len(known) == len(costs) else None,
         "known_cost": sum(known, 0.0),
@@ -45,8 +46,23 @@ def make_report(state: MoaState, mixture: str, stages: Sequence[str]) -> dict[st
     }
 
 
-def _usage(ledger: Iterable[Call]) -> Usage:
-    known = [call["usage"] for call in ledger if call["usage"] is not None]
+def _saved(state: MoaState) -> dict[str, Any] | None:
+    """What it had taken to get the advice that the conversation held; None where it held none."""
+    if not state["turn"].get("advised"):
+        return None
+    asked = {call["record"] for call in state.get("ledger") or []}
+    given = [record for record in state.get("records") or [] if record["id"] not in asked and record["usage"]]
+    costs = [record["cost"] for record in given]
+    known = [cost for cost in costs if cost is not None]
+    return {
+        "answers": len(given),
+        "usage": _total(record["usage"] for record in given),
+        "cost": sum(known, 0.0) if len(known) == len(costs) else None,
+    }
+
+
+def _total(usages: Iterable[Usage | None]) -> Usage:
+    known = [usage for usage in usages if usage is not None]
     return {
         "input": sum(usage["input"] for usage in known),
         "output": sum(usage["output"] for usage in known),

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Annotated, Any, Literal, NotRequired
 
-from langchain_core.messages import AnyMessage
+from langchain_core.messages import AnyMessage, ToolCall
 from langgraph.graph.message import Messages, add_messages
 from pydantic import ValidationError
 from typing_extensions import TypedDict
@@ -124,6 +124,10 @@ class Record(TypedDict):
     """Identity of the record that this one is about: what a critique criticises."""
     data: NotRequired[Any]
     """Structured content of a decision: a score, a ranking, a route."""
+    tool_calls: NotRequired[list[ToolCall]]
+    """Tools that the answer calls, for records that may become the answer."""
+    truncated: NotRequired[bool]
+    """Whether the answer was cut off at its most tokens."""
 
 
 class Grant(TypedDict):
@@ -154,6 +158,10 @@ class Turn(TypedDict, total=False):
     """Why the answer is less than what the mixture describes."""
     resumed: bool
     simulated: bool
+    advised: bool
+    """Whether the records of all stages but the last were given with the conversation, so that nobody is asked there."""
+    must_write: bool
+    """Whether an early end goes to the last stage: it alone calls tools and gives the form that the caller asks for."""
 
 
 def merge_by_id(left: Sequence[Any] | None, right: Sequence[Any] | None) -> list[Any]:

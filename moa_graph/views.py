@@ -13,12 +13,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from langchain_core.messages import BaseMessage, HumanMessage, SystemMessage
+from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage
 
 __all__ = [
     "CHARACTERS_PER_TOKEN",
     "Prompt",
     "VisibleStream",
+    "appended",
     "cut_middle",
     "fence",
     "fit",
@@ -28,6 +29,9 @@ __all__ = [
 
 CHARACTERS_PER_TOKEN = 4
 """The usual estimate for English text. Estimates are marked as such wherever they are shown."""
+
+MEDIA_CHARACTERS = 4_000
+"""What an image or a file counts for: about a thousand tokens, however long its encoding is."""
 
 SHORTEST_REFERENCE = 200
 """Characters below which a reference isn't cut further, but left out."""
@@ -103,7 +107,7 @@ def fence(texts: Sequence[str], title: str = "response", *, beside: Sequence[str
     )
 
 
-def _appended(content: str | list[str | dict[Any, Any]], added: str) -> str | list[str | dict[Any, Any]]:
+def appended(content: str | list[str | dict[Any, Any]], added: str) -> str | list[str | dict[Any, Any]]:
     """A message's content with ``added`` after a blank line; blocks, such as those with cache marks, stay blocks."""
     return f"{content}\n\n{added}" if isinstance(content, str) else [*content, {"type": "text", "text": added}]
 
@@ -165,6 +169,7 @@ class Prompt:
         own: The model's own earlier answers, oldest first.
         role: Instruction that only this slot is given.
         form: What form the answer must have; None for free text.
+        tools: Tools that the model may call, in OpenAI's form.
     """
 
     conversation: tuple[BaseMessage, ...]
@@ -174,6 +179,7 @@ class Prompt:
     own: tuple[str, ...] = ()
     role: str | None = None
     form: str | None = None
+    tools: tuple[dict[str, Any], ...] = ()
 
     def messages(self) -> list[BaseMessage]:
         """What the model is sent (Wang et al. 2024, arXiv 2406.04692, section 2.2)."""
@@ -191,7 +197,7 @@ class Prompt:
         first, rest = self.conversation[0], self.conversation[1:]
         added = "\n\n".join(additions)
         if isinstance(first, SystemMessage):
-            return [first.model_copy(update={"content": _appended(first.content, added)}), *rest]
+            return [first.model_copy(update={"content": appended(first.content, added)}), *rest]
         return [SystemMessage(added), first, *rest]
 
     def _shown(self) -> list[tuple[tuple[str, ...], str]]:
@@ -201,8 +207,9 @@ class Prompt:
     def characters(self) -> int:
         """Length of all that is sent."""
         shown = sum(len(text) + FENCE_CHARACTERS for texts, _ in self._shown() for text in texts)
-        said = sum(len(str(message.content)) for message in self.conversation)
-        return said + shown + len(self.instruction) + len(self.role or "") + len(self.form or "")
+        said = sum(_length(message) for message in self.conversation)
+        told = len(self.instruction) + len(self.role or "") + len(self.form or "")
+        return said + shown + told + (len(str(self.tools)) if self.tools else 0)
 
     def fitted(self, characters: int) -> Prompt:
         """This prompt in about ``characters``, as far as that goes without touching the user's last turn.
@@ -233,3 +240,12 @@ class Prompt:
     def _without_oldest_turn(self) -> tuple[BaseMessage, ...]:
         kept = self.conversation[:1] if isinstance(self.conversation[0], SystemMessage) else ()
         return (*kept, *self.conversation[self._oldest_turn_ends() or 0 :])
+
+
+def _length(message: BaseMessage) -> int:
+    """Characters that a message counts for."""
+    calls = len(str(message.tool_calls)) if isinstance(message, AIMessage) and message.tool_calls else 0
+    if isinstance(message.content, str):
+        return len(message.content) + calls
+    texts = [block if isinstance(block, str) else block.get("text") for block in message.content]
+    return sum(len(text) if isinstance(text, str) else MEDIA_CHARACTERS for text in texts) + calls

@@ -136,7 +136,7 @@ def _leave(graph: Graph, plan: Plan, placed: Placed, exit_node: str, entries: Se
     def onward(state: MoaState) -> list[str]:
         return nodes_of(plan.next_after(placed.site, state["turn"]))
 
-    usual = plan.following(placed.site) or [None]
+    usual: list[Placed | None] = [*plan.following(placed.site)] or [None]
     early = [plan.next_after(placed.site, {"end": "early"})] if placed.stage.may_end() else []
     targets = dict.fromkeys(node for following in (*usual, *early) for node in nodes_of(following))
     if len(usual) == 1 and list(targets) == nodes_of(usual[0]):

@@ -7,6 +7,7 @@ from uuid import uuid4
 
 from langchain_core.callbacks import AsyncCallbackHandler
 from langchain_core.messages import AIMessageChunk
+from langchain_core.outputs import ChatGenerationChunk, GenerationChunk
 from langgraph.graph.message import push_message
 
 from moa_graph.calls.events import Writer
@@ -32,20 +33,36 @@ class AnswerStream(AsyncCallbackHandler):
     def __init__(self, mixture: str, stage: str, write: Writer) -> None:
         self.message_id = f"moa-{uuid4()}"
         self.text = ""
+        self._calls = False
         self._visible = VisibleStream()
         self._mixture = mixture
         self._stage = stage
         self._write = write
 
-    async def on_llm_new_token(self, token: str | list[str | dict[str, Any]], **_: Any) -> None:
+    @property
+    def begun(self) -> bool:
+        """Whether anything of the answer has come."""
+        return bool(self.text) or self._calls
+
+    async def on_llm_new_token(
+        self,
+        token: str | list[str | dict[str, Any]],
+        *,
+        chunk: GenerationChunk | ChatGenerationChunk | None = None,
+        **_: Any,
+    ) -> None:
         """Passes on what the new token adds."""
         text = token if isinstance(token, str) else str(AIMessageChunk(content=token).text)
         self.text += text
         self._send(self._visible.feed(text))
+        calls = getattr(getattr(chunk, "message", None), "tool_call_chunks", None)
+        if calls:
+            self._calls = True
+            push_message(AIMessageChunk("", id=self.message_id, tool_call_chunks=calls), state_key=None)
 
     def begin_again(self, reason: str) -> None:
         """The next attempt starts from nothing; watchers are told if they have seen anything of this one."""
-        if self._visible.shown:
+        if self._visible.shown or self._calls:
             self._write(
                 {
                     "type": "reset",
@@ -57,6 +74,7 @@ class AnswerStream(AsyncCallbackHandler):
             )
             self.message_id = f"moa-{uuid4()}"
         self.text = ""
+        self._calls = False
         self._visible = VisibleStream()
 
     def finish(self) -> None:

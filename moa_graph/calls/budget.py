@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from langchain_core.messages import BaseMessage
 
@@ -93,12 +94,18 @@ def limits_of(budget: Budget | None) -> Grant | None:
 
 def bytes_of(messages: Iterable[BaseMessage]) -> int:
     """An upper bound of the tokens in ``messages``."""
-    return sum(len(str(message.content).encode("utf-8", "replace")) + MESSAGE_BYTES for message in messages)
+    return sum(
+        _bytes(message.content) + _bytes(getattr(message, "tool_calls", "")) + MESSAGE_BYTES for message in messages
+    )
 
 
 def bytes_of_prompt(prompt: Prompt) -> int:
     """An upper bound of a prompt's tokens. A form is sent twice: in words, and as a response format or a tool."""
-    return bytes_of(prompt.messages()) + len((prompt.form or "").encode("utf-8", "replace"))
+    return bytes_of(prompt.messages()) + _bytes(prompt.form or "") + _bytes(prompt.tools or "")
+
+
+def _bytes(content: Any) -> int:
+    return len(str(content or "").encode("utf-8", "replace"))
 
 
 def most_of_one_call(prompt_bytes: int, max_tokens: int | None, price: Price | None) -> Grant:

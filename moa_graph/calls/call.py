@@ -16,7 +16,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from langchain_core.language_models import BaseChatModel
-from langchain_core.messages import AIMessage
+from langchain_core.messages import AIMessage, ToolCall
 from langchain_core.runnables import RunnableConfig
 from langchain_core.runnables.config import merge_configs
 from langgraph.constants import TAG_NOSTREAM
@@ -28,17 +28,19 @@ from moa_graph.calls.events import RecordFinished, Writer
 from moa_graph.calls.failures import Diagnosis, classify, is_truncated, judge, usage_of
 from moa_graph.calls.ledger import Ledger
 from moa_graph.calls.limits import Limits, gate_of
+from moa_graph.calls.media import readable_by
 from moa_graph.calls.mend import Attempt, fits_at_all, fitted_to_window, mended, repaired
 from moa_graph.calls.request import Request
 from moa_graph.calls.retry import wait_before
 from moa_graph.calls.round import CallTimedOut, Closed, Round
 from moa_graph.calls.stored import through
-from moa_graph.calls.structured import parameters_for, read
+from moa_graph.calls.structured import parameters_for, read, tool_parameters
 from moa_graph.calls.tracing import describe_node, model_run
 from moa_graph.errors import StoreMiss
 from moa_graph.models.catalogue import Member
 from moa_graph.state import Call, Grant, Record
 from moa_graph.store import Store
+from moa_graph.tool_texts import told_calls
 from moa_graph.views import CHARACTERS_PER_TOKEN, cut_middle, visible_text
 
 __all__ = ["Surroundings", "ask"]
@@ -46,6 +48,9 @@ __all__ = ["Surroundings", "ask"]
 TOLD_OF_RECORDS = frozenset(RecordFinished.__annotations__) - {"type", "mixture"}
 
 SIMULATED = "simulated"
+
+TOOL_SETTINGS = ("tool_choice", "strict", "parallel_tool_calls")
+"""What of a request's parameters ``bind_tools`` is told."""
 
 NOTHING_WORKED = Diagnosis("bad_request", "no model to ask")
 
@@ -78,7 +83,9 @@ class _Reply:
     member: Member
     notes: tuple[str, ...] = ()
     text: str = ""
-    data: dict[str, Any] | None = None
+    data: Any = None
+    tool_calls: tuple[ToolCall, ...] = ()
+    truncated: bool = False
     failure: Diagnosis | None = None
 
 
@@ -109,7 +116,11 @@ async def ask(request: Request, around: Surroundings) -> tuple[Record, list[Call
         record["about"] = request.about
     if reply.data is not None:
         record["data"] = reply.data
-    if asking.answer is not None and asking.answer.text:
+    if reply.tool_calls:
+        record["tool_calls"] = list(reply.tool_calls)
+    if reply.truncated:
+        record["truncated"] = True
+    if asking.answer is not None and asking.answer.begun:
         record["message_id"] = asking.answer.message_id
     describe_node(around.config, around.mixture, record, asking.ledger.calls)
     told = {key: value for key, value in record.items() if key in TOLD_OF_RECORDS}
@@ -153,7 +164,10 @@ class _Asking:
         """One member's reply within its timeout, as long as the round is open."""
         try:
             async with self.around.round.limit(self.request.timeout) as self.scope:
-                attempt = fitted_to_window(member.for_sample(self.request.sample), self.request.prompt)
+                member = member.for_sample(self.request.sample)
+                prompt, left_out = readable_by(member, self.request.prompt)
+                attempt = fitted_to_window(member, prompt)
+                attempt = replace(attempt, notes=(*left_out, *attempt.notes))
                 return await self._attempts(attempt, self.scope)
         except Closed as closed:
             failure = Diagnosis("cut", closed.reason)
@@ -208,20 +222,32 @@ class _Asking:
         self.purse.settle(need, call["charged"])
         if problem is not None or message is None:
             return _Reply(attempt.member, notes, failure=problem)
-        if is_truncated(message):
+        truncated = is_truncated(message)
+        if truncated:
             notes += ("the answer was cut off at max_tokens",)
         if self.answer is not None:
             self.answer.finish()
-        return self._read(message, _Reply(attempt.member, notes, visible_text(message.text)))
+        return self._read(message, _Reply(attempt.member, notes, visible_text(message.text), truncated=truncated))
 
     def _read(self, message: AIMessage, reply: _Reply) -> _Reply:
-        """The reply with its structured content, where some was asked for."""
+        """The reply with its tool calls, or with its structured content where some was asked for."""
+        if message.invalid_tool_calls and self.request.calls_tools:
+            problem = f"a tool call's arguments are no JSON object: {message.invalid_tool_calls[0]['args']}"
+            return replace(reply, failure=Diagnosis("malformed", problem, retryable=True))
+        if self._calls_tools(message):
+            return replace(reply, tool_calls=tuple(message.tool_calls))
         if self.request.schema is None:
-            return reply
+            told = told_calls(message.tool_calls)
+            return replace(reply, text=f"{reply.text}\n\n{told}".strip()) if told else reply
         data, problem = read(message, self.request.schema)
+        written = json.dumps(message.tool_calls[0]["args"]) if message.tool_calls else reply.text
         if problem is not None:
-            return replace(reply, failure=Diagnosis("malformed", problem))
+            return replace(reply, text=written, failure=Diagnosis("malformed", problem))
         return replace(reply, text=reply.text or json.dumps(data, ensure_ascii=False), data=data)
+
+    def _calls_tools(self, message: AIMessage) -> bool:
+        """Whether the message calls tools that it was offered, rather than giving its form as a tool's arguments."""
+        return self.request.calls_tools and bool(self.request.prompt.tools and message.tool_calls)
 
     async def _request(self, attempt: Attempt, model: BaseChatModel) -> tuple[AIMessage | None, bool, Diagnosis | None]:
         """The model's message, whether it was stored, and what is wrong with it."""
@@ -254,15 +280,19 @@ class _Asking:
 
     def _parameters(self, model: BaseChatModel) -> dict[str, Any]:
         """Further parameters of the call."""
-        parameters = dict(self.request.parameters)
+        parameters, tools = dict(self.request.parameters), self.request.prompt.tools
+        if tools:
+            settings = {name: parameters.pop(name) for name in TOOL_SETTINGS if name in parameters}
+            parameters |= tool_parameters(model, tools, settings)
         if self.request.schema is not None:
-            parameters |= parameters_for(model, self.request.schema)
+            parameters |= parameters_for(model, self.request.schema, beside_tools=bool(tools))
         if model._llm_type == SIMULATED and self.asked.member.settings.seed is None:  # noqa: SLF001
             parameters["sample"] = self.request.sample  # it answers equal requests alike
         return parameters
 
     def _fits_schema(self, message: AIMessage) -> bool:
-        return self.request.schema is None or read(message, self.request.schema)[1] is None
+        schema = self.request.schema
+        return schema is None or self._calls_tools(message) or read(message, schema)[1] is None
 
     def _stopped_in_the_middle(self, message: AIMessage, model: BaseChatModel) -> Diagnosis | None:
         """OpenAI's protocol always gives a reason for an answer's end; a stream without one was broken off."""

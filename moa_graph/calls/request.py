@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from pydantic import BaseModel
-
+from moa_graph.form import Form
 from moa_graph.models.catalogue import Member
 from moa_graph.views import Prompt
 
@@ -34,7 +33,8 @@ class Request:
         answers: Whether this is the answer that the user sees being written.
         cap: Most characters of an answer that are kept.
         schema: What a structured answer must fit; None for free text.
-        parameters: Further parameters of the call, such as tools.
+        calls_tools: Whether its tool calls are part of the answer; otherwise they are told in its text.
+        parameters: Further parameters of the call: ``stop``, and how its tools are chosen.
     """
 
     record: str
@@ -52,5 +52,6 @@ class Request:
     answers: bool = False
     cap: int = 100_000
     about: str | None = None
-    schema: type[BaseModel] | None = None
+    schema: Form | None = None
+    calls_tools: bool = False
     parameters: tuple[tuple[str, Any], ...] = ()

@@ -57,8 +57,7 @@ def _identity(request: Request, attempt: Attempt) -> CallIdentity:
         messages=[message_record(message) for message in attempt.prompt.messages()],
         parameters={**_settings(attempt.member), **parameters},
         base_url=attempt.member.settings.base_url,
-        tools=parameters.pop("tools", ()),
-        response_format=parameters.pop("response_format", None),
+        tools=attempt.prompt.tools,
     )
 
 

@@ -7,57 +7,73 @@ from typing import Any
 
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage
-from pydantic import BaseModel, ValidationError
 
+from moa_graph.form import Form
 from moa_graph.views import visible_text
 
-__all__ = ["instruction_for", "parameters_for", "read"]
+__all__ = ["instruction_for", "parameters_for", "read", "tool_parameters"]
 
 
-def parameters_for(model: BaseChatModel, schema: type[BaseModel]) -> dict[str, Any]:
-    """What makes ``model`` answer in the form of ``schema``: a response format, or a tool that it must call.
+def parameters_for(model: BaseChatModel, form: Form, *, beside_tools: bool = False) -> dict[str, Any]:
+    """What makes ``model`` answer in ``form``: a response format, or a tool that it must call.
 
     A model that knows neither is told the form in its prompt all the same: see :func:`instruction_for`.
+
+    Args:
+        model: The model that is asked.
+        form: What its answer must fit.
+        beside_tools: Whether it may call tools as well, so that it can't be forced to call one for the form.
     """
     if _takes_response_format(model):
-        form = {"name": schema.__name__, "schema": schema.model_json_schema(), "strict": False}
-        return {"response_format": {"type": "json_schema", "json_schema": form}}
+        described = {"name": form.name, "schema": dict(form.schema), "strict": False}
+        return {"response_format": {"type": "json_schema", "json_schema": described}}
+    if beside_tools:
+        return {}
+    tool = {"type": "function", "function": {"name": form.name, "description": "", "parameters": dict(form.schema)}}
     try:
-        bound = model.bind_tools([schema], tool_choice=schema.__name__)
+        bound = model.bind_tools([tool], tool_choice=form.name)
     except NotImplementedError:
         return {}
     return dict(getattr(bound, "kwargs", {}))
 
 
-def instruction_for(schema: type[BaseModel]) -> str:
+def tool_parameters(
+    model: BaseChatModel, tools: tuple[dict[str, Any], ...], settings: dict[str, Any]
+) -> dict[str, Any]:
+    """What puts ``tools`` at the hand of ``model``, in its provider's own words.
+
+    Args:
+        model: The model that is asked.
+        tools: In OpenAI's form.
+        settings: ``tool_choice`` and the like, as LangChain's ``bind_tools`` takes them.
+
+    Raises:
+        NotImplementedError: The model takes no tools.
+    """
+    return dict(getattr(model.bind_tools(list(tools), **settings), "kwargs", {}))
+
+
+def instruction_for(form: Form, *, beside_tools: bool = False) -> str:
     """What a prompt says of the form."""
-    return f"Answer with one JSON object that fits this JSON Schema, and nothing else:\n{_schema_text(schema)}"
+    when = "When you need no more tools, answer" if beside_tools else "Answer"
+    schema = json.dumps(form.schema, ensure_ascii=False)
+    return f"{when} with one JSON object that fits this JSON Schema, and nothing else:\n{schema}"
 
 
-def read(message: AIMessage, schema: type[BaseModel]) -> tuple[dict[str, Any] | None, str | None]:
+def read(message: AIMessage, form: Form) -> tuple[Any, str | None]:
     """The content of a structured answer as plain JSON, or what is wrong with it."""
     if message.tool_calls:
-        content: Any = message.tool_calls[0]["args"]
-    else:
-        try:
-            content = json.loads(_object_in(visible_text(message.text)))
-        except ValueError as error:
-            return None, f"no JSON object could be read: {error}"
+        return form.check(message.tool_calls[0]["args"])
     try:
-        return schema.model_validate(content).model_dump(mode="json"), None
-    except ValidationError as error:
-        problems = [f"{'.'.join(map(str, one['loc'])) or 'object'}: {one['msg']}" for one in error.errors()]
-        return None, "; ".join(problems)
+        return form.check(json.loads(_object_in(visible_text(message.text))))
+    except ValueError as error:
+        return None, f"no JSON object could be read: {error}"
 
 
 def _object_in(text: str) -> str:
     """The outermost braces: some models put words or code fences around their JSON."""
     start, end = text.find("{"), text.rfind("}")
     return text[start : end + 1] if 0 <= start < end else text
-
-
-def _schema_text(schema: type[BaseModel]) -> str:
-    return json.dumps(schema.model_json_schema(), ensure_ascii=False)
 
 
 def _takes_response_format(model: BaseChatModel) -> bool:

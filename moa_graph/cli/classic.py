@@ -19,7 +19,6 @@ def with_flags(mixture: Mixture, choice: Choice) -> Mixture:
     Raises:
         MixtureError: The mixture has no place for one of them.
     """
-    data = mixture.model_dump(exclude_defaults=True, exclude={"stages"})
     stages = list(mixture.stages)
     if choice.aggregator is not None:
         stages = _with_aggregator(mixture, stages, choice.aggregator)
@@ -29,7 +28,8 @@ def with_flags(mixture: Mixture, choice: Choice) -> Mixture:
     sampling = {name: value for name, value in sampling.items() if value is not None}
     if sampling:
         stages = [_with_slots(stage, lambda slot: slot.model_copy(update=sampling)) for stage in stages]
-    return Mixture.from_data({**data, "stages": stages}) if stages != list(mixture.stages) else mixture
+    fields = {name: getattr(mixture, name) for name in type(mixture).model_fields}
+    return Mixture.from_data({**fields, "stages": stages}) if stages != list(mixture.stages) else mixture
 
 
 def _with_aggregator(mixture: Mixture, stages: list[Any], model: str) -> list[Any]:
@@ -78,4 +78,6 @@ def _with_slots(part: Any, change: Callable[[Slot], Slot]) -> Any:
         return part.model_copy(update={name: _with_slots(value, change) for name, value in fields.items()})
     if isinstance(part, tuple):
         return tuple(_with_slots(one, change) for one in part)
+    if isinstance(part, dict):
+        return {name: _with_slots(one, change) for name, one in part.items()}
     return part

@@ -7,9 +7,10 @@ import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
+from moa_graph import detection
 from moa_graph.cli.served import Served, served_models
 from moa_graph.description import Price
-from moa_graph.detection import KEY_VARIABLES, SERVERS, LocalServer, detect, look_for_servers
+from moa_graph.detection import KEY_VARIABLES, LocalServer, detect, look_for_servers
 from moa_graph.graph import create_moa, load_mixture
 from moa_graph.models.catalogue import Member
 from moa_graph.models.reference import PROVIDERS
@@ -86,7 +87,7 @@ def _server_rows(answering: Sequence[LocalServer]) -> list[list[str]]:
             f"port {port}",
             f"serves {', '.join(found[name].models) or 'no model'}" if name in found else "no answer",
         ]
-        for name, port in SERVERS.items()
+        for name, port in detection.SERVERS.items()
     ]
 
 

@@ -33,10 +33,6 @@ class OneLineErrors(click.Group):
             return super().main(args, standalone_mode=False, **extra)
         try:
             code = super().main(args, standalone_mode=False, **extra)
-            sys.stdout.flush()
-        except BrokenPipeError:
-            _forget_stdout()
-            code = PIPE_CLOSED
         except click.Abort:
             code = INTERRUPTED
         except Exception as error:
@@ -45,6 +41,16 @@ class OneLineErrors(click.Group):
             click.echo(f"moa: {one_line(error)}", err=True)
             code = _exit_code(error)
         sys.exit(code if isinstance(code, int) else 0)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Runs the command; that nobody reads its output any more ends it quietly."""
+        try:
+            result = super().invoke(ctx)
+            sys.stdout.flush()
+        except BrokenPipeError:
+            _forget_stdout()
+            ctx.exit(PIPE_CLOSED)
+        return result
 
 
 def one_line(error: BaseException) -> str:

@@ -63,8 +63,8 @@ def _size(graph: MoaGraph) -> str:
     from moa_graph.size import size_of
 
     size = size_of(graph.plan)
-    early = f", unless it ends early at {' or '.join(size.may_end_early)}" if size.may_end_early else ""
-    return f"Calls: {size.calls}. Critical path: {size.critical_path}. That is where nothing fails{early}."
+    fewer = f"; {' and '.join(size.may_end_early)} may make it fewer" if size.may_end_early else ""
+    return f"Calls: {size.calls}. Critical path: {size.critical_path}. That is where nothing fails{fewer}."
 
 
 def _text(graph: MoaGraph) -> str:

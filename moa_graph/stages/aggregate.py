@@ -40,6 +40,7 @@ class Aggregate(SingleSlot):
     kind: ClassVar[str] = "aggregate"
     answers: ClassVar[bool] = True
     shown: ClassVar[bool] = True
+    writes: ClassVar[bool] = True
     record_kind: ClassVar[str] = "synthesis"
 
     view: Literal["all", "none", "ranked"] = Field(
@@ -57,9 +58,11 @@ class Aggregate(SingleSlot):
 
     def prompt(self, seat: Seat, scene: Scene) -> Prompt:
         """The conversation, with the last layer's live proposals; the conversation alone where there are none."""
-        proposals = [] if self.view == "none" else scene.proposals()
-        texts = _with_ranks(proposals, scene) if self.view == "ranked" else [record["text"] for record in proposals]
-        return Prompt(scene.conversation, self.instruction, tuple(texts), role=seat.slot.role)
+        proposals, told = [] if self.view == "none" else scene.proposals(), self.instruction
+        if self.view == "ranked":
+            proposals, ranks = _by_rank(proposals, scene)
+            told = f"{told}\n\n{ranks}"
+        return Prompt(scene.conversation, told, tuple(record["text"] for record in proposals), role=seat.slot.role)
 
     def tasks(self, seat: Seat, scene: Scene) -> list[Task]:
         """One synthesis, or one a step of the window; the syntheses between are reckoned with at their longest."""
@@ -104,8 +107,11 @@ class Aggregate(SingleSlot):
         return [references[:size], *(rest[start : start + new] for start in range(0, len(rest), new))]
 
 
-def _with_ranks(proposals: list[Record], scene: Scene) -> list[str]:
-    """The proposals, best mean rank first, each with the ranks that it was given."""
+def _by_rank(proposals: list[Record], scene: Scene) -> tuple[list[Record], str]:
+    """The proposals, best mean rank first, and what is told of the ranks that they were given.
+
+    Told outside of the fence: within it, any proposal could claim a rank.
+    """
     ranks: dict[str, list[int]] = {record["id"]: [] for record in proposals}
     for record in live(scene.state["records"]):
         for place, ranked in enumerate((record.get("data") or {}).get("ranked", []), start=1):
@@ -117,7 +123,8 @@ def _with_ranks(proposals: list[Record], scene: Scene) -> list[str]:
         return sum(given) / len(given) if given else float("inf")
 
     ordered = sorted(proposals, key=mean)
-    return [f"{record['text']}\n\n(Ranked by peers: {_in_words(ranks[record['id']])})" for record in ordered]
+    told = (f"response {number}: {_in_words(ranks[record['id']])}" for number, record in enumerate(ordered, start=1))
+    return ordered, f"Ranks that the models gave each other's responses: {'; '.join(told)}."
 
 
 def _in_words(given: list[int]) -> str:

@@ -48,6 +48,9 @@ class Stage(Description, ABC):
     answers: ClassVar[bool] = False
     """Whether its last live record is the run's answer, if no later stage gives one."""
 
+    writes: ClassVar[bool] = False
+    """Whether a model writes the answer there in its own words, so that it may call tools or be given a form."""
+
     name: str | None = Field(default=None, pattern=r"^[^:|]+$", description="Name in the graph; default: by its kind.")
 
     @abstractmethod
@@ -168,6 +171,11 @@ class Scene:
     def earlier(self) -> list[Placed]:
         """The stages before this one on the way that the turn has taken."""
         return [placed for placed in self.site.plan.taken(self.state["turn"]) if placed.site.index < self.site.index]
+
+    @property
+    def asks_nobody(self) -> bool:
+        """Whether what this stage gave before came with the conversation."""
+        return bool(self.state["turn"].get("advised")) and not self.site.is_last
 
     def proposals(self) -> list[Record]:
         """The live records of the last stage that is shown and has enough of them."""

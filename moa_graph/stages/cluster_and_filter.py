@@ -7,23 +7,24 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from moa_graph.similarity import similarities, tf_idf, two_clusters
-from moa_graph.stages.base import Scene, register
-from moa_graph.stages.selection import Choice, Selection
+from moa_graph.similarity import Alikeness, two_clusters
+from moa_graph.stages.base import register
+from moa_graph.stages.likeness import ByLikeness
+from moa_graph.stages.selection import Choice
+from moa_graph.state import Record
 
 __all__ = ["ClusterAndFilter"]
 
 
 @register
-class ClusterAndFilter(Selection):
-    """Compares the proposals by their words (TF-IDF), without a call. Fewer than three all go on."""
+class ClusterAndFilter(ByLikeness):
+    """Keeps the larger group. Fewer than three proposals all go on; of equal groups, that of the first proposal."""
 
     kind: ClassVar[str] = "cluster_and_filter"
-    answers: ClassVar[bool] = False
 
-    def choose(self, scene: Scene) -> Choice:
-        """The larger group, in its configured order."""
-        proposals = scene.proposals()
-        kept, left_out = two_clusters(similarities(tf_idf([record["text"] for record in proposals])))
+    def choose_by(self, proposals: list[Record], alike: Alikeness) -> Choice:
+        """The larger group, in its configured order; which ones were left out is kept with them."""
+        kept, left_out = two_clusters(alike)
         names = [proposals[index]["id"] for index in left_out]
-        return Choice([proposals[index] for index in kept], "in the larger group", data={"left_out": names})
+        reason = f"in the larger group: left out {', '.join(names) or 'none'}"
+        return Choice([proposals[index] for index in kept], reason, data={"left_out": names})

@@ -9,25 +9,24 @@ from typing import ClassVar
 
 from pydantic import Field
 
-from moa_graph.similarity import most_diverse, similarities, tf_idf
-from moa_graph.stages.base import Scene, register
-from moa_graph.stages.selection import Choice, Selection
+from moa_graph.similarity import Alikeness, most_diverse
+from moa_graph.stages.base import register
+from moa_graph.stages.likeness import ByLikeness
+from moa_graph.stages.selection import Choice
+from moa_graph.state import Record
 
 __all__ = ["Diverse"]
 
 
 @register
-class Diverse(Selection):
-    """Compares the proposals by their words (TF-IDF), without a call."""
+class Diverse(ByLikeness):
+    """Starts from the proposal least like the others, and adds each time the one least like those chosen."""
 
     kind: ClassVar[str] = "diverse"
-    answers: ClassVar[bool] = False
 
     keep: int = Field(default=3, ge=1, description="How many go on.")
 
-    def choose(self, scene: Scene) -> Choice:
+    def choose_by(self, proposals: list[Record], alike: Alikeness) -> Choice:
         """The most different ones, in their configured order."""
-        proposals = scene.proposals()
-        alike = similarities(tf_idf([record["text"] for record in proposals]))
         kept = most_diverse(alike, self.keep)
         return Choice([proposals[index] for index in kept], f"among the {len(kept)} most different")

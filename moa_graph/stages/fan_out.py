@@ -22,13 +22,15 @@ from moa_graph.calls.round import Round
 from moa_graph.calls.structured import instruction_for
 from moa_graph.description import Seconds, Slot
 from moa_graph.errors import TooFewProposals
+from moa_graph.form import Form
 from moa_graph.models.catalogue import Member
-from moa_graph.options import Options
+from moa_graph.options import AnswerSettings, Options
 from moa_graph.stages.base import Scene, Seat, Site, Stage, Task
 from moa_graph.stages.node import Node
 from moa_graph.stages.plan import Plan, chosen, round_key
 from moa_graph.stages.resume import finished_siblings, is_resumed
 from moa_graph.state import Call, MoaState, Record, live, merge_by_id
+from moa_graph.tool_texts import without_tool_messages
 from moa_graph.views import Prompt
 
 __all__ = ["FanOut", "Gathered", "closing_update", "reasons", "with_gathered"]
@@ -82,11 +84,17 @@ class FanOut(Stage):
         ]
 
     def _units_of(self, site: Site, seat: Seat, scene: Scene, expected: int | None) -> list[Unit]:
+        if scene.asks_nobody:
+            return []
         members = site.plan.members_of(seat, self, scene.options)
         present = scene.own_live()
+        asked = self._asked_of(scene)
         return [
             self._unit(
-                seat.record(task.sample), bytes_of_prompt(self._formed(task)) + (expected or 0), members, seat.slot
+                seat.record(task.sample),
+                bytes_of_prompt(self._prompt_of(task, asked)) + (expected or 0),
+                members,
+                seat.slot,
             )
             for task in self.tasks(seat, scene)
             if seat.record(task.sample) not in present
@@ -113,6 +121,8 @@ class FanOut(Stage):
 
     async def ask_seat(self, seat: Seat, scene: Scene, config: RunnableConfig) -> Gathered:
         """Asks a slot for the answers that the turn doesn't have yet."""
+        if scene.asks_nobody:
+            return [], []
         present = scene.own_live()
         missing = [task for task in self.tasks(seat, scene) if seat.record(task.sample) not in present]
         return await self.ask_tasks(seat, scene, missing, config)
@@ -147,7 +157,9 @@ class FanOut(Stage):
         self, seat: Seat, scene: Scene, task: Task, members: tuple[Member, ...], streamed: bool = True
     ) -> Request:
         """What is asked of a slot's models for one answer."""
-        slot = seat.slot
+        slot, form = seat.slot, self.form()
+        closing = streamed and self.answers and scene.site.is_last and form is None
+        asked = self._asked_of(scene, closing=closing)
         return Request(
             record=seat.record(task.sample),
             kind=self.record_kind,
@@ -158,19 +170,35 @@ class FanOut(Stage):
             about=task.about,
             order=(scene.site.index, seat.index, task.sample),
             members=members,
-            prompt=self._formed(task),
+            prompt=self._prompt_of(task, asked),
             tries=slot.tries,
             timeout=slot.timeout or self.timeout,
             partial=slot.partial,
-            answers=streamed and self.answers and scene.site.is_last and self.form() is None,
+            answers=closing and asked.form is None,
             cap=self.cap,
-            schema=self.form(),
+            schema=asked.form,
+            calls_tools=closing,
+            parameters=_parameters(asked),
         )
 
-    def _formed(self, task: Task) -> Prompt:
-        """What the model is shown, with what it is told of the answer's form."""
-        form = self.form()
-        return task.prompt if form is None else replace(task.prompt, form=instruction_for(form))
+    def _asked_of(self, scene: Scene, *, closing: bool = True) -> AnswerSettings:
+        """What of the caller's wishes this stage's models are told: all where they write the answer."""
+        asked, form = scene.options.answer, self.form()
+        if closing and self.writes and scene.site.is_last:
+            return asked
+        if self.proposes and form is None and asked.all_tools:
+            return AnswerSettings(tools=asked.tools)
+        return AnswerSettings(form=None if form is None else Form.of(form))
+
+    @staticmethod
+    def _prompt_of(task: Task, asked: AnswerSettings) -> Prompt:
+        """What the model is shown, with the tools that it is offered and what it is told of the answer's form."""
+        prompt = replace(task.prompt, tools=asked.tools)
+        if not asked.tools:
+            prompt = replace(prompt, conversation=without_tool_messages(prompt.conversation))
+        if asked.form is not None:
+            prompt = replace(prompt, form=instruction_for(asked.form, beside_tools=bool(asked.tools)))
+        return prompt
 
     def _round(self, scene: Scene, config: RunnableConfig, runtime: Runtime[Any]) -> AbstractAsyncContextManager[Round]:
         async def make() -> Round:
@@ -261,6 +289,11 @@ def reasons(records: Sequence[Record]) -> list[str]:
         for record in records
         if record["failure"] is not None
     ]
+
+
+def _parameters(asked: AnswerSettings) -> tuple[tuple[str, Any], ...]:
+    stop = {"stop": list(asked.stop)} if asked.stop else {}
+    return tuple({**asked.tool_settings, **stop}.items())
 
 
 async def _counted(request: Request, around: Surroundings) -> Gathered:

@@ -87,13 +87,14 @@ class Judge(SingleSlot):
         ]
 
     def conclude(self, scene: Scene) -> Choice:
-        """The best by the judge's ranking, or by pairs won in both orders."""
+        """The best by the judge's ranking, or by pairs won in both orders; what it left out comes last."""
         proposals = scene.proposals()
         ordered = self._by_pairs(scene) if self.compare == "pairs" else self._by_ranking(scene)
         if not ordered:
             alone = len(proposals) == 1
             degraded = None if alone else f"{scene.site.name} gave no judgement: the first live proposals go on"
             return Choice(proposals[: self.keep], "not judged", degraded=degraded)
+        ordered += [record for record in proposals if record not in ordered]
         kept = ordered[: self.keep]
         return Choice(kept, "chosen by the judge", data={"order": [record["id"] for record in ordered]})
 

@@ -26,8 +26,8 @@ from moa_graph.description import Budget
 from moa_graph.errors import BudgetTooSmall
 from moa_graph.models.catalogue import Member
 from moa_graph.options import Options, read_options
-from moa_graph.stages.base import Scene, Seat, Site, Stage
 from moa_graph.stages import ways
+from moa_graph.stages.base import Scene, Seat, Site, Stage
 from moa_graph.stages.ways import Placed, Way
 from moa_graph.state import Grant, MoaState, Turn
 from moa_graph.store import Store

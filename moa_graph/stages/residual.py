@@ -1,7 +1,7 @@
 """Residual: a model sees the answers of all rounds, writes a better one, or says that the round brought nothing.
 
-Sources: Attention-MoA (arXiv 2601.16596), one step over the history of syntheses; Residual MoA (arXiv 2505.24442),
-which stops once two rounds have added nothing.
+Source: Attention-MoA (arXiv 2601.16596), one step over the history of syntheses. The two roles of Residual MoA are the
+stages ``additions`` and ``join``.
 """
 
 from __future__ import annotations
@@ -11,9 +11,10 @@ from typing import ClassVar, Literal
 from pydantic import BaseModel, Field
 
 from moa_graph.stages.base import Scene, Seat, register
+from moa_graph.stages.rounds import answers_of_rounds, idle_rounds
 from moa_graph.stages.selection import Choice
 from moa_graph.stages.single import SingleSlot
-from moa_graph.state import Record, live, of_stage
+from moa_graph.state import Record, live
 from moa_graph.views import Prompt
 
 __all__ = ["Residual"]
@@ -34,9 +35,10 @@ class Improvement(BaseModel):
 
 @register
 class Residual(SingleSlot):
-    """The better answer goes on alone.
+    """The better answer goes on alone, or the one before where the round brought nothing.
 
-    After ``patience`` rounds that brought nothing, the run ends with what it has.
+    After ``patience`` rounds that brought nothing, the run ends with what it has. A model that fails leaves the last
+    round's answer as it is, and the report says so.
     """
 
     kind: ClassVar[str] = "residual"
@@ -54,48 +56,20 @@ class Residual(SingleSlot):
 
     def prompt(self, seat: Seat, scene: Scene) -> Prompt:
         """The answers of all rounds, each once."""
-        texts = tuple(record["text"] for record in rounds_so_far(scene))
+        texts = tuple(record["text"] for record in answers_of_rounds(scene))
         return Prompt(scene.conversation, self.instruction, texts, title="answer of round", role=seat.slot.role)
 
     def conclude(self, scene: Scene) -> Choice | None:
-        """The better answer, or the one before; a failure leaves the last synthesis as it is."""
-        rounds = rounds_so_far(scene)
+        """The better answer, or the one before."""
+        rounds = answers_of_rounds(scene)
         decided = [record for record in live(scene.own_records()) if "data" in record]
         if not decided:
             kept = "the last round's answer goes on as it is"
             return Choice(rounds[-1:], kept, degraded=f"{scene.site.name} gave no decision: {kept}")
         data = decided[0]["data"]
         if not data["stop"] and data["answer"].strip():
-            return Choice(
-                [{**decided[0], "text": data["answer"]}], "what all rounds together allow", data={"stop": False}
-            )
-        idle = 1 + self._idle_before(scene)
+            better: Record = {**decided[0], "text": data["answer"]}
+            return Choice([better], "what all rounds together allow", data={"stop": False})
+        idle = 1 + idle_rounds(scene)
         end = f"{idle} round(s) brought nothing new" if idle >= self.patience else None
         return Choice(rounds[-2:-1] or rounds[-1:], "the round brought nothing new", end=end, data={"stop": True})
-
-    def _idle_before(self, scene: Scene) -> int:
-        """How many of the rounds just before this one brought nothing."""
-        idle = 0
-        for placed in reversed(scene.site.plan.stages[: scene.site.index]):
-            if isinstance(placed.stage, Residual):
-                chosen = live(of_stage(scene.state["records"], placed.site.name))
-                if not any((record.get("data") or {}).get("stop") for record in chosen if record["kind"] == "choice"):
-                    break
-                idle += 1
-        return idle
-
-
-def rounds_so_far(scene: Scene) -> list[Record]:
-    """The answer of each round, oldest first: a residual's choice stands for the synthesis that it improved."""
-    answers: list[Record] = []
-    for placed in scene.site.plan.stages[: scene.site.index]:
-        if not placed.stage.answers:
-            continue
-        written = [
-            r for r in live(of_stage(scene.state["records"], placed.site.name)) if r["kind"] in ("synthesis", "choice")
-        ]
-        if isinstance(placed.stage, Residual) and answers and written:
-            answers.pop()
-        answers.extend(written[-1:])
-    seen: dict[str, Record] = {record["text"]: record for record in reversed(answers)}
-    return [record for record in answers if seen[record["text"]] is record]

@@ -110,11 +110,11 @@ class Route(SingleSlot):
 @cache
 def _decision(routes: tuple[str, ...]) -> type[BaseModel]:
     """The form of a decision for one of the routes."""
-    return create_model(
-        "Decision",
-        reasoning=(str, Field(default="", description="Why, in one sentence.")),
-        route=(Literal[routes], Field(description="Name of the way that fits best.")),
-    )
+    fields: dict[str, Any] = {
+        "reasoning": (str, Field(default="", description="Why, in one sentence.")),
+        "route": (Literal[routes], Field(description="Name of the way that fits best.")),
+    }
+    return create_model("Decision", **fields)
 
 
 def threshold_for(probabilities: Sequence[float], strong_share: float) -> float:

@@ -53,7 +53,8 @@ class SingleSlot(FanOut):
         async def work(state: MoaState, config: RunnableConfig) -> dict[str, Any]:
             runtime = get_runtime()
             scene = Scene(site, state, site.plan.options_of(runtime))
-            records, ledger = gathered = await self.answers_of(site.seats[0], scene, config)
+            asking = not scene.asks_nobody
+            records, ledger = gathered = await self.answers_of(site.seats[0], scene, config) if asking else ([], [])
             seconds = site.plan.rounds.leave(round_key(runtime, site.name))
             scene = Scene(site, with_gathered(state, gathered), scene.options)
             choice = self.conclude(scene)

@@ -44,7 +44,7 @@ class Stop(Selection):
         return "finish"
 
     def choose(self, scene: Scene) -> Choice:
-        """Compares the extracted answers. A slot that failed agrees with nobody; what was filtered out isn't counted."""
+        """Compares extracted answers. A slot that failed agrees with nobody; what was filtered out isn't counted."""
         proposals, asked = self._compared(scene)
         read = extractor(self.extract)
         answers = [read(record["text"]) for record in proposals]

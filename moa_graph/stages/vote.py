@@ -25,7 +25,9 @@ class Vote(Selection):
 
     kind: ClassVar[str] = "vote"
 
-    extract: Extract = Field(default="number", description="What is counted: number, choice, exact, json:FIELD, or in Python a function.")
+    extract: Extract = Field(
+        default="number", description="What is counted: number, choice, exact, json:FIELD, or in Python a function."
+    )
     tie: Literal["first", "abstain", "escalate"] = Field(
         default="first",
         description="What a tie does: the earliest configured wins, the answer says that there is none, or the next "

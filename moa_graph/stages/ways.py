@@ -62,7 +62,7 @@ def _with(way: Way, placed: Placed, turn: Turn) -> list[Way]:
 
 
 def following(stages: Sequence[Placed], site: Site) -> list[Placed]:
-    """The stages of which one follows a stage where the run goes on: one for each of its routes; none after the last."""
+    """The stages of which one follows where the run goes on: one for each of its routes; none after the last."""
     later = stages[site.index + 1 :]
     routes = stages[site.index].stage.branches()
     if not routes:
@@ -74,9 +74,9 @@ def following(stages: Sequence[Placed], site: Site) -> list[Placed]:
 def next_after(stages: Sequence[Placed], site: Site, turn: Turn) -> Placed | None:
     """The stage that comes next in this turn; None where that is the answer."""
     early = stages[site.index].stage.may_end() if turn.get("end") else None
-    if early == "finish":
+    if early == "finish" and not turn.get("must_write"):
         return None
-    if early == "last stage":
+    if early is not None:
         return next(reversed(_behind(stages, site)), None)
     route = (site.name, turn.get("routes", {}).get(site.name))
     candidates = following(stages, site)

@@ -29,7 +29,7 @@ def moa(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Moa:
 @pytest.fixture
 def instant(write_mixture: WriteMixture) -> str:
     """A file with a mixture of simulated models that take no time."""
-    return write_mixture({name: "sim:instant" for name in ("first", "second", "writer")})
+    return write_mixture(dict.fromkeys(("first", "second", "writer"), "sim:instant"))
 
 
 @pytest.fixture

@@ -74,3 +74,12 @@ def test_a_mixture_of_other_stages_has_no_rounds() -> None:
     judged = Mixture.from_data({"stages": [{"propose": {"slots": ["sim:a", "sim:b"]}}, {"judge": {"slot": "sim:c"}}]})
     with pytest.raises(MixtureError, match="--rounds"):
         with_flags(judged, Choice(rounds=2))
+
+
+def test_slots_within_branches_are_changed_too() -> None:
+    branch = {"when": "always", "stages": [{"aggregate": {"slot": "sim:b"}}]}
+    route = {"slot": "sim:r", "routes": {"one": branch, "other": branch}, "default": "one"}
+    routed = Mixture.from_data({"stages": [{"route": route}]})
+    changed = with_flags(routed, Choice(max_tokens=7)).to_data()["stages"][0]["route"]
+    inner = [way["stages"][0]["aggregate"]["slot"]["max_tokens"] for way in changed["routes"].values()]
+    assert [changed["slot"]["max_tokens"], *inner] == [7, 7, 7]

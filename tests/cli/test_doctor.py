@@ -13,7 +13,7 @@ from moa_graph.models.catalogue import Catalogue
 from tests.cli.conftest import Moa, WriteMixture
 from tests.loopback import Asked, Reply, loopback_in_thread
 
-SECRET = "a-very-secret-key"  # noqa: S105
+SECRET = "a-very-secret-key"
 
 
 def listing(*models: str, bare: bool = False) -> Callable[[Asked], Reply]:

@@ -55,7 +55,7 @@ def test_the_text_shows_where_a_run_may_end(moa: Moa, tmp_path: Path) -> None:
     (tmp_path / "stops.json").write_text(json.dumps({"stages": stages}))
     result = moa("show", "stops.json")
     assert "stop may go straight to finish" in result.stdout
-    assert "unless it ends early at stop" in result.stdout
+    assert "stop may make it fewer" in result.stdout
 
 
 def test_mermaid_is_langgraphs(moa: Moa, instant: str) -> None:

@@ -1,7 +1,8 @@
 """A program whose run test_resume_after_kill.py kills: one mixture, its thread in SQLite, its requests in files.
 
 Six slots with a quorum of four: three answer at once; in the run that is killed the others never do, and in the one
-that goes on the fourth does. Every write of a node that reached the database is told on stdout.
+that goes on the fourth does.
+What has reached the database is told on stdout: ``checkpoint ID``, and ``SLOT ID`` for a slot's writes.
 """
 
 from __future__ import annotations
@@ -24,22 +25,36 @@ CONFIG: Any = {"configurable": {"thread_id": "one"}}
 
 
 class TellingSaver(AsyncSqliteSaver):
+    async def aput(self, config: Any, checkpoint: Any, metadata: Any, new_versions: Any) -> Any:
+        put = await super().aput(config, checkpoint, metadata, new_versions)
+        tell("checkpoint", checkpoint["id"])
+        return put
+
     async def aput_writes(self, config: Any, writes: Any, task_id: str, task_path: str = "") -> None:
         await super().aput_writes(config, writes, task_id, task_path)
-        tell(writes)
+        tell_writes(config, writes)
 
 
 class TellingSyncSaver(SqliteSaver):
+    def put(self, config: Any, checkpoint: Any, metadata: Any, new_versions: Any) -> Any:
+        put = super().put(config, checkpoint, metadata, new_versions)
+        tell("checkpoint", checkpoint["id"])
+        return put
+
     def put_writes(self, config: Any, writes: Any, task_id: str, task_path: str = "") -> None:
         super().put_writes(config, writes, task_id, task_path)
-        tell(writes)
+        tell_writes(config, writes)
 
 
-def tell(writes: Any) -> None:
+def tell_writes(config: Any, writes: Any) -> None:
     for channel, value in writes:
-        if channel == "records":
-            sys.stdout.write("".join(f"{record['slot']}\n" for record in value if isinstance(record, dict)))
-            sys.stdout.flush()
+        if channel == "records" and isinstance(value, list):
+            tell(*(record["slot"] for record in value), config["configurable"]["checkpoint_id"])
+
+
+def tell(*words: str) -> None:
+    sys.stdout.write(" ".join(words) + "\n")
+    sys.stdout.flush()
 
 
 def mixture(folder: Path, answering: int) -> MoaGraph:

@@ -3,21 +3,34 @@
 from __future__ import annotations
 
 import json
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from email import message_from_bytes
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-import zstandard
 from langsmith import Client, tracing_context
+
+from tests.traces.receiver import receiver
 
 __all__ = ["Ingest", "Run", "ingest"]
 
 Run = dict[str, Any]
 """One run as LangSmith shows it: name, run_type, parent_run_id, inputs, outputs, error, tags, extra."""
+
+
+INFO = {
+    "instance_flags": {"zstd_compression_enabled": True},
+    "batch_ingest_config": {
+        "use_multipart_endpoint": True,
+        "size_limit": 100,
+        "size_limit_bytes": 20_000_000,
+        "scale_up_nthreads_limit": 1,
+        "scale_up_qsize_trigger": 1000,
+        "scale_down_nempty_trigger": 4,
+    },
+}
+"""What LangSmith tells its clients of how it takes runs in."""
 
 
 @dataclass
@@ -68,38 +81,6 @@ class Ingest:
 @contextmanager
 def ingest() -> Iterator[Ingest]:
     """Takes runs in for the length of a ``with`` block."""
-    taken, lock = Ingest(), threading.Lock()
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            flags = {"zstd_compression_enabled": True}
-            self._answer(200, {"batch_ingest_config": {"use_multipart_endpoint": True}, "instance_flags": flags})
-
-        def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["content-length"]))
-            if self.headers.get("content-encoding") == "zstd":
-                body = zstandard.ZstdDecompressor().stream_reader(body).read()
-            with lock:
-                taken.take(self.headers["content-type"], body)
-            self._answer(202, {})
-
-        def _answer(self, status: int, body: dict[str, Any]) -> None:
-            written = json.dumps(body).encode()
-            self.send_response(status)
-            self.send_header("content-type", "application/json")
-            self.send_header("content-length", str(len(written)))
-            self.end_headers()
-            self.wfile.write(written)
-
-        def log_message(self, format: str, *args: Any) -> None:
-            pass
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        taken.url = f"http://127.0.0.1:{server.server_port}"
-        try:
-            yield taken
-        finally:
-            server.shutdown()
-            thread.join()
+    taken = Ingest()
+    with receiver(taken.take, INFO) as taken.url:
+        yield taken

@@ -1,0 +1,62 @@
+"""What the stages before the last gave, travelling with the conversation through a loop of tool calls.
+
+The message that calls tools bears it in its ``response_metadata``, so that it is kept where the conversation is kept:
+the next call of the same turn goes by it, also after a restart, and asks the panel nothing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from typing import Any, Literal
+
+from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, SystemMessage
+
+from moa_graph.state import Record, live
+
+__all__ = ["find_advice", "with_advice"]
+
+ADVICE = "advice"
+
+
+def with_advice(mixture: str, messages: Sequence[AnyMessage], records: Sequence[Record]) -> dict[str, Any]:
+    """The entry of a message's metadata that holds what the panel gave.
+
+    Args:
+        mixture: Name of the mixture.
+        messages: The conversation that it was about.
+        records: The panel's records.
+    """
+    return {ADVICE: {"for": _audience(mixture, messages), "records": live(records)}}
+
+
+def find_advice(
+    mixture: str,
+    messages: Sequence[AnyMessage],
+    stages: Sequence[str],
+    advise: Literal["user_turn", "first_call", "every_call"],
+) -> list[Record]:
+    """The panel's records that a conversation holds; none where the panel is to be asked.
+
+    Advice for another mixture, or given under another system message, is somebody else's: agents pass conversations on
+    to each other.
+
+    Args:
+        mixture: Name of the mixture.
+        messages: The conversation.
+        stages: Names of its stages.
+        advise: When the panel is asked.
+    """
+    audience = _audience(mixture, messages)
+    for message in reversed(messages if advise != "every_call" else ()):
+        if advise == "user_turn" and isinstance(message, HumanMessage):
+            break
+        advice = message.response_metadata.get(ADVICE) if isinstance(message, AIMessage) else None
+        if advice and advice["for"] == audience and all(record["stage"] in stages for record in advice["records"]):
+            return [{**record, "seconds": 0.0} for record in advice["records"]]
+    return []
+
+
+def _audience(mixture: str, messages: Sequence[AnyMessage]) -> str:
+    told = [message.text for message in messages if isinstance(message, SystemMessage)]
+    return hashlib.sha256("\x00".join([mixture, *told]).encode("utf-8", "surrogatepass")).hexdigest()[:16]

@@ -1,0 +1,58 @@
+"""Images and files: shown to the models that take them, told in words to the others."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from langchain_core.messages import BaseMessage
+
+from moa_graph.models.catalogue import Member
+from moa_graph.views import Prompt
+
+__all__ = ["readable_by"]
+
+_TAKEN_BY = {
+    "image": "image_inputs",
+    "image_url": "image_inputs",
+    "audio": "audio_inputs",
+    "input_audio": "audio_inputs",
+    "video": "video_inputs",
+    "file": "pdf_inputs",
+    "document": "pdf_inputs",
+}
+"""Type of a content block, in LangChain's and the providers' words -> the entry of a model's profile."""
+
+
+def readable_by(member: Member, prompt: Prompt) -> tuple[Prompt, tuple[str, ...]]:
+    """The prompt with a note in place of what the model can't be shown, and what to say of that in its record.
+
+    A model whose profile isn't known is shown everything.
+    """
+    if all(isinstance(message.content, str) for message in prompt.conversation):
+        return prompt, ()
+    profile = member.chat_model(streaming=False).model.profile
+    if profile is None:
+        return prompt, ()
+    left_out: dict[str, None] = {}
+    conversation = tuple(_readable(message, profile, left_out) for message in prompt.conversation)
+    if not left_out:
+        return prompt, ()
+    notes = tuple(f"it wasn't shown a part of type {kind}: it takes none" for kind in left_out)
+    return replace(prompt, conversation=conversation), notes
+
+
+def _readable(message: BaseMessage, profile: Mapping[str, Any], left_out: dict[str, None]) -> BaseMessage:
+    if isinstance(message.content, str):
+        return message
+    content = [_block(block, profile, left_out) for block in message.content]
+    return message if content == message.content else message.model_copy(update={"content": content})
+
+
+def _block(block: str | dict[str, Any], profile: Mapping[str, Any], left_out: dict[str, None]) -> str | dict[str, Any]:
+    kind = block.get("type", "") if isinstance(block, dict) else ""
+    if kind not in _TAKEN_BY or profile.get(_TAKEN_BY[kind]):
+        return block
+    left_out[kind] = None
+    return {"type": "text", "text": f"[Here stands a part of type {kind}, which you can't be shown.]"}

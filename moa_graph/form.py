@@ -1,0 +1,78 @@
+"""The form that a structured answer must have: a JSON Schema, and a pydantic class where one stands behind it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Self
+
+from jsonschema import Draft202012Validator
+from jsonschema.exceptions import SchemaError
+from langchain_core.utils.function_calling import convert_to_json_schema
+from pydantic import BaseModel, ValidationError
+from referencing import Registry
+
+from moa_graph.errors import InputError
+
+__all__ = ["Form"]
+
+
+@dataclass(frozen=True)
+class Form:
+    """What a structured answer must fit.
+
+    Args:
+        name: What a provider is told that it is called.
+        schema: JSON Schema of the answer.
+        model: Class whose validators hold too; None where there is only the schema.
+    """
+
+    name: str
+    schema: Mapping[str, Any]
+    model: type[BaseModel] | None = None
+
+    @classmethod
+    def of(cls, wanted: Any) -> Self:
+        """The form that a pydantic class, a ``TypedDict``, a JSON Schema or OpenAI's ``response_format`` asks for.
+
+        Raises:
+            InputError: It is none of these.
+        """
+        if isinstance(wanted, type) and issubclass(wanted, BaseModel):
+            return cls(wanted.__name__, wanted.model_json_schema(), wanted)
+        if isinstance(wanted, Mapping) and wanted.get("type") in ("json_object", "json_schema"):
+            described = wanted.get("json_schema") or {}
+            return cls._checked(described.get("name", "answer"), described.get("schema") or {"type": "object"})
+        try:
+            schema = convert_to_json_schema(wanted)
+        except (TypeError, ValueError) as error:
+            raise InputError(f"response_format: {wanted!r} is no form that an answer can have: {error}") from None
+        return cls._checked(schema.get("title", "answer"), schema)
+
+    @classmethod
+    def _checked(cls, name: str, schema: Mapping[str, Any]) -> Self:
+        try:
+            Draft202012Validator.check_schema(schema)
+        except SchemaError as error:
+            raise InputError(f"response_format: {name}: no valid JSON Schema: {error.message}") from None
+        return cls(name, schema)
+
+    def check(self, content: Any) -> tuple[Any, str | None]:
+        """``content`` as plain JSON that fits, or what is wrong with it."""
+        if self.model is None:
+            return self._check_by_schema(content)
+        try:
+            return self.model.model_validate(content).model_dump(mode="json"), None
+        except ValidationError as error:
+            problems = [f"{_where(one['loc'])}: {one['msg']}" for one in error.errors()]
+            return None, "; ".join(problems)
+
+    def _check_by_schema(self, content: Any) -> tuple[Any, str | None]:
+        nothing_is_fetched: Registry[Any] = Registry()
+        validator = Draft202012Validator(self.schema, registry=nothing_is_fetched)
+        problems = [f"{_where(error.absolute_path)}: {error.message}" for error in validator.iter_errors(content)]
+        return (None, "; ".join(problems)) if problems else (content, None)
+
+
+def _where(path: Any) -> str:
+    return ".".join(map(str, path)) or "object"

@@ -1,0 +1,159 @@
+from __future__ import annotations
+
+import json
+import resource
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.cli.processes import COMMAND, environment
+
+QUESTION = "What is 17 * 24 + 3?"
+HANGS = {"faults": [{"kind": "hang"}]}
+LONG_STREAM = {"latency": {"first_token": 0, "tokens_a_second": 20}}
+
+
+@contextmanager
+def started(*arguments: str, **env: str) -> Iterator[subprocess.Popen[str]]:
+    with subprocess.Popen(
+        [*COMMAND, *arguments],
+        env=environment(**env),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def until(holds: Callable[[], bool], seconds: float = 30) -> None:
+    """Waits for something that another process does."""
+    end = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < end
+        time.sleep(0.01)
+
+
+def test_help_is_there_at_once() -> None:
+    """Measured in processor time, which a busy machine doesn't change much; and by what isn't imported."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    shown = subprocess.run([*COMMAND, "--help"], env=environment(), capture_output=True, text=True, check=True)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    assert "Mixtures of models" in shown.stdout
+    assert after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime < 0.4
+
+
+def test_help_imports_nothing_heavy() -> None:
+    told = "import sys; import moa_graph.cli; print(sorted({name.partition('.')[0] for name in sys.modules}))"
+    loaded = subprocess.run([sys.executable, "-c", told], env=environment(), capture_output=True, text=True, check=True)
+    assert "click" in loaded.stdout
+    for heavy in ("langgraph", "langchain_core", "pydantic", "openai", "rich", "yaml"):
+        assert f"'{heavy}'" not in loaded.stdout
+
+
+def test_the_readmes_command_answers_and_exits_with_0(tmp_path: Path) -> None:
+    run = subprocess.run(
+        [*COMMAND, "ask", "--simulate", "--json"],
+        input=QUESTION,
+        env=environment(),
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert run.returncode == 0, run.stderr
+    found = json.loads(run.stdout)
+    assert found["answer"].endswith("Answer: 411")
+    assert found["report"]["simulated"] is True
+    assert "\x1b" not in run.stdout + run.stderr
+
+
+def test_ctrl_c_cancels_the_calls_tells_the_cost_and_exits_with_130(served: Any) -> None:
+    mixture, simulator = served(quick={}, hangs=HANGS, writer={})
+    with started("ask", "-m", mixture, QUESTION) as process:
+        assert process.stderr is not None
+        while "layer_1/quick: answered" not in process.stderr.readline():
+            assert process.poll() is None
+        until(lambda: simulator.stats()["total"]["in_flight"] == 1)
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=20)
+    until(lambda: simulator.stats()["connections"]["open"] == 0)
+    assert process.returncode == 130
+    assert out == ""
+    assert "Traceback" not in err
+    assert err.splitlines()[-1].startswith("stopped: 1 call, ")
+    assert err.splitlines()[-1].endswith("so far; 1 call cut off, whose cost isn't known")
+
+
+def test_a_reader_that_goes_away_ends_the_run_quietly(served: Any) -> None:
+    mixture, simulator = served(one={}, writer=LONG_STREAM)
+    with started("ask", "-m", mixture, QUESTION) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        assert process.stdout.read(1) != ""
+        process.stdout.close()
+        err = process.stderr.read()
+        process.wait(timeout=20)
+    assert process.returncode == 141
+    assert "Traceback" not in err
+    assert "moa:" not in err
+    until(lambda: simulator.stats()["total"]["in_flight"] == 0)
+
+
+def test_the_answer_streams_into_a_pipe(served: Any) -> None:
+    mixture, simulator = served(one={}, writer=LONG_STREAM)
+    with started("ask", "-m", mixture, QUESTION) as process:
+        assert process.stdout is not None
+        first = process.stdout.read(1)
+        in_flight = simulator.stats()["total"]["in_flight"]
+        rest = process.stdout.read()
+        assert process.wait(timeout=20) == 0
+    assert in_flight == 1
+    assert (first + rest).endswith("Answer: 411\n")
+
+
+def test_simulate_serves_models_that_ask_reaches(tmp_path: Path, write_mixture: Callable[..., str]) -> None:
+    profiles = tmp_path / "profiles.yaml"
+    profiles.write_text("quick: {latency: {first_token: 0, tokens_a_second: null}}\n")
+    serve = ("simulate", "--port", "0", "--profiles", str(profiles), "--strict")
+    with started(*serve, MOA_SIMULATOR_KEY="simulated-key") as process:
+        assert process.stdout is not None
+        settings = {"base_url": process.stdout.readline().strip(), "key_variable": "TEST_API_KEY"}
+        mixture = write_mixture({name: {"model": "openai:quick", **settings} for name in ("one", "writer")})
+        asked = [*COMMAND, "ask", "-m", mixture, QUESTION]
+        good = subprocess.run(
+            asked, env=environment(TEST_API_KEY="simulated-key"), capture_output=True, text=True, check=False
+        )
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=20)
+    assert good.stdout.endswith("Answer: 411\n")
+    assert good.returncode == 0
+    assert process.returncode == 130
+
+
+def test_simulate_says_what_to_install(moa: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(sys.modules, "moa_graph.server.simulator", raising=False)
+    monkeypatch.setitem(sys.modules, "uvicorn", None)
+    result = moa("simulate", "--port", "0")
+    assert result.exit_code == 1
+    assert "moa-graph[server]" in result.stderr
+    assert result.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"), [(["--profiles", "none.yaml"], "none.yaml"), (["--port", "99999"], "--port")]
+)
+def test_what_simulate_cannot_do_is_bad_use(moa: Any, arguments: list[str], named: str) -> None:
+    result = moa("simulate", *arguments)
+    assert result.exit_code == 2
+    assert named in result.stderr
