@@ -14,9 +14,10 @@ from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, SystemM
 
 from moa_graph.state import Record, live
 
-__all__ = ["find_advice", "with_advice"]
+__all__ = ["ADVICE", "find_advice", "with_advice"]
 
 ADVICE = "advice"
+"""Name of the entry in a message's ``response_metadata``."""
 
 
 def with_advice(mixture: str, messages: Sequence[AnyMessage], records: Sequence[Record]) -> dict[str, Any]:
@@ -53,7 +54,8 @@ def find_advice(
             break
         advice = message.response_metadata.get(ADVICE) if isinstance(message, AIMessage) else None
         if advice and advice["for"] == audience and all(record["stage"] in stages for record in advice["records"]):
-            return [{**record, "seconds": 0.0} for record in advice["records"]]
+            records: list[Record] = advice["records"]
+            return [{**record, "seconds": 0.0} for record in records]
     return []
 
 

@@ -8,6 +8,7 @@ MoaError
 ├── MissingKey            a model needs a key that the environment doesn't hold; raised before any call
 ├── StoreMiss             a replay met a call that was never recorded
 └── RunFailed             a run ended without an answer
+    ├── AnswerBeganAgain  a streamed answer began anew, where tokens can't be taken back
     ├── BudgetTooSmall    the budget can't pay for the least that an answer takes; raised before any call
     └── TooFewProposals   fewer live proposals than the mixture's ``min_live``
 
@@ -24,6 +25,7 @@ import re
 from collections.abc import Iterable
 
 __all__ = [
+    "AnswerBeganAgain",
     "BudgetTooSmall",
     "InputError",
     "MissingKey",
@@ -72,6 +74,10 @@ class RunFailed(MoaError, RuntimeError):
 
 class BudgetTooSmall(RunFailed):
     """The budget can't pay for the least that an answer takes: ``min_live`` proposals and the call that writes it."""
+
+
+class AnswerBeganAgain(RunFailed):
+    """A streamed answer began anew after its first tokens, and the protocol has no way to take them back."""
 
 
 class TooFewProposals(RunFailed):

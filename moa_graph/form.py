@@ -43,6 +43,8 @@ class Form:
         if isinstance(wanted, Mapping) and wanted.get("type") in ("json_object", "json_schema"):
             described = wanted.get("json_schema") or {}
             return cls._checked(described.get("name", "answer"), described.get("schema") or {"type": "object"})
+        if isinstance(wanted, Mapping) and wanted.get("type") == "object":
+            return cls._checked(wanted.get("title", "answer"), wanted)
         try:
             schema = convert_to_json_schema(wanted)
         except (TypeError, ValueError) as error:

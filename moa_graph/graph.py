@@ -27,6 +27,9 @@ from moa_graph.wiring import in_field, place, wire
 
 __all__ = ["MoaGraph", "create_moa", "load_mixture"]
 
+FEWEST_THREADS = 64
+"""Nodes that a graph runs side by side, even if it has fewer: those of stages that send their work out may be more."""
+
 _MEANS_A_FILE = re.compile(r"[/\\]|\.(ya?ml|toml|json)$", re.IGNORECASE)
 
 
@@ -40,16 +43,23 @@ class MoaGraph(StateGraph[MoaState, Any, Any, Any]):
     Args:
         mixture: What the graph was made from.
         plan: Its stages in their places.
+        only_messages: Whether a run gives back the conversation alone.
     """
 
-    def __init__(self, mixture: Mixture, plan: Plan) -> None:
-        super().__init__(MoaState, context_schema=plan.options, input_schema=Input, output_schema=Output)
+    def __init__(self, mixture: Mixture, plan: Plan, *, only_messages: bool = False) -> None:
+        output = Input if only_messages else Output
+        super().__init__(MoaState, context_schema=plan.options, input_schema=Input, output_schema=output)
         self.mixture = mixture
         self.plan = plan
 
     def compile(self, *args: Any, name: str | None = None, **options: Any) -> Compiled:
-        """As any graph; runs are traced under the mixture's name, unless another is given."""
-        return super().compile(*args, name=name or self.mixture.name, **options)
+        """As any graph; runs are traced under the mixture's name, unless another is given.
+
+        Sync runs get a thread for each slot of a stage, where LangGraph by itself has the number of CPUs and four more.
+        A run's own ``max_concurrency`` still counts.
+        """
+        compiled = super().compile(*args, name=name or self.mixture.name, **options)
+        return compiled.with_config(max_concurrency=max(len(self.nodes), FEWEST_THREADS))
 
 
 def create_moa(
@@ -62,6 +72,7 @@ def create_moa(
     simulate: bool | None = None,
     substitute: Mapping[str, str] | None = None,
     store: str | Path | Store | None = None,
+    only_messages: bool = False,
 ) -> MoaGraph:
     """The graph of a mixture, not yet compiled.
 
@@ -76,6 +87,8 @@ def create_moa(
         store: Keeps calls and answers equal ones: ``":memory:"``, a ``.sqlite`` or ``.jsonl`` file, or what
             :func:`moa_graph.store.open_store` gives, which can also record and replay. A file is closed when the
             graph is gone; a store that was opened by the caller is the caller's to close.
+        only_messages: Give back the conversation alone, without ``records`` and ``report``: for a subgraph of a graph
+            whose own state has keys of these names.
 
     Raises:
         MixtureError: The description can't work; the message names the field.
@@ -95,7 +108,7 @@ def create_moa(
     if simulate is None:
         simulate = os.environ.get("MOA_SIMULATE", "") not in ("", "0")
     catalogue = Catalogue(described.models, simulate=simulate, substitute=substitute)
-    graph = _build(described, catalogue)
+    graph = _build(described, catalogue, only_messages=only_messages)
     if unused := catalogue.unused_substitutes():
         raise MixtureError(f"{described.name}: substitute: no model of it is called {' or '.join(unused)}")
     if store is not None:
@@ -123,7 +136,7 @@ def load_mixture(mixture: str | Path | Mixture | Mapping[str, Any]) -> Mixture:
     raise MixtureError(f"{mixture!r} is no mixture: give a preset's name, a file's path, a Mixture or its plain data")
 
 
-def _build(mixture: Mixture, catalogue: Catalogue) -> MoaGraph:
+def _build(mixture: Mixture, catalogue: Catalogue, *, only_messages: bool) -> MoaGraph:
     members = {}
     for name in mixture.models:
         with in_field(f"{mixture.name}: models.{name}"):
@@ -142,7 +155,7 @@ def _build(mixture: Mixture, catalogue: Catalogue) -> MoaGraph:
     plan.options = _options(plan)
     if problem := cannot_limit(mixture.budget, asked):
         raise MixtureError(f"{mixture.name}: budget.{problem}")
-    graph = MoaGraph(mixture, plan)
+    graph = MoaGraph(mixture, plan, only_messages=only_messages)
     wire(graph, plan)
     for node in graph.nodes.values():
         node.trace_policy = NODE_TRACES

@@ -76,10 +76,8 @@ class Mixture(Description):
     def _stages_work(self) -> Self:
         self._check_chain(self.stages, "stages")
         _check_answered(self.stages, "stages")
-        most = max(
-            (sum(slot.samples for slot in stage.all_slots()) for stage in _with_branches(self.stages) if stage.proposes),
-            default=1,
-        )
+        proposing = [stage for stage in _with_branches(self.stages) if stage.proposes]
+        most = max((sum(slot.samples for slot in stage.all_slots()) for stage in proposing), default=1)
         if self.min_live > most:
             raise ValueError(f"min_live: {self.min_live} live proposals can't come from at most {most} slot(s)")
         return self

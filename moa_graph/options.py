@@ -97,7 +97,7 @@ class Options(BaseModel):
     def with_answer(self, settings: AnswerSettings) -> Self:
         """These options, with what the caller asks of the answer."""
         asked = self.model_copy()
-        asked._answer = settings
+        asked._answer = settings  # noqa: SLF001
         return asked
 
     def limit(self, budget: Budget | None) -> Budget:

@@ -159,7 +159,7 @@ class Turn(TypedDict, total=False):
     resumed: bool
     simulated: bool
     advised: bool
-    """Whether the records of all stages but the last were given with the conversation, so that nobody is asked there."""
+    """Whether the records of all stages but the last came with the conversation, so that nobody is asked there."""
     must_write: bool
     """Whether an early end goes to the last stage: it alone calls tools and gives the form that the caller asks for."""
 

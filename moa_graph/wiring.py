@@ -137,10 +137,18 @@ def _leave(graph: Graph, plan: Plan, placed: Placed, exit_node: str, entries: Se
         return nodes_of(plan.next_after(placed.site, state["turn"]))
 
     usual: list[Placed | None] = [*plan.following(placed.site)] or [None]
-    early = [plan.next_after(placed.site, {"end": "early"})] if placed.stage.may_end() else []
-    targets = dict.fromkeys(node for following in (*usual, *early) for node in nodes_of(following))
+    targets = dict.fromkeys(node for following in (*usual, *_early(plan, placed)) for node in nodes_of(following))
     if len(usual) == 1 and list(targets) == nodes_of(usual[0]):
         for node in targets:
             graph.add_edge(exit_node, node)
     else:
         graph.add_conditional_edges(exit_node, onward, list(targets))
+
+
+def _early(plan: Plan, placed: Placed) -> list[Placed | None]:
+    """Where a run may go on that this stage ends early: to the answer, or to the stage that writes it."""
+    if placed.stage.may_end() is None:
+        return []
+    writing = plan.next_after(placed.site, {"end": "early", "must_write": True})
+    early = [plan.next_after(placed.site, {"end": "early"})]
+    return [*early, writing] if writing is not None and writing.stage.writes else early

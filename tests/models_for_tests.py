@@ -11,7 +11,7 @@ A mixture asks copies of a model: all of them share the journal of the original.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from copy import copy
 from dataclasses import dataclass, field
 from types import SimpleNamespace
@@ -52,6 +52,7 @@ class Reply:
         between: Seconds between pieces.
         usage: Prompt and output tokens; None leaves them unsaid.
         finish_reason: Why the answer ended; None leaves it unsaid.
+        until: Awaited first.
     """
 
     text: str = "an answer"
@@ -61,6 +62,7 @@ class Reply:
     between: float = 0.0
     usage: tuple[int, int] | None = (10, 5)
     finish_reason: str | None = "stop"
+    until: Callable[[], Awaitable[object]] | None = None
 
     @property
     def streamed(self) -> Sequence[str]:
@@ -162,6 +164,8 @@ class _InFlight:
     async def __aenter__(self) -> Reply:
         self.journal.in_flight += 1
         try:
+            if self.reply.until is not None:
+                await self.reply.until()
             await asyncio.sleep(self.reply.delay)
         except BaseException:
             self._left(cancelled=True)

@@ -58,7 +58,7 @@ class AnswerStream(AsyncCallbackHandler):
         calls = getattr(getattr(chunk, "message", None), "tool_call_chunks", None)
         if calls:
             self._calls = True
-            push_message(AIMessageChunk("", id=self.message_id, tool_call_chunks=calls), state_key=None)
+            push_message(AIMessageChunk(content="", id=self.message_id, tool_call_chunks=calls), state_key=None)
 
     def begin_again(self, reason: str) -> None:
         """The next attempt starts from nothing; watchers are told if they have seen anything of this one."""

@@ -231,9 +231,9 @@ class _Asking:
 
     def _read(self, message: AIMessage, reply: _Reply) -> _Reply:
         """The reply with its tool calls, or with its structured content where some was asked for."""
-        if message.invalid_tool_calls and self.request.calls_tools:
-            problem = f"a tool call's arguments are no JSON object: {message.invalid_tool_calls[0]['args']}"
-            return replace(reply, failure=Diagnosis("malformed", problem, retryable=True))
+        if message.invalid_tool_calls and self.request.closes:
+            unreadable = f"a tool call's arguments are no JSON object: {message.invalid_tool_calls[0]['args']}"
+            return replace(reply, failure=Diagnosis("malformed", unreadable, retryable=True))
         if self._calls_tools(message):
             return replace(reply, tool_calls=tuple(message.tool_calls))
         if self.request.schema is None:
@@ -243,11 +243,12 @@ class _Asking:
         written = json.dumps(message.tool_calls[0]["args"]) if message.tool_calls else reply.text
         if problem is not None:
             return replace(reply, text=written, failure=Diagnosis("malformed", problem))
-        return replace(reply, text=reply.text or json.dumps(data, ensure_ascii=False), data=data)
+        said = "" if self.request.closes else reply.text
+        return replace(reply, text=said or json.dumps(data, ensure_ascii=False), data=data)
 
     def _calls_tools(self, message: AIMessage) -> bool:
         """Whether the message calls tools that it was offered, rather than giving its form as a tool's arguments."""
-        return self.request.calls_tools and bool(self.request.prompt.tools and message.tool_calls)
+        return self.request.closes and bool(self.request.prompt.tools and message.tool_calls)
 
     async def _request(self, attempt: Attempt, model: BaseChatModel) -> tuple[AIMessage | None, bool, Diagnosis | None]:
         """The model's message, whether it was stored, and what is wrong with it."""

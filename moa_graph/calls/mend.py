@@ -70,7 +70,7 @@ def mended(attempt: Attempt, diagnosis: Diagnosis, *, limited: bool) -> Attempt 
 
 def repaired(attempt: Attempt, wrong: str, diagnosis: Diagnosis) -> Attempt | None:
     """The attempt with its malformed answer and what is wrong with it, once; None after that."""
-    if diagnosis.kind != "malformed" or attempt.repaired:
+    if diagnosis.kind != "malformed" or attempt.repaired or not wrong:
         return None
     turns = (
         AIMessage(wrong),

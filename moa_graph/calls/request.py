@@ -33,7 +33,8 @@ class Request:
         answers: Whether this is the answer that the user sees being written.
         cap: Most characters of an answer that are kept.
         schema: What a structured answer must fit; None for free text.
-        calls_tools: Whether its tool calls are part of the answer; otherwise they are told in its text.
+        closes: Whether it is the run's answer, whose tool calls are real and whose form stands alone; tool calls of any
+            other are told in its text.
         parameters: Further parameters of the call: ``stop``, and how its tools are chosen.
     """
 
@@ -53,5 +54,5 @@ class Request:
     cap: int = 100_000
     about: str | None = None
     schema: Form | None = None
-    calls_tools: bool = False
+    closes: bool = False
     parameters: tuple[tuple[str, Any], ...] = ()

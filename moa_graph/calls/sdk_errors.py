@@ -39,6 +39,9 @@ _STATUSES = {
 }
 """Of the codes of errors that come inside a response of status 200, and of LangChain's classes of errors."""
 
+_IS_ABOUT_BYTES = "HttpProcessingError"
+"""aiohttp's base of complaints about what can't be read, which bear a status that no server sent."""
+
 _PARAMETERS = {
     "top_p": r"top_p|topP",
     "temperature": r"temperature",
@@ -56,6 +59,8 @@ def class_names_of(error: BaseException) -> set[str]:
 def status_of(error: BaseException) -> int | None:
     """The HTTP status that an error has or stands for; None if it came before any response."""
     for link in _chain(error):
+        if _IS_ABOUT_BYTES in {base.__name__ for base in type(link).__mro__}:
+            continue
         response = getattr(link, "response", None)
         candidates = [getattr(link, name, None) for name in ("status_code", "code", "status")]
         candidates += [getattr(response, "status_code", None), _body(link).get("code")]

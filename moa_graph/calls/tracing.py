@@ -159,4 +159,5 @@ def _tracers(callbacks: Any) -> list[LangChainTracer]:
 
 def _careful(handler: BaseCallbackHandler, price: Price | None) -> BaseCallbackHandler:
     """A tracer of somebody's own stays as it is."""
-    return CallTracer.instead_of(handler, price) if type(handler) is LangChainTracer else handler
+    ours = type(handler) in (LangChainTracer, CallTracer)  # the latter where a mixture's model is a mixture
+    return CallTracer.instead_of(handler, price) if ours else handler

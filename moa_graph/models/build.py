@@ -15,9 +15,9 @@ from pydantic import SecretStr, ValidationError
 
 from moa_graph.description import ModelSettings
 from moa_graph.errors import MissingKey, MixtureError, MoaError, redact
+from moa_graph.models.adapted import adapted
 from moa_graph.models.clients import LoopClients
 from moa_graph.models.reference import PROVIDERS, Reference, is_elsewhere, key_variable_of, parse
-from moa_graph.models.refusals import telling_refusals
 
 __all__ = ["PARAMETERS", "Built", "build"]
 
@@ -147,7 +147,7 @@ def _recorded(reference: Reference, settings: ModelSettings, clients: LoopClient
 def _together(reference: Reference, settings: ModelSettings, clients: LoopClients) -> BaseChatModel:
     from langchain_together import ChatTogether
 
-    return telling_refusals(ChatTogether)(**_openai_fields(reference, settings, clients, settings.base_url))
+    return adapted(ChatTogether)(**_openai_fields(reference, settings, clients, settings.base_url))
 
 
 def _openai(reference: Reference, settings: ModelSettings, clients: LoopClients) -> BaseChatModel:
@@ -156,7 +156,7 @@ def _openai(reference: Reference, settings: ModelSettings, clients: LoopClients)
     address = settings.base_url or os.environ.get("OPENAI_BASE_URL") or os.environ.get("OPENAI_API_BASE")
     if address and is_elsewhere("openai", address):
         return _compatible(reference, settings, clients, address)
-    return telling_refusals(ChatOpenAI)(**_openai_fields(reference, settings, clients, settings.base_url))
+    return adapted(ChatOpenAI)(**_openai_fields(reference, settings, clients, settings.base_url))
 
 
 def _openrouter(reference: Reference, settings: ModelSettings, clients: LoopClients) -> BaseChatModel:
@@ -172,7 +172,7 @@ def _compatible(reference: Reference, settings: ModelSettings, clients: LoopClie
     from langchain_openai.chat_models.base import BaseChatOpenAI
 
     fields = {"use_responses_api": False} | _openai_fields(reference, settings, clients, base_url)
-    return telling_refusals(BaseChatOpenAI)(**fields)
+    return adapted(BaseChatOpenAI)(**fields)
 
 
 def _openai_fields(

@@ -8,56 +8,19 @@ those last of all.
 from __future__ import annotations
 
 import asyncio
-import importlib
 import os
-import ssl
 import threading
 from asyncio import AbstractEventLoop
 from collections.abc import AsyncGenerator, Awaitable, Callable, Hashable
 from contextlib import AsyncExitStack, suppress
-from functools import cache
-from types import ModuleType
 from typing import Any, NamedTuple, TypeVar, cast
 from weakref import WeakKeyDictionary
 
-__all__ = ["LoopClients", "Transport", "of_running_loop"]
+from moa_graph.models.transport import Transport, open_transport
+
+__all__ = ["LoopClients", "of_running_loop"]
 
 Made = TypeVar("Made")
-
-
-class Transport(NamedTuple):
-    """The two clients that an SDK is given.
-
-    Nothing is ever asked through ``sync``; without it an SDK would make one for each model.
-    """
-
-    sync: Any
-    pooled: Any
-
-
-def open_transport(sdk: str) -> Transport:
-    """New clients with an SDK's defaults, but for the number of connections, which our own limits rule.
-
-    Their ``trust_env`` stays on, so proxies and certificates of the environment are kept to.
-
-    Args:
-        sdk: ``openai``, or a package of the same make, such as ``anthropic``.
-    """
-    package = importlib.import_module(sdk)
-    # An SDK is built on httpx2 or, in older versions, on httpx.
-    library = importlib.import_module(type(package.DEFAULT_CONNECTION_LIMITS).__module__.partition(".")[0])
-    trusted = _certificates(library)
-    limits = library.Limits(max_connections=None, max_keepalive_connections=None)
-    return Transport(
-        sync=package.DefaultHttpxClient(verify=trusted),
-        pooled=package.DefaultAsyncHttpxClient(verify=trusted, limits=limits, timeout=None),
-    )
-
-
-@cache
-def _certificates(library: ModuleType) -> ssl.SSLContext:
-    """Reading the certificates takes longer than a call, so it is done once for all clients."""
-    return cast(ssl.SSLContext, library.create_ssl_context())
 
 
 class LoopClients:

@@ -17,9 +17,10 @@ def attention_moa() -> Mixture:
     Roles: three models answer given the previous synthesis, criticise all answers and refine their own from the
     suggestions; DeepSeek-V3 writes a synthesis. From layer 2 it sees the history of syntheses and writes a better one,
     or says that the round brought nothing, which ends the run.
-    Calls: N^2+2N+1 = 16 a layer, and 1 more from layer 2: 33 for both layers. Critical path: 4 and then 5 calls a layer.
+    Calls: N^2+2N+1 = 16 a layer, and 1 more from layer 2: 33 for both layers.
+    Critical path: 4 and then 5 calls a layer: 9.
     Pays where quality is all that counts and minutes don't. Not for most questions: it makes many more calls than MoA.
-    Published: see the paper; no figures for this choice of models.
+    Published: AlpacaEval 2.0 LC 91.15 with large models; 77.36 and MT-Bench 8.83 with small open ones.
     """
     layer: list[dict[str, Any]] = [
         {"propose": {"slots": PANEL}},
@@ -32,22 +33,31 @@ def attention_moa() -> Mixture:
 
 @preset
 def rmoa() -> Mixture:
-    """Only the most different answers go on, and the run stops once two rounds have added nothing.
+    """Only the most different answers go on; each round adds to the answer, until two rounds have added nothing.
 
     Source: Residual MoA, arXiv 2505.24442.
-    Roles: three models answer, the two answers that differ most go on, and DeepSeek-V3 writes a synthesis; from round 2
-    it also says what the round adds over all before it.
-    Calls: N+1 = 4 a round, and 1 more from round 2: at most 14 over three rounds. Critical path: 2 and then 3 a round.
-    Pays where answers repeat each other: prompts stay short. Not where the third answer is the right one.
-    Published: see the paper; no figures for this choice of models.
+    Roles: three models answer, and the two answers that differ most go on; DeepSeek-V3 writes the first synthesis. From
+    round 2, Qwen2.5-72B names what the round adds over the answer so far, and DeepSeek-V3 takes it up.
+    Calls: N+1 = 4 in round 1, N+2 = 5 in each of three more: at most 19. A round that adds nothing saves one:
+    12 where rounds 2 and 3 add nothing. Critical path: 2 calls in round 1, then 3 a round: at most 11.
+    Pays where answers repeat each other: prompts stay short, and the answer never gets worse for being written anew.
+    Not where the answer that is like another is the right one. Likeness is that of words (TF-IDF); in Python,
+    `diverse` takes any embeddings.
+    Published: no figures for this choice of models.
     """
-    layer: list[dict[str, Any]] = [
+    first: list[dict[str, Any]] = [
         {"propose": {"slots": PANEL}},
         {"diverse": {"keep": 2}},
         {"aggregate": {"slot": "deepseek", "name": "synthesis"}},
     ]
-    residual = {"residual": {"slot": "deepseek", "patience": 2}}
-    return mixture_of("rmoa", *_named(layer, 1), *_named(layer, 2), residual, *_named(layer, 3), residual)
+    further: list[dict[str, Any]] = [
+        {"propose": {"slots": PANEL}},
+        {"diverse": {"keep": 2}},
+        {"additions": {"slot": "qwen-72b", "patience": 2}},
+        {"incorporate": {"slot": "deepseek"}},
+    ]
+    rounds = [stage for layer in (2, 3, 4) for stage in _named(further, layer)]
+    return mixture_of("rmoa", *_named(first, 1), *rounds)
 
 
 @preset
@@ -57,9 +67,9 @@ def smoa() -> Mixture:
     Source: SMoA, arXiv 2411.03284.
     Roles: an expert, a sceptic, a teacher and a practitioner answer; Qwen2.5-72B moderates; DeepSeek-V3 writes the
     answer.
-    Calls: at most 2(N+1)+1 = 11 for N = 4 and two rounds, N+2 = 6 where the first is enough. Critical path: 3 or 5.
+    Calls: 2(N+1)+1 = 11 for N = 4 and two rounds; N+2 = 6 where the first is enough. Critical path: 5 calls, or 3.
     Pays where prompts of all answers would be long, and where roles bring out different sides. Not for short facts.
-    Published: see the paper; no figures for this choice of models.
+    Published: on a par with MoA at a lower cost; no figures for this choice of models.
     """
     roles = {
         "expert": "Answer as an expert of the field: exact, with the reasons that count.",
@@ -84,7 +94,7 @@ def rsa() -> Mixture:
     last ones are aggregated into the answer.
     Calls: P(T+1)+1 = 49. Critical path: T+2 = 4 calls.
     Pays for hard reasoning on which one model sometimes gets parts right. Not where latency or cost count.
-    Published: see the paper; no figures for this choice of models.
+    Published: Qwen3-4B-Instruct reaches larger reasoning models, DeepSeek-R1 and o3-mini (high), in the paper's tests.
     """
     first = {"propose": {"slots": [{"model": "deepseek", "samples": 16}]}}
     step = {"propose": {"slots": [{"model": "deepseek", "samples": 16}], "view": "random", "members": 4}}

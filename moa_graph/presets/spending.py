@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from moa_graph.mixture import Mixture
 from moa_graph.presets.catalogue import preset
-from moa_graph.presets.served import CHEAP, mixture_of
+from moa_graph.presets.served import CHEAP, PANEL, mixture_of
 
 
 @preset
@@ -17,6 +17,7 @@ def pyramid_moa() -> Mixture:
     Calls: k + p(escalate) = 2 or 3. Critical path: 1 or 2 calls.
     Pays for many questions with one short answer, most of them easy. Not for free text, in which two models never
     come to the same answer, so that every question would escalate.
+    A stated confidence counts too with `stop: {confidence: 0.8}`, where the models answer in JSON with that field.
     Published: up to 61 % of the cost saved on GSM8K at 93.0 (first version), 18 to 43 % at parity (later versions).
     """
     strong = {"aggregate": {"slot": "deepseek", "view": "none"}}
@@ -30,13 +31,37 @@ def cascade() -> Mixture:
     Sources: FrugalGPT, Chen et al. 2023, arXiv 2305.05176; AutoMix, Madaan et al. 2023, arXiv 2310.12963.
     Roles: Llama-3.1-8B, then Llama-3.3-70B, then DeepSeek-V3; Qwen2.5-7B scores. An answer from 8 of 10 is taken; one
     below 1 is taken too, since no dearer model would save a hopeless query.
-    Calls: 2 where the first answer is taken, 4 for the second, 5 for the last. Critical path: the same.
+    Calls: 2 where the first answer is taken, 4 for the second, 5 for the last. Critical path: the same, at most 5.
     Pays where most questions are easy, time doesn't count, and the scorer is right about the others. Not where the
     scorer can't tell good from bad: measure it first.
-    Published: see the papers; no figures for this choice of models.
+    Published: FrugalGPT matches the best single model of its time at up to 98 % less cost, with a trained scorer.
     """
     score, accept = {"score": {"slots": ["qwen-7b"]}}, {"accept": {"score": 8, "hopeless": 1}}
     cheap = {"propose": {"slots": ["llama-8b"]}}
     middle = {"propose": {"slots": ["llama-70b"], "view": "none"}}
     dear = {"aggregate": {"slot": "deepseek", "view": "none"}}
     return mixture_of("cascade", cheap, score, accept, middle, score, accept, dear)
+
+
+@preset
+def router() -> Mixture:
+    """A small model reads the question alone, and sends it to one model or to a mixture.
+
+    Sources: RouteLLM, Ong et al. 2024, arXiv 2406.18665; RouteMoA, arXiv 2601.18130.
+    Roles: Qwen2.5-7B gives the probability that the mixture's answer would be better. From 0.5 on, three models answer
+    and DeepSeek-V3 writes; below, Llama-3.3-70B answers alone. If the router fails, the mixture is taken.
+    Calls: 2 on the weak way, 1+N+1 = 5 on the strong one. Critical path: 2 or 3 calls.
+    Pays for many questions, most of them easy, where the strong way costs much more. Not where a router can't tell from
+    the question: a cascade judges answers instead. It asks a model, where the papers train a small scorer; so set the
+    threshold to the share of strong calls that you want, by `moa_graph.stages.route.threshold_for` over the
+    probabilities in the records of some runs.
+    Published: RouteLLM halves the cost, in some cases more, at the same quality; RouteMoA 89.8 % less cost and 63.6 %
+    less latency than MoA with 15 models.
+    """
+    weak = {"aggregate": {"slot": "llama-70b", "view": "none"}}
+    strong = [{"propose": {"slots": PANEL}}, {"aggregate": {"slot": "deepseek"}}]
+    routes = {
+        "weak": {"when": "questions that one good model answers well: common facts, short tasks", "stages": [weak]},
+        "strong": {"when": "hard, open or consequential questions that gain from several views", "stages": strong},
+    }
+    return mixture_of("router", {"route": {"slot": "qwen-7b", "routes": routes, "default": "strong", "threshold": 0.5}})

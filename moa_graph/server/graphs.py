@@ -12,19 +12,17 @@ import os
 
 from langgraph.graph.state import CompiledStateGraph
 
+from moa_graph.detection import detect
 from moa_graph.errors import MixtureError
 from moa_graph.graph import MoaGraph, create_moa
 from moa_graph.options import Options
 from moa_graph.presets import preset_names, preset_page
 from moa_graph.state import Input, MoaState, Output
 
-__all__ = ["DEFAULT_MIXTURE", "attribute", "project_file"]
-
-DEFAULT_MIXTURE = "moa-turbo"
-"""What ``custom`` is without MOA_MIXTURE; on simulated models where its keys are missing."""
+__all__ = ["attribute", "project_file"]
 
 CUSTOM = "custom"
-CUSTOM_DESCRIPTION = f"The mixture that MOA_MIXTURE names, a preset or a file; without it {DEFAULT_MIXTURE}."
+CUSTOM_DESCRIPTION = "The mixture that MOA_MIXTURE names, a preset or a file; else one for the keys that are set."
 
 
 def attribute(graph_id: str) -> str:
@@ -51,9 +49,8 @@ def _custom() -> MoaGraph:
             return create_moa(named)
         except MixtureError as error:
             raise MixtureError(f"MOA_MIXTURE={named}: {error}") from error
-    default = create_moa(DEFAULT_MIXTURE)
-    keys_are_missing = any(member.missing_key() for member in default.plan.members.values())
-    return create_moa(DEFAULT_MIXTURE, simulate=True) if keys_are_missing else default
+    mixture, _ = detect()
+    return create_moa(mixture)
 
 
 def _served() -> dict[str, CompiledStateGraph[MoaState, Options, Input, Output]]:

@@ -39,10 +39,10 @@ class Added(BaseModel):
 
 @register
 class Additions(SingleSlot):
-    """What it names is joined to the answer so far by a ``join`` stage behind it.
+    """What it names is taken up by an ``incorporate`` stage behind it.
 
     After ``patience`` rounds that added nothing, the run ends with the answer so far. A model that fails leaves it to
-    the ``join`` stage to find what is new, and the report says so.
+    that stage to find what is new, and the report says so.
     """
 
     kind: ClassVar[str] = "additions"
@@ -67,7 +67,7 @@ class Additions(SingleSlot):
         """The end of the run, where enough rounds added nothing."""
         decided = [record for record in live(scene.own_records()) if "data" in record]
         if not decided:
-            degraded = f"{scene.site.name} gave no decision: the new round's answers are joined as they are"
+            degraded = f"{scene.site.name} gave no decision: the new round's answers are taken as they are"
             return Choice((), "", degraded=degraded)
         if not decided[0]["data"]["stop"]:
             return None

@@ -94,6 +94,8 @@ class Aggregate(SingleSlot):
             listed = "".join(f"\n  {reason}" for reason in reasons(scene.own_records()))
             raise RunFailed(f"{scene.site.name}: no model gave an answer. Ask again, or name fallbacks.{listed}")
         own = scene.own_records()
+        if not live(own) and not scene.site.is_last:
+            return Choice((), "", degraded=f"{scene.site.name} gave no synthesis: what it was shown goes on")
         if self.window is not None and live(own) and len(live(own)) < len(own):
             return Choice((), "", degraded=f"{scene.site.name} stopped at step {len(own)}: later samples weren't used")
         return None

@@ -177,7 +177,7 @@ class FanOut(Stage):
             answers=closing and asked.form is None,
             cap=self.cap,
             schema=asked.form,
-            calls_tools=closing,
+            closes=closing,
             parameters=_parameters(asked),
         )
 

@@ -14,7 +14,7 @@ from langchain_core.runnables import Runnable, RunnableConfig, ensure_config
 
 from moa_graph.state import MoaState
 
-__all__ = ["Node", "Work"]
+__all__ = ["Node", "Work", "loop_thread"]
 
 Work = Callable[[MoaState, RunnableConfig], Awaitable[dict[str, Any]]]
 """What a node does: it reads the state and gives back an update."""
@@ -35,7 +35,7 @@ class Node(Runnable[MoaState, dict[str, Any]]):
 
     def invoke(self, input: MoaState, config: RunnableConfig | None = None, **_: Any) -> dict[str, Any]:
         """Runs the node from a thread without an event loop."""
-        return _LOOP_THREAD.portal().call(self.ainvoke, input, config)
+        return loop_thread().call(self.ainvoke, input, config)
 
     async def ainvoke(self, input: MoaState, config: RunnableConfig | None = None, **_: Any) -> dict[str, Any]:
         """Runs the node."""
@@ -67,5 +67,12 @@ class _LoopThread:
 
 
 _LOOP_THREAD = _LoopThread()
+
+
+def loop_thread() -> BlockingPortal:
+    """The event loop that all synchronous runs of the process share."""
+    return _LOOP_THREAD.portal()
+
+
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_LOOP_THREAD.forget)

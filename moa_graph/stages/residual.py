@@ -1,7 +1,7 @@
 """Residual: a model sees the answers of all rounds, writes a better one, or says that the round brought nothing.
 
 Source: Attention-MoA (arXiv 2601.16596), one step over the history of syntheses. The two roles of Residual MoA are the
-stages ``additions`` and ``join``.
+stages ``additions`` and ``incorporate``.
 """
 
 from __future__ import annotations

@@ -53,9 +53,9 @@ async def test_every_proposal_is_the_recorded_text_and_all_questions_take_less_t
     models = list(entries[0]["outputs"])
     assert (len(entries), len(models)) == (1319, 12)
 
-    started = time.perf_counter()
+    started, worked = time.perf_counter(), time.process_time()
     states = await ask_all([entry["question"] for entry in entries], models)
-    seconds = time.perf_counter() - started
+    seconds, busy = time.perf_counter() - started, time.process_time() - worked
 
     for entry, state in zip(entries, states, strict=True):
         proposals = [record for record in state["records"] if record["kind"] == "proposal"]
@@ -64,8 +64,8 @@ async def test_every_proposal_is_the_recorded_text_and_all_questions_take_less_t
         assert state["report"]["calls"] == 13
     record_property("seconds", seconds)
     with capsys.disabled():
-        sys.stdout.write(f"\n1,319 questions, 13 calls each: {seconds:.1f} s, {seconds / 1.319:.1f} ms a question\n")
-    assert seconds < 60
+        sys.stdout.write(f"\n1,319 questions, 13 calls each: {seconds:.1f} s, of which {busy:.1f} s of CPU\n")
+    assert seconds < 60, f"{busy:.1f} s of it was CPU; the rest went to whatever else ran on this machine"
 
 
 async def test_a_question_that_wasnt_recorded_fails_its_slot_by_name() -> None:

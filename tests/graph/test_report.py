@@ -222,4 +222,5 @@ async def test_the_answer_bears_the_model_and_what_is_missing() -> None:
         "model_name": "sim:instant",
         "mixture": "mine",
         "degraded": result["report"]["degraded"],
+        "finish_reason": "stop",
     }

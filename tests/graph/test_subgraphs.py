@@ -204,3 +204,22 @@ def test_the_public_options_choose_at_the_root() -> None:
     result = graph.invoke(QUESTION, context=Options(aggregator="writer"))
 
     assert result["report"]["models"] == ["sim:instant"]
+
+
+class ReportingState(MessagesState):
+    """Its ``records`` and ``report`` are its own, and one of them has no reducer."""
+
+    records: list[str]
+    report: str
+
+
+async def test_a_parent_keeps_its_own_records_and_report() -> None:
+    child = create_moa(proposers=["sim:instant"], aggregator="sim:instant", only_messages=True)
+    parent = StateGraph(ReportingState)
+    parent.add_node("left", child.compile())
+    parent.add_node("right", child.compile())
+    parent.add_edge(START, "left")
+    parent.add_edge(START, "right")
+    result = await parent.compile().ainvoke({**QUESTION, "records": ["mine"], "report": "mine too"})
+    assert (result["records"], result["report"]) == (["mine"], "mine too")
+    assert [message.text.splitlines()[-1] for message in result["messages"][1:]] == ["Answer: 7"] * 2

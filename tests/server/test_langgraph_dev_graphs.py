@@ -52,15 +52,13 @@ def test_a_listed_graph_can_be_imported_and_brings_no_checkpointer(graph_id: str
     assert graph.name == graph_id
 
 
-def test_custom_is_simulated_where_the_default_mixtures_key_is_missing() -> None:
-    from moa_graph.server import graphs
-
-    answer = graphs.__dict__["custom"].invoke({"messages": [("user", "What is 17 * 24 + 3?")]})
-    assert answer["report"]["simulated"]
-    assert answer["report"]["mixture"] == "moa-turbo"
+def test_custom_is_simulated_without_keys_and_local_servers() -> None:
+    without_servers = "from moa_graph import detection; detection.look_for_servers = list"
+    code = f"{without_servers}\nfrom moa_graph.server import graphs; print(graphs.custom.builder.plan.simulated)"
+    assert in_a_new_process(code).stdout == "True\n"
 
 
-def test_custom_asks_real_models_where_the_key_is_there() -> None:
+def test_custom_asks_real_models_where_a_key_is_set() -> None:
     code = "from moa_graph.server import graphs; print(graphs.custom.builder.plan.simulated)"
     assert in_a_new_process(code, TOGETHER_API_KEY="a key").stdout == "False\n"
 

@@ -1,10 +1,14 @@
-"""What the runs over a socket share: the key in the environment, quick retries, and each SDK in turn."""
+"""What the runs over a socket share: the module's models behind one, the key, quick retries, and each SDK in turn."""
 
 from __future__ import annotations
+
+from collections.abc import Iterator
 
 import pytest
 
 from moa_graph.calls import retry
+from moa_graph.server.simulator import RunningSimulator, running_simulator
+from tests.server.simulator_clients import until
 from tests.whole.mixtures_over_http import KEY, KEY_VARIABLE, SDKS
 
 
@@ -17,3 +21,20 @@ def _environment(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(params=SDKS)
 def sdk(request: pytest.FixtureRequest) -> str:
     return str(request.param)
+
+
+@pytest.fixture(scope="module")
+def running(request: pytest.FixtureRequest) -> Iterator[RunningSimulator]:
+    """The models in ``PROFILES`` of the test's module. In the end every connection must be closed."""
+    profiles = {profile.name: profile for profile in request.module.PROFILES}
+    with running_simulator(profiles, key=KEY, strict=True) as simulator:
+        yield simulator
+        assert simulator.stats()["connections"]["open"] == 0
+
+
+@pytest.fixture
+async def simulator(running: RunningSimulator) -> RunningSimulator:
+    """The server, once the connections of the test before are closed, counting anew."""
+    await until(lambda: running.stats()["connections"]["open"] == 0)
+    running.reset()
+    return running

@@ -108,9 +108,10 @@ async def run(graph: MoaGraph, conversation: Sequence[Any] = (("user", QUESTION)
         watched: Whether tokens are watched, so that the answer's model streams.
     """
     seen = Run()
+    compiled: Any = graph.compile()
     modes = ["custom", "values", *(["messages"] if watched else [])]
     try:
-        async for mode, data in graph.compile().astream({"messages": list(conversation)}, stream_mode=modes):
+        async for mode, data in compiled.astream({"messages": list(conversation)}, stream_mode=modes):
             if mode == "custom":
                 seen.events.append(data)
             elif mode == "values":

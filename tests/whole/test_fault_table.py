@@ -11,8 +11,7 @@ from typing import Any, Literal
 import pytest
 
 from moa_graph.errors import TooFewProposals
-from moa_graph.server.simulator import RunningSimulator, running_simulator
-from tests.server.simulator_clients import until
+from moa_graph.server.simulator import RunningSimulator
 from tests.whole.accounts import assert_all_is_well
 from tests.whole.mixtures_over_http import (
     ANSWER,
@@ -99,22 +98,10 @@ def faulty(row: Row, slot: str) -> str:
     return f"{row.name}, {slot}"
 
 
-@pytest.fixture(scope="module")
-def running() -> Iterator[RunningSimulator]:
-    healthy = {name: profile(name) for name in (*PROPOSERS, "w", "spare")}
-    ill = {faulty(row, slot): row for row in TABLE if row.fault for slot in (*PROPOSERS, "w")}
-    ailing = {name: profile(name, faults=[row.fault]) for name, row in ill.items()}
-    with running_simulator(healthy | ailing, key=KEY, strict=True) as simulator:
-        yield simulator
-        assert simulator.stats()["connections"]["open"] == 0
-
-
-@pytest.fixture
-async def simulator(running: RunningSimulator) -> RunningSimulator:
-    """The server, once the connections of the test before are closed, counting anew."""
-    await until(lambda: running.stats()["connections"]["open"] == 0)
-    running.reset()
-    return running
+PROFILES = [
+    *(profile(name) for name in (*PROPOSERS, "w", "spare")),
+    *(profile(faulty(row, slot), faults=[row.fault]) for row in TABLE if row.fault for slot in (*PROPOSERS, "w")),
+]
 
 
 @pytest.fixture(scope="module")

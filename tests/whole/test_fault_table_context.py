@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
-import pytest
-
 from moa_graph.errors import TooFewProposals
-from moa_graph.server.simulator import RunningSimulator, running_simulator
-from tests.server.simulator_clients import counts, until
+from moa_graph.server.simulator import RunningSimulator
+from tests.server.simulator_clients import counts
 from tests.whole.accounts import assert_all_is_well
-from tests.whole.mixtures_over_http import ANSWER, KEY, PROPOSERS, QUESTION, four_and_a_writer, profile, run
+from tests.whole.mixtures_over_http import ANSWER, PROPOSERS, QUESTION, four_and_a_writer, profile, run
 
 MAX_TOKENS = 200
 EARLIER = [("user", "Tell me of the sea. " * 20), ("assistant", "It is wide. " * 20)]
@@ -25,20 +21,6 @@ PROFILES = [
 ]
 """The question alone is more than a tiny window holds; a small one holds it without what was said before; a narrow one
 holds a part of the references."""
-
-
-@pytest.fixture(scope="module")
-def running() -> Iterator[RunningSimulator]:
-    with running_simulator({one.name: one for one in PROFILES}, key=KEY, strict=True) as simulator:
-        yield simulator
-        assert simulator.stats()["connections"]["open"] == 0
-
-
-@pytest.fixture
-async def simulator(running: RunningSimulator) -> RunningSimulator:
-    await until(lambda: running.stats()["connections"]["open"] == 0)
-    running.reset()
-    return running
 
 
 async def test_one_proposer_fails_after_one_fitted_retry(sdk: str, simulator: RunningSimulator) -> None:

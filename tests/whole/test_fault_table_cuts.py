@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from moa_graph import create_moa
-from moa_graph.server.simulator import RunningSimulator, running_simulator
+from moa_graph.server.simulator import RunningSimulator
+from tests.loopback import loopback, streamed
 from tests.server.simulator_clients import counts, until
 from tests.whole.accounts import assert_all_is_well
 from tests.whole.mixtures_over_http import (
     ANSWER,
-    KEY,
     PROPOSERS,
     QUESTION,
     Run,
@@ -34,20 +33,6 @@ PROFILES = [
     profile("stops", faults=[{"kind": "broken_stream"}]),
     profile("stops-at-once", faults=[{"kind": "broken_stream", "after": 0}]),
 ]
-
-
-@pytest.fixture(scope="module")
-def running() -> Iterator[RunningSimulator]:
-    with running_simulator({one.name: one for one in PROFILES}, key=KEY, strict=True) as simulator:
-        yield simulator
-        assert simulator.stats()["connections"]["open"] == 0
-
-
-@pytest.fixture
-async def simulator(running: RunningSimulator) -> RunningSimulator:
-    await until(lambda: running.stats()["connections"]["open"] == 0)
-    running.reset()
-    return running
 
 
 async def test_a_proposer_ten_times_as_slow_is_cut_at_quorum_and_grace(sdk: str, simulator: RunningSimulator) -> None:
@@ -103,6 +88,20 @@ async def test_nothing_is_kept_of_a_stream_that_stops_before_its_first_token(
     assert seen.record("w")["failure"]["kind"] == "connection"
     assert seen.told("reset") == []
     assert seen.on_screen() == seen.answer
+
+
+async def test_what_a_stream_that_ends_in_an_error_took_is_estimated(sdk: str) -> None:
+    begun = {"choices": [{"index": 0, "delta": {"role": "assistant", "content": "It is four"}, "finish_reason": None}]}
+    failed = {"error": {"message": "overloaded", "type": "server_error"}}
+    async with loopback(lambda _: streamed(begun, failed)) as server:
+        models = {"w": model(sdk, "w", server.url)}
+        stages = [{"aggregate": {"slot": {"model": "w", "tries": 1, "partial": "keep"}}}]
+        seen = await run(create_moa({"name": "alone", "models": models, "stages": stages}))
+    (call,) = seen.told("call_finished")
+    assert call["failure"]["kind"] == "server"
+    assert call["estimated"]
+    assert call["usage"] == {"input": 5, "output": 3, "cached": 0}
+    assert seen.answer == seen.on_screen() == "It is four"
 
 
 async def test_an_aggregator_that_passes_its_timeout_while_it_writes_is_taken_back(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +12,8 @@ import pytest
 from moa_graph import create_moa
 from moa_graph.errors import StoreMiss
 from moa_graph.graph import MoaGraph
-from moa_graph.server.simulator import RunningSimulator, running_simulator
+from moa_graph.server.simulator import RunningSimulator
 from moa_graph.store import Store, open_store
-from tests.server.simulator_clients import until
 from tests.whole.accounts import assert_all_is_well
 from tests.whole.mixtures_over_http import KEY, Run, model, profile, run
 
@@ -28,20 +27,6 @@ PROFILES = [
     profile("narrow", window=500),
     profile("down", faults=[{"kind": "status", "status": 400}]),
 ]
-
-
-@pytest.fixture(scope="module")
-def running() -> Iterator[RunningSimulator]:
-    with running_simulator({one.name: one for one in PROFILES}, key=KEY, strict=True) as simulator:
-        yield simulator
-        assert simulator.stats()["connections"]["open"] == 0
-
-
-@pytest.fixture
-async def simulator(running: RunningSimulator) -> RunningSimulator:
-    await until(lambda: running.stats()["connections"]["open"] == 0)
-    running.reset()
-    return running
 
 
 @pytest.fixture(params=["sqlite", "jsonl"])

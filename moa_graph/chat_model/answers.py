@@ -1,0 +1,76 @@
+"""What a run of the graph gave, as a chat model's message and chunks."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from langchain_core.messages import AIMessage, AIMessageChunk
+from langchain_core.messages.ai import InputTokenDetails, UsageMetadata
+from langchain_core.messages.tool import tool_call_chunk
+from langchain_core.outputs import ChatGenerationChunk
+
+from moa_graph.advice import ADVICE
+
+__all__ = ["last_chunk", "passed_on", "whole_answer"]
+
+
+def whole_answer(state: Mapping[str, Any], stop: Sequence[str] = ()) -> AIMessage:
+    """The answer of a run: its metadata holds the report, its usage that of all calls together.
+
+    Args:
+        state: What the graph gave.
+        stop: Texts before which the answer ends, whoever wrote it.
+    """
+    written, report = state["messages"][-1], state["report"]
+    metadata = {
+        "model_name": report["mixture"],
+        "mixture": report["mixture"],
+        "finish_reason": written.response_metadata["finish_reason"],
+        "report": report,
+    }
+    if ADVICE in written.response_metadata:
+        metadata[ADVICE] = written.response_metadata[ADVICE]
+    return AIMessage(
+        content=_until(stop, written.text),
+        tool_calls=written.tool_calls,
+        response_metadata=metadata,
+        usage_metadata=_usage(report["usage"]),
+    )
+
+
+def passed_on(chunk: AIMessageChunk) -> ChatGenerationChunk:
+    """A chunk of the answer as the model which writes it gave it."""
+    return ChatGenerationChunk(message=AIMessageChunk(content=chunk.content, tool_call_chunks=chunk.tool_call_chunks))
+
+
+def last_chunk(answer: AIMessage, *, streamed: bool) -> ChatGenerationChunk:
+    """What is left to say of an answer: all of it, or its metadata alone where its text was ``streamed``."""
+    calls = [
+        tool_call_chunk(name=call["name"], args=json.dumps(call["args"]), id=call["id"], index=index)
+        for index, call in enumerate(answer.tool_calls)
+    ]
+    return ChatGenerationChunk(
+        message=AIMessageChunk(
+            content="" if streamed else answer.content,
+            tool_call_chunks=[] if streamed else calls,
+            response_metadata=answer.response_metadata,
+            usage_metadata=answer.usage_metadata,
+            chunk_position="last",
+        )
+    )
+
+
+def _until(stop: Sequence[str], text: str) -> str:
+    ends = [text.find(end) for end in stop if end and end in text]
+    return text[: min(ends)] if ends else text
+
+
+def _usage(usage: Mapping[str, int]) -> UsageMetadata:
+    return UsageMetadata(
+        input_tokens=usage["input"],
+        output_tokens=usage["output"],
+        total_tokens=usage["input"] + usage["output"],
+        input_token_details=InputTokenDetails(cache_read=usage["cached"]),
+    )

@@ -1,0 +1,338 @@
+"""``ChatMoA``: a mixture where a LangChain chat model is asked for."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any, Literal
+
+from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
+from langchain_core.callbacks.manager import BaseRunManager
+from langchain_core.language_models import BaseChatModel, LanguageModelInput, ModelProfile
+from langchain_core.language_models.base import LangSmithParams
+from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
+from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
+from langchain_core.runnables import Runnable, RunnableConfig
+from langchain_core.tools import BaseTool
+from langchain_core.utils.function_calling import convert_to_openai_tool
+from pydantic import ConfigDict, Field, PrivateAttr
+
+from moa_graph.chat_model.answers import last_chunk, passed_on, whole_answer
+from moa_graph.chat_model.build import build, models_of, profile_of
+from moa_graph.chat_model.place import below, detached, noting_its_run
+from moa_graph.chat_model.pump import pumped, pumped_from_thread
+from moa_graph.chat_model.structured import structured
+from moa_graph.errors import AnswerBeganAgain, MixtureError, OptionsError
+from moa_graph.form import Form
+from moa_graph.graph import Compiled, MoaGraph
+from moa_graph.mixture import Mixture
+from moa_graph.options import AnswerSettings, Options
+from moa_graph.stages.node import loop_thread
+from moa_graph.store import Store
+
+__all__ = ["ChatMoA"]
+
+Tool = dict[str, Any] | type | Callable[..., Any] | BaseTool
+
+TOOL_SETTINGS = ("tool_choice", "strict", "parallel_tool_calls")
+
+DEEPEST = 3
+"""How deep mixtures may stand in each other. Each level multiplies the calls of the one above."""
+
+KNOWN = {*TOOL_SETTINGS, "tools", "response_format", "stream"}
+
+
+class ChatMoA(BaseChatModel):
+    """A mixture as a chat model, to put where a single model stood: in chains, agents, supervisors and swarms.
+
+    The model that writes the answer alone calls tools. The others advise: they are shown the conversation with tool
+    calls and results as text. In a loop of tool calls they are asked once; what they said travels in the
+    ``response_metadata`` of the message that calls tools, and the report says what was saved.
+
+    >>> from moa_graph import ChatMoA
+    >>> model = ChatMoA("moa-lite", simulate=True)
+    >>> model.invoke("What is 17 * 24?").text.splitlines()[-1]
+    'Answer: 408'
+
+    Args:
+        mixture: As for :func:`moa_graph.create_moa`; or leave it out and give models.
+        proposers: Models that answer side by side.
+        aggregator: The model that writes the answer.
+        layers: As the paper counts; default: 2.
+        simulate: As for :func:`moa_graph.create_moa`.
+        substitute: As for :func:`moa_graph.create_moa`.
+        store: As for :func:`moa_graph.create_moa`.
+        temperature: Of the model that writes the answer; default: as the mixture says.
+        max_tokens: Most output tokens of the model that writes the answer; default: as the mixture says.
+        stop: Texts before which the answer ends.
+        advise: When the other models are asked: once in a user's turn, once in a conversation, or at every call.
+        tools: Who is offered tools: the aggregator, or all; what a proposer would call is shown as text.
+        options: Run-time options of the mixture.
+        streaming: Whether ``invoke`` streams as well, for whoever listens to its tokens.
+
+    Raises:
+        MixtureError: The description can't work, or mixtures stand in each other deeper than three.
+        OptionsError: An option is unknown or out of its bounds.
+    """
+
+    model_config = ConfigDict(extra="forbid", arbitrary_types_allowed=True)
+
+    mixture: Any = None
+    proposers: Any = None
+    aggregator: Any = None
+    layers: int | None = None
+    simulate: bool | None = None
+    substitute: dict[str, str] | None = None
+    store: Any = None
+    temperature: float | None = Field(default=None, ge=0, le=2)
+    max_tokens: int | None = Field(default=None, ge=1)
+    stop: list[str] | None = None
+    advise: Literal["user_turn", "first_call", "every_call"] = "user_turn"
+    tools: Literal["aggregator", "all"] = "aggregator"
+    options: dict[str, Any] = Field(default_factory=dict)
+    streaming: bool | None = None
+
+    _graph: MoaGraph = PrivateAttr()
+    _compiled: Compiled = PrivateAttr()
+    _options: Options = PrivateAttr()
+
+    def __init__(
+        self,
+        mixture: str | Path | Mixture | Mapping[str, Any] | None = None,
+        *,
+        store: str | Path | Store | None = None,
+        **fields: Any,
+    ) -> None:
+        super().__init__(mixture=mixture, store=store, **fields)
+
+    def model_post_init(self, _: Any) -> None:
+        """Builds the graph, once: copies share it."""
+        self._graph = build(self)
+        if self.depth > DEEPEST:
+            raise MixtureError(
+                f"{self._graph.mixture.name}: mixtures stand in each other {self.depth} deep, and at most {DEEPEST} are "
+                "allowed: name a model in place of the innermost mixture"
+            )
+        self._options = self._graph.plan.options(**self.options)
+        self._compiled = self._graph.compile(checkpointer=False)
+
+    @property
+    def graph(self) -> MoaGraph:
+        """The mixture's graph, not compiled."""
+        return self._graph
+
+    @property
+    def depth(self) -> int:
+        """How deep mixtures stand in each other here: 1 where no model is a mixture itself."""
+        return 1 + max((model.depth for model in models_of(self._graph) if isinstance(model, ChatMoA)), default=0)
+
+    @property
+    def _llm_type(self) -> str:
+        return "moa"
+
+    @property
+    def _identifying_params(self) -> dict[str, Any]:
+        chosen = {"advise": self.advise, "tools": self.tools, "stop": self.stop, **self.options}
+        return {"mixture": self._graph.mixture.name, "description": repr(self._graph.mixture), **chosen}
+
+    def _get_ls_params(self, stop: list[str] | None = None, **kwargs: Any) -> LangSmithParams:
+        params = super()._get_ls_params(stop=stop, **kwargs)
+        return LangSmithParams(**{**params, "ls_provider": "moa", "ls_model_name": self._graph.mixture.name})
+
+    def _resolve_model_profile(self) -> ModelProfile:
+        return profile_of(self._graph)
+
+    def invoke(self, input: LanguageModelInput, config: RunnableConfig | None = None, **kwargs: Any) -> AIMessage:
+        """As every chat model."""
+        return super().invoke(input, noting_its_run(config), **kwargs)
+
+    async def ainvoke(
+        self, input: LanguageModelInput, config: RunnableConfig | None = None, **kwargs: Any
+    ) -> AIMessage:
+        """As every chat model."""
+        return await super().ainvoke(input, noting_its_run(config), **kwargs)
+
+    def stream(
+        self, input: LanguageModelInput, config: RunnableConfig | None = None, **kwargs: Any
+    ) -> Iterator[AIMessageChunk]:
+        """As every chat model.
+
+        Raises:
+            AnswerBeganAgain: The answer began anew after its first tokens.
+        """
+        return super().stream(input, noting_its_run(config), **kwargs)
+
+    def astream(
+        self, input: LanguageModelInput, config: RunnableConfig | None = None, **kwargs: Any
+    ) -> AsyncIterator[AIMessageChunk]:
+        """As every chat model.
+
+        Raises:
+            AnswerBeganAgain: The answer began anew after its first tokens.
+        """
+        return super().astream(input, noting_its_run(config), **kwargs)
+
+    async def _agenerate(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,
+        run_manager: AsyncCallbackManagerForLLMRun | None = None,
+        **kwargs: Any,
+    ) -> ChatResult:
+        return await self._answer(messages, self._settings(stop, kwargs), run_manager)
+
+    def _generate(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,
+        run_manager: CallbackManagerForLLMRun | None = None,
+        **kwargs: Any,
+    ) -> ChatResult:
+        return loop_thread().call(self._answer, messages, self._settings(stop, kwargs), run_manager)
+
+    async def _answer(
+        self, messages: list[BaseMessage], settings: AnswerSettings, run: BaseRunManager | None
+    ) -> ChatResult:
+        config = RunnableConfig(callbacks=below(run))
+        answering = self._compiled.ainvoke(_copied(messages), config, context=self._options.with_answer(settings))
+        state = await asyncio.create_task(answering, context=detached())
+        return ChatResult(generations=[ChatGeneration(message=whole_answer(state, settings.stop))])
+
+    def _astream(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,
+        run_manager: AsyncCallbackManagerForLLMRun | None = None,
+        **kwargs: Any,
+    ) -> AsyncIterator[ChatGenerationChunk]:
+        source = partial(self._chunks, messages, self._settings(stop, kwargs), run_manager)
+        return pumped(source, detached())
+
+    def _stream(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,
+        run_manager: CallbackManagerForLLMRun | None = None,
+        **kwargs: Any,
+    ) -> Iterator[ChatGenerationChunk]:
+        source = partial(self._chunks, messages, self._settings(stop, kwargs), run_manager)
+        return pumped_from_thread(source, detached())
+
+    async def _chunks(
+        self, messages: list[BaseMessage], settings: AnswerSettings, run: BaseRunManager | None
+    ) -> AsyncIterator[ChatGenerationChunk]:
+        """The answer's chunks as the model that writes it gives them, and its metadata with the last."""
+        streamed: str | None = None
+        state: dict[str, Any] = {}
+        async for mode, part in self._compiled.astream(
+            _copied(messages),
+            RunnableConfig(callbacks=below(run)),
+            context=self._options.with_answer(settings),
+            stream_mode=["messages", "custom", "values"],
+        ):
+            if mode == "values":
+                state = part
+            elif mode == "custom" and part["type"] == "reset":
+                raise _began_again(part["reason"])
+            elif mode == "messages" and isinstance(part[0], AIMessageChunk):
+                streamed = part[0].id
+                yield passed_on(part[0])
+        if streamed not in (None, state["messages"][-1].id):
+            raise _began_again("; ".join(state["report"]["degraded"]))
+        yield last_chunk(whole_answer(state, settings.stop), streamed=streamed is not None)
+
+    def _settings(self, stop: list[str] | None, asked: Mapping[str, Any]) -> AnswerSettings:
+        """What the caller asks of the answer.
+
+        Raises:
+            OptionsError: It can't be asked of a mixture.
+        """
+        if unknown := sorted(set(asked) - KNOWN):
+            raise OptionsError(
+                f"{', '.join(unknown)}: a mixture isn't asked with this; its slots hold the parameters of its models. "
+                f"A call may give stop, {', '.join(sorted(KNOWN))}."
+            )
+        form = asked.get("response_format")
+        if asked.get("tools") or form is not None:
+            self._must_write()
+        return AnswerSettings(
+            tools=tuple(asked.get("tools") or ()),
+            tool_settings={name: asked[name] for name in TOOL_SETTINGS if asked.get(name) is not None},
+            all_tools=self.tools == "all",
+            form=None if form is None else Form.of(form),
+            stop=tuple(stop if stop is not None else self.stop or ()),
+            advise=self.advise,
+        )
+
+    def _must_write(self) -> None:
+        """Raises MixtureError where no model writes the answer in its own words."""
+        for way in self._graph.plan.ways({}):
+            if not way.last.stage.writes:
+                raise MixtureError(
+                    f"{self._graph.mixture.name}: its last stage, {way.last.site.name}, chooses an answer and writes "
+                    "none, so it can neither call tools nor give a form: put an aggregate stage behind it"
+                )
+
+    def bind_tools(
+        self, tools: Sequence[Tool], *, tool_choice: Any = None, strict: bool | None = None, **kwargs: Any
+    ) -> Runnable[LanguageModelInput, AIMessage]:
+        """This mixture with ``tools`` at the hand of the model that writes the answer.
+
+        Args:
+            tools: Anything that LangChain can turn into a tool.
+            tool_choice: As that model's own ``bind_tools`` takes it.
+            strict: Whether calls must fit the tools' schemas exactly, where the provider can hold it.
+            **kwargs: ``parallel_tool_calls`` and ``response_format``.
+
+        Raises:
+            MixtureError: The mixture's last stage writes nothing.
+        """
+        self._must_write()
+        offered = [convert_to_openai_tool(tool, strict=strict) for tool in tools]
+        given = {"tool_choice": tool_choice, "strict": strict, **kwargs}
+        return self.bind(tools=offered, **{name: value for name, value in given.items() if value is not None})
+
+    def with_structured_output(
+        self,
+        schema: dict[str, Any] | type,
+        *,
+        method: Literal["json_schema", "json_mode", "function_calling"] = "json_schema",
+        include_raw: bool = False,
+        strict: bool | None = None,
+        **kwargs: Any,
+    ) -> Runnable[LanguageModelInput, Any]:
+        """This mixture with answers in the form of ``schema``: dicts, or instances of a pydantic class.
+
+        The answer is checked within the run; one that doesn't fit goes back to its model once, with what is wrong.
+
+        Args:
+            schema: A pydantic class, a ``TypedDict``, a JSON Schema or a tool's description.
+            method: ``function_calling`` has the form given as the arguments of a tool. With the others the model that
+                writes is asked in the way that it knows.
+            include_raw: Give back ``{"raw": ..., "parsed": ..., "parsing_error": ...}``.
+            strict: Whether a provider should hold the schema exactly, for ``function_calling``.
+            **kwargs: For ``function_calling``.
+
+        Raises:
+            MixtureError: The mixture's last stage writes nothing.
+            InputError: ``schema`` is no form that an answer can have.
+        """
+        if method == "function_calling":
+            return super().with_structured_output(schema, include_raw=include_raw, **kwargs)
+        self._must_write()
+        Form.of(schema)
+        return structured(self, schema, method, include_raw=include_raw)
+
+
+def _copied(messages: Sequence[BaseMessage]) -> dict[str, list[BaseMessage]]:
+    """The graph gives messages their identity: the caller's own stay as they are."""
+    return {"messages": [message.model_copy() for message in messages]}
+
+
+def _began_again(reason: str) -> AnswerBeganAgain:
+    return AnswerBeganAgain(
+        f"the answer began anew after its first tokens had been streamed ({reason}). Ask again, or stream the graph "
+        "itself, whose reset event says which tokens to drop."
+    )

@@ -1,0 +1,74 @@
+"""Where a chat model's run stands in a trace, so that the graph's runs stand below it.
+
+LangChain tells ``_generate`` its run, but not ``_stream``. So every call is given a callback handler that notes the run
+when it begins, in the context in which ``_stream`` is then entered.
+"""
+
+from __future__ import annotations
+
+from contextvars import Context, ContextVar, copy_context
+from typing import Any
+from uuid import UUID
+
+from langchain_core.callbacks import AsyncCallbackManager, BaseCallbackHandler, BaseCallbackManager
+from langchain_core.callbacks.manager import BaseRunManager
+from langchain_core.runnables import RunnableConfig, ensure_config
+from langchain_core.runnables.config import get_callback_manager_for_config, var_child_runnable_config
+from langchain_core.tracers._streaming import _StreamingCallbackHandler, _V2StreamingCallbackHandler
+
+__all__ = ["below", "detached", "noting_its_run"]
+
+_PLACE: ContextVar[tuple[BaseCallbackManager | BaseRunManager, UUID] | None] = ContextVar("moa_place", default=None)
+
+
+class _Noting(BaseCallbackHandler):
+    """Notes the run that begins with it."""
+
+    run_inline = True
+
+    def __init__(self, manager: BaseCallbackManager) -> None:
+        self._manager = manager
+
+    def on_chat_model_start(self, serialized: Any, messages: Any, *, run_id: UUID, **_: Any) -> None:
+        _PLACE.set((self._manager, run_id))
+
+
+def noting_its_run(config: RunnableConfig | None) -> RunnableConfig:
+    """``config`` with a handler that notes the run of the call that it is for."""
+    config = ensure_config(config)
+    manager = get_callback_manager_for_config(config)
+    config["callbacks"] = noted = manager.copy()
+    noted.add_handler(_Noting(manager), inherit=False)
+    return config
+
+
+def below(run: BaseRunManager | None = None) -> AsyncCallbackManager:
+    """Callbacks for runs below ``run``, or below the one that was noted last in this context.
+
+    Handlers that stream tokens stay behind: the answer's tokens come from the chat model's own run.
+    """
+    place = _PLACE.get() if run is None else (run, run.run_id)
+    if place is None:
+        return AsyncCallbackManager([])
+    manager, run_id = place
+    kept = [one for one in manager.inheritable_handlers if not _streams(one)]
+    return AsyncCallbackManager(
+        handlers=kept,
+        inheritable_handlers=list(kept),
+        parent_run_id=run_id,
+        tags=list(manager.inheritable_tags),
+        inheritable_tags=list(manager.inheritable_tags),
+        metadata=dict(manager.inheritable_metadata),
+        inheritable_metadata=dict(manager.inheritable_metadata),
+    )
+
+
+def _streams(handler: BaseCallbackHandler) -> bool:
+    return isinstance(handler, _StreamingCallbackHandler | _V2StreamingCallbackHandler)
+
+
+def detached() -> Context:
+    """The present context, as if no graph were running: a run in it inherits neither savers nor streams."""
+    context = copy_context()
+    context.run(var_child_runnable_config.set, None)
+    return context

@@ -1,0 +1,60 @@
+"""Runs an asynchronous iterator in a context of its own, read from the running event loop or from a plain thread."""
+
+from __future__ import annotations
+
+import asyncio
+import queue
+from collections.abc import AsyncIterator, Callable, Iterator
+from concurrent.futures import wait
+from contextlib import aclosing, suppress
+from contextvars import Context
+from typing import TypeVar
+
+from moa_graph.stages.node import loop_thread
+
+__all__ = ["pumped", "pumped_from_thread"]
+
+Item = TypeVar("Item")
+
+Source = Callable[[], AsyncIterator[Item]]
+
+
+async def _pump(source: Source[Item], put: Callable[[Item | None], object]) -> None:
+    """Puts every item, and None behind the last."""
+    try:
+        async with aclosing(source()) as items:  # type: ignore[type-var]
+            async for item in items:
+                put(item)
+    finally:
+        put(None)
+
+
+async def pumped(source: Source[Item], context: Context) -> AsyncIterator[Item]:
+    """The items of ``source``, which runs as a task in ``context`` and ends with the reading of it."""
+    items: asyncio.Queue[Item | None] = asyncio.Queue()
+    task = asyncio.create_task(_pump(source, items.put_nowait), context=context)
+    try:
+        while (item := await items.get()) is not None:
+            yield item
+        await task
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError, Exception):
+            await task
+
+
+def pumped_from_thread(source: Source[Item], context: Context) -> Iterator[Item]:
+    """The items of ``source``, which runs on the event loop that all synchronous runs share."""
+    items: queue.SimpleQueue[Item | None] = queue.SimpleQueue()
+
+    async def run() -> None:
+        await asyncio.create_task(_pump(source, items.put), context=context)
+
+    running = loop_thread().start_task_soon(run)
+    try:
+        while (item := items.get()) is not None:
+            yield item
+        running.result()
+    finally:
+        running.cancel()
+        wait([running])

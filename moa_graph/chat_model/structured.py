@@ -1,0 +1,36 @@
+"""Structured output: the model that writes the answer is told its form, and the run checks the answer."""
+
+from __future__ import annotations
+
+from operator import itemgetter
+from typing import Any
+
+from langchain_core.language_models import BaseChatModel, LanguageModelInput
+from langchain_core.output_parsers import BaseOutputParser, JsonOutputParser, PydanticOutputParser
+from langchain_core.runnables import Runnable, RunnableMap, RunnablePassthrough
+from langchain_core.utils.pydantic import is_basemodel_subclass
+
+__all__ = ["structured"]
+
+
+def structured(
+    model: BaseChatModel, schema: dict[str, Any] | type, method: str, *, include_raw: bool
+) -> Runnable[LanguageModelInput, Any]:
+    """``model`` with its answers parsed into the form of ``schema``.
+
+    Args:
+        model: The mixture.
+        schema: A pydantic class, a ``TypedDict``, a JSON Schema or a tool's description.
+        method: What the trace is told of how the form is asked for.
+        include_raw: Give back ``{"raw": ..., "parsed": ..., "parsing_error": ...}``.
+    """
+    told = {"kwargs": {"method": method}, "schema": schema}
+    asked = model.bind(response_format=schema, ls_structured_output_format=told)
+    parser: BaseOutputParser[Any] = JsonOutputParser()
+    if isinstance(schema, type) and is_basemodel_subclass(schema):
+        parser = PydanticOutputParser(pydantic_object=schema)
+    if not include_raw:
+        return asked | parser
+    parsed = RunnablePassthrough.assign(parsed=itemgetter("raw") | parser, parsing_error=lambda _: None)
+    unparsed = RunnablePassthrough.assign(parsed=lambda _: None)
+    return RunnableMap(raw=asked) | parsed.with_fallbacks([unparsed], exception_key="parsing_error")

@@ -1,0 +1,144 @@
+from __future__ import annotations
+
+import io
+import re
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from moa_graph.cli.answer import MarkdownAnswer, Outcome
+from moa_graph.cli.doors import Door
+from moa_graph.cli.progress import LiveProgress
+from moa_graph.cli.tally import Tally
+from tests.cli.test_tally import event, finished, recorded
+
+COLOUR = re.compile(r"\x1b\[[\d;]*3\d[;m]")
+
+
+def terminal(height: int = 24, no_color: bool = False) -> Console:
+    environment = {"TERM": "xterm-256color", "COLUMNS": "80", "LINES": str(height)}
+    if no_color:
+        environment["NO_COLOR"] = "1"
+    return Console(file=io.StringIO(), force_terminal=True, width=80, height=height, _environ=environment)
+
+
+def run(tally: Tally, slots: int, layers: int = 2) -> list[str]:
+    """A run whose first layer is over and whose second one is at work."""
+    names = [f"m{index}" for index in range(slots)]
+    stages = {f"layer_{layer}": names for layer in range(1, layers + 1)} | {"aggregate": ["writer"]}
+    tally.note({"type": "run_started", "mixture": "m", "simulated": True, "stages": stages})
+    for name in names:
+        for one in (event("call_started", slot=name), finished(slot=name), recorded(slot=name)):
+            tally.note(one)
+    tally.note({"type": "stage_finished", "mixture": "m", "stage": "layer_1", "live": slots, "failed": 0,
+                "seconds": 1.0, "end": None})  # fmt: skip
+    tally.note(event("call_started", stage="layer_2", slot="m0"))
+    return names
+
+
+def drawn(console: Console, tally: Tally) -> list[str]:
+    with console.capture() as captured:
+        console.print(LiveProgress(console, tally).table())
+    return [re.sub(r"\x1b\[[\d;]*m", "", line).rstrip() for line in captured.get().splitlines()]
+
+
+def test_every_slot_has_a_line_with_state_time_tokens_and_cost() -> None:
+    tally = Tally(lambda: 0.0)
+    run(tally, slots=2)
+    assert [line.split("  ")[0] for line in drawn(terminal(), tally)] == [
+        "layer_1/m0", "layer_1/m1", "layer_2/m0", "layer_2/m1", "aggregate/writer",
+    ]  # fmt: skip
+    assert drawn(terminal(), tally)[0].split() == ["layer_1/m0", "answered", "1.0", "s", "15", "tokens", "$0.0010"]
+    assert drawn(terminal(), tally)[2].split() == ["layer_2/m0", "asking", "0.0", "s"]
+
+
+def test_stages_that_are_not_at_work_are_one_line_where_not_all_slots_fit() -> None:
+    tally = Tally(lambda: 0.0)
+    run(tally, slots=8)
+    lines = drawn(terminal(height=16), tally)
+    assert len(lines) == 1 + 8 + 1
+    assert lines[0].split() == ["layer_1", "8", "of", "8", "answered", "1.0", "s", "120", "tokens", "$0.0080"]
+    assert lines[-1].split() == ["aggregate", "waiting"]
+
+
+def test_no_line_is_wider_than_the_terminal() -> None:
+    tally = Tally(lambda: 0.0)
+    name = "a-very-long-name-of-a-model-" * 5
+    tally.note({"type": "run_started", "mixture": "m", "simulated": True, "stages": {"layer_1": [name]}})
+    for one in (event("call_started", slot=name), finished(slot=name), recorded("context_overflow", slot=name)):
+        tally.note(one)
+    assert max(len(line) for line in drawn(terminal(), tally)) <= 80
+
+
+def test_a_slot_that_was_left_out_is_not_said_to_wait() -> None:
+    tally = Tally(lambda: 0.0)
+    stages = {"layer_1": ["qwen", "left-out"]}
+    tally.note({"type": "run_started", "mixture": "m", "simulated": True, "stages": stages})
+    tally.note({"type": "stage_finished", "mixture": "m", "stage": "layer_1", "live": 1, "failed": 0,
+                "seconds": 1.0, "end": None})  # fmt: skip
+    assert drawn(terminal(), tally)[1].split("  ")[-1].strip() == "not asked"
+
+
+@pytest.mark.parametrize("no_color", [False, True])
+def test_no_color_is_honoured(no_color: bool) -> None:
+    tally = Tally(lambda: 0.0)
+    run(tally, slots=2)
+    console = terminal(no_color=no_color)
+    with console.capture() as captured:
+        console.print(LiveProgress(console, tally).table())
+    assert bool(COLOUR.search(captured.get())) is not no_color
+
+
+def report(**fields: Any) -> dict[str, Any]:
+    facts = {"calls": 3, "hits": 0, "seconds": 1.5, "usage": {"input": 100, "output": 20, "cached": 0}}
+    cost = {"usage_complete": True, "cost": 0.25, "known_cost": 0.25, "estimated": False}
+    return {**facts, **cost, "simulated": False, "ended_early": None, "degraded": [], **fields}
+
+
+def footer(**fields: Any) -> list[str]:
+    err = terminal()
+    door = Door(err, MarkdownAnswer(terminal()), shared=False)
+    with err.capture() as captured:
+        door.finish(Outcome("yes", [], report(**fields)))
+    return re.sub(r"\x1b\[[\d;]*m", "", captured.get()).splitlines()
+
+
+@pytest.mark.parametrize(
+    ("fields", "line"),
+    [
+        ({}, "3 calls, 1.5 s, 120 tokens, $0.25"),
+        ({"estimated": True}, "3 calls, 1.5 s, 120 tokens, about $0.25"),
+        ({"cost": None}, "3 calls, 1.5 s, 120 tokens, cost unknown (at least $0.25)"),
+        ({"cost": None, "known_cost": 0.0}, "3 calls, 1.5 s, 120 tokens, cost unknown"),
+        ({"usage_complete": False}, "3 calls, 1.5 s, 120 tokens known, $0.25"),
+        ({"hits": 2, "simulated": True}, "3 calls, 2 from the store, 1.5 s, 120 tokens, $0.25, simulated"),
+    ],
+)
+def test_the_footer_says_what_is_known_and_what_is_not(fields: dict[str, Any], line: str) -> None:
+    assert footer(**fields) == [line]
+
+
+def test_the_footer_says_why_an_answer_is_less_than_described() -> None:
+    lines = footer(ended_early="the models agree", degraded=["layer_2 is missing"])
+    assert lines[1:] == ["ended early: the models agree", "degraded: layer_2 is missing"]
+
+
+def shown(*steps: tuple[str, str], answer: str) -> str:
+    """What stands on a terminal after tokens, resets and the whole answer."""
+    console = Console(file=io.StringIO(), width=60, force_terminal=False)
+    output = MarkdownAnswer(console)
+    for step, text in steps:
+        output.add(text) if step == "token" else output.event(event("reset", reason=text))
+    output.finish(Outcome(answer, [], report()))
+    assert isinstance(console.file, io.StringIO)
+    return console.file.getvalue()
+
+
+def test_an_answer_that_was_not_streamed_is_shown_at_the_end() -> None:
+    assert shown(answer="all at once").split() == ["all", "at", "once"]
+
+
+def test_an_answer_that_begins_anew_on_a_terminal_says_so_and_follows_whole() -> None:
+    text = shown(("token", "half of"), ("reset", "connection lost"), ("token", "the wh"), answer="the whole")
+    assert " ".join(text.split()) == "half of (connection lost: the answer begins anew) the whole"

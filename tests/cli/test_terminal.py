@@ -1,0 +1,103 @@
+"""The command on a terminal of 80 columns, as a person sees it."""
+
+from __future__ import annotations
+
+import shlex
+import shutil
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.cli.processes import COMMAND, environment
+
+pytestmark = pytest.mark.skipif(shutil.which("tmux") is None, reason="needs tmux, which draws the terminal")
+
+PATIENCE = 40
+
+
+class Terminal:
+    """A terminal on which a person types and looks.
+
+    Args:
+        folder: Where its socket is kept.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._socket = folder / "tmux"
+
+    def tmux(self, *arguments: str) -> str:
+        command = ["tmux", "-S", str(self._socket), "-f", "/dev/null", *arguments]
+        return subprocess.run(command, env=environment(), capture_output=True, text=True, check=True).stdout
+
+    def run(self, *arguments: str) -> None:
+        """Runs the command; what it leaves on the terminal stays, with its exit code below."""
+        command = shlex.join([*COMMAND, *arguments])
+        self.tmux("new-session", "-d", "-x", "80", "-y", "30", f"{command}; echo exit code $?; exec cat")
+
+    def screen(self) -> list[str]:
+        """The lines that hold something."""
+        return [line.rstrip() for line in self.tmux("capture-pane", "-p").splitlines() if line.strip()]
+
+    def type(self, *keys: str) -> None:
+        self.tmux("send-keys", *keys)
+
+    def until(self, holds: Callable[[str], bool]) -> list[str]:
+        """The screen as soon as it is as expected."""
+        end = time.monotonic() + PATIENCE
+        while not holds("\n".join(self.screen())):
+            assert time.monotonic() < end, "\n".join(self.screen())
+            time.sleep(0.05)
+        return self.screen()
+
+
+@pytest.fixture
+def terminal(tmp_path: Path) -> Iterator[Terminal]:
+    opened = Terminal(tmp_path)
+    yield opened
+    subprocess.run(["tmux", "-S", str(tmp_path / "tmux"), "kill-server"], check=False, capture_output=True)
+
+
+def test_ask_draws_a_line_for_each_slot_then_the_answer_then_what_it_cost(terminal: Terminal, served: Any) -> None:
+    slow = {"latency": {"first_token": 2, "tokens_a_second": None, "sigma": 0}}
+    refused = {"faults": [{"kind": "status", "status": 400, "message": "no such model"}]}
+    mixture, _ = served(quick={}, slow=slow, refused=refused, writer={})
+    terminal.run("ask", "-m", mixture, "What is 17 * 24 + 3?")
+
+    during = terminal.until(lambda screen: "failed: bad_request" in screen and "quick     answered" in screen)
+    assert during[0] == "test-mixture"
+    assert any(line.split()[:2] == ["layer_1/slow", "asking"] for line in during)
+    assert any(line.split()[:2] == ["aggregate/writer", "waiting"] for line in during)
+
+    terminal.tmux("resize-window", "-x", "100", "-y", "30")
+    after = terminal.until(lambda screen: "exit code 0" in screen)
+    assert "layer_1/refused: bad_request: HTTP 400: no such model" in after
+    assert len([line for line in after if line.startswith("layer_1/quick")]) == 1
+    assert "Answer: 411" in after
+    assert after[-2].startswith("4 calls, ")
+    assert after[-2].endswith("cost unknown")
+
+
+def test_in_a_chat_ctrl_c_stops_an_answer_or_empties_the_line_and_ctrl_d_leaves(
+    terminal: Terminal, served: Any
+) -> None:
+    mixture, simulator = served(one={}, sleepy={"faults": [{"kind": "hang", "first": 1}]}, writer={})
+    terminal.run("chat", "-m", mixture, "--no-multi-turn")
+    terminal.until(lambda screen: screen.endswith(">"))
+
+    terminal.type("What is 3 * 5?", "Enter")
+    terminal.until(lambda screen: "answered" in screen)
+    terminal.type("C-c")
+    stopped = terminal.until(lambda screen: "stopped: 1 call, " in screen and screen.endswith(">"))
+    assert any(line.split()[:2] == ["layer_1/sleepy", "stopped"] for line in stopped)
+    assert simulator.stats()["total"]["in_flight"] == 0
+
+    terminal.type("half a line", "C-c")
+    terminal.until(lambda screen: "(Ctrl-D leaves)" in screen and screen.endswith(">"))
+    terminal.type("What is 4 * 5?", "Enter")
+    terminal.until(lambda screen: "Answer: 20" in screen and screen.endswith(">"))
+    terminal.type("C-d")
+    assert "exit code 0" in terminal.until(lambda screen: "exit code" in screen)

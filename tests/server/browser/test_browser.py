@@ -1,0 +1,68 @@
+"""A chat front end in a real browser. Opt-in: it needs Node, its packages and Chromium, and says which is missing.
+
+npm ci --prefix tests/server/browser       # the front end and the browser's driver
+apt-get install chromium                   # or MOA_TEST_CHROMIUM=/path/of/a/chromium
+pytest tests/server/browser
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.server.langgraph_dev import langgraph_dev
+
+pytestmark = pytest.mark.slow
+
+DIRECTORY = Path(__file__).parent
+
+
+def _needed() -> tuple[str, str]:
+    """Node and Chromium."""
+    node, chromium = shutil.which("node"), os.environ.get("MOA_TEST_CHROMIUM") or shutil.which("chromium")
+    if node is None:
+        pytest.skip("Node isn't installed")
+    if not (DIRECTORY / "node_modules").is_dir():
+        pytest.skip(f"the front end isn't installed: npm ci --prefix {DIRECTORY}")
+    if chromium is None:
+        pytest.skip("Chromium isn't installed: apt-get install chromium, or set MOA_TEST_CHROMIUM")
+    return node, chromium
+
+
+@pytest.fixture(scope="module")
+def seen(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """What the browser showed in two turns with simulated models."""
+    node, chromium = _needed()
+    directory = tmp_path_factory.mktemp("browser")
+    with langgraph_dev(directory, {"MOA_SIMULATE": "1"}) as server:
+        command = [node, "check.mjs", server.url, "moa-turbo", chromium, str(directory / "chat.png")]
+        ran = subprocess.run(command, cwd=DIRECTORY, check=False, capture_output=True, text=True, timeout=100)
+    assert ran.returncode == 0, ran.stderr
+    shown: dict[str, Any] = json.loads(ran.stdout)
+    return shown
+
+
+def test_each_turn_shows_one_answer(seen: dict[str, Any]) -> None:
+    assert seen["errors"] == []
+    assert [message["type"] for message in seen["messages"]] == ["human", "ai", "human", "ai"]
+    assert seen["messages"][1]["text"].endswith("Answer: 411")
+    assert seen["messages"][3]["text"].endswith("Answer: 42")
+
+
+def test_an_answer_grows_while_it_is_streamed(seen: dict[str, Any]) -> None:
+    answers = [state[1]["text"] for state in seen["seen"] if len(state) == 2]
+    assert len(set(answers)) > 2
+    assert all(later.startswith(earlier) for earlier, later in pairwise(answers))
+
+
+def test_no_more_than_one_answer_a_turn_is_ever_shown(seen: dict[str, Any]) -> None:
+    for state in seen["seen"]:
+        types = [message["type"] for message in state]
+        assert types == ["human", "ai", "human", "ai"][: len(types)]
