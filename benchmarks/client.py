@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from statistics import median
 
+from langchain_core.tracers.langchain import wait_for_all_tracers
+
 from benchmarks.cores import CLIENT, pin_to_core
 
 __all__ = ["Ask", "Client", "Contender", "Spent", "client", "compare"]
@@ -138,6 +140,8 @@ async def _one_round(ask: Ask, queries: int, at_once: int) -> Spent:
     questions = iter([f"How should team number {number} plan its releases?" for number in range(queries)])
     wall, computed = time.perf_counter(), time.process_time()
     await asyncio.gather(*(_ask_all(ask, questions) for _ in range(at_once)))
+    if os.environ.get("LANGSMITH_TRACING") == "true":
+        wait_for_all_tracers()  # what it still has to send is this round's work
     return Spent((time.perf_counter() - wall) / queries, (time.process_time() - computed) / queries)
 
 

@@ -8,7 +8,7 @@ were fixed before they were run; none is fitted to these questions.
 
 Costs are output tokens, estimated at four characters a token, at the list prices in the data's README; it gives none
 for input tokens, which are left out. A right answer is what a plain scorer finds: after the last ``"answer"`` of the
-output, the first number.
+output, the first number. That gives each single model what the data's README says.
 """
 
 from __future__ import annotations
@@ -113,13 +113,18 @@ class Outcome:
     seconds: float
 
 
+_LABEL = re.compile(r'"answer"\s*:')
 _NUMBER = re.compile(r"-?\d[\d,]*(?:\.\d+)?")
 
 
 def scored(text: str) -> Decimal | None:
-    """The number that the plain scorer reads: the first after the last ``"answer"``."""
-    _, label, rest = text.rpartition('"answer"')
-    found = _NUMBER.search(rest.replace("$", "")) if label else None
+    """The number that the plain scorer reads: the first after the last ``"answer":``."""
+    labels = list(_LABEL.finditer(text))
+    return _first_number(text[labels[-1].end() :]) if labels else None
+
+
+def _first_number(text: str) -> Decimal | None:
+    found = _NUMBER.search(text.replace("$", ""))
     return None if found is None else _decimal(found[0])
 
 
@@ -141,7 +146,7 @@ def read_questions(folder: Path) -> list[Question]:
         raise FileNotFoundError(f"{file} isn't there: name the folder that holds gsm8k.jsonl.gz with --data FOLDER")
     with gzip.open(file, "rt", encoding="utf-8") as lines:
         entries = [json.loads(line) for line in lines]
-    return [Question(entry["question"], scored(f'"answer" {entry["answer"]}')) for entry in entries]
+    return [Question(entry["question"], _first_number(entry["answer"])) for entry in entries]
 
 
 def mixture(name: str, stages: Stages, folder: Path) -> Mixture:

@@ -11,8 +11,10 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from moa_graph.chat_model import ChatMoA
     from moa_graph.description import Budget, ModelSettings, Price, Slot
     from moa_graph.errors import (
+        AnswerBeganAgain,
         BudgetTooSmall,
         InputError,
         MissingKey,
@@ -31,8 +33,10 @@ if TYPE_CHECKING:
     from moa_graph.stages.base import Stage, register
 
 _HOMES = {
+    "AnswerBeganAgain": "errors",
     "Budget": "description",
     "BudgetTooSmall": "errors",
+    "ChatMoA": "chat_model",
     "InputError": "errors",
     "MissingKey": "errors",
     "Mixture": "mixture",
@@ -55,8 +59,10 @@ _HOMES = {
 }
 
 __all__ = [
+    "AnswerBeganAgain",
     "Budget",
     "BudgetTooSmall",
+    "ChatMoA",
     "InputError",
     "MissingKey",
     "Mixture",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -11,6 +11,8 @@ from jsonschema.exceptions import SchemaError
 from langchain_core.utils.function_calling import convert_to_json_schema
 from pydantic import BaseModel, ValidationError
 from referencing import Registry
+from referencing.exceptions import Unresolvable
+from referencing.jsonschema import DRAFT202012
 
 from moa_graph.errors import InputError
 
@@ -57,6 +59,14 @@ class Form:
             Draft202012Validator.check_schema(schema)
         except SchemaError as error:
             raise InputError(f"response_format: {name}: no valid JSON Schema: {error.message}") from None
+        within = Registry[Any]().with_resource("", DRAFT202012.create_resource(schema)).resolver()
+        for reference in _references(schema):
+            try:
+                within.lookup(reference)
+            except Unresolvable:
+                raise InputError(
+                    f"response_format: {name}: {reference} isn't in the schema, and nothing is fetched: put it in $defs"
+                ) from None
         return cls(name, schema)
 
     def check(self, content: Any) -> tuple[Any, str | None]:
@@ -70,10 +80,21 @@ class Form:
             return None, "; ".join(problems)
 
     def _check_by_schema(self, content: Any) -> tuple[Any, str | None]:
-        nothing_is_fetched: Registry[Any] = Registry()
-        validator = Draft202012Validator(self.schema, registry=nothing_is_fetched)
+        validator = Draft202012Validator(self.schema, registry=Registry())
         problems = [f"{_where(error.absolute_path)}: {error.message}" for error in validator.iter_errors(content)]
         return (None, "; ".join(problems)) if problems else (content, None)
+
+
+def _references(schema: Any) -> Iterator[str]:
+    """All that a schema points to."""
+    if isinstance(schema, Mapping):
+        if isinstance(reference := schema.get("$ref"), str):
+            yield reference
+        schema = schema.values()
+    elif not isinstance(schema, list):
+        return
+    for part in schema:
+        yield from _references(part)
 
 
 def _where(path: Any) -> str:

@@ -7,6 +7,7 @@ models and bounds, so that Studio's form offers just what works.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import cache
 from dataclasses import dataclass, field
 from typing import Any, Literal, Self
 
@@ -154,9 +155,15 @@ def read_options(kind: type[Options], context: Any, *, root: bool) -> Options:
     if isinstance(context, kind):
         return context
     if not root or context is None:
-        return kind()
+        return _unchosen(kind)
     if isinstance(context, Options):
         context = context.model_dump(exclude_none=True)
     if not isinstance(context, Mapping):
         raise OptionsError(f"run-time options: {context!r} is no mapping of option to value")
     return kind(**context)
+
+
+@cache
+def _unchosen(kind: type[Options]) -> Options:
+    """The options of a run that chooses nothing, which every node asks for."""
+    return kind()

@@ -7,6 +7,7 @@ Every channel has a reducer, so that nodes that run side by side may all write, 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from operator import itemgetter
 from typing import Annotated, Any, Literal, NotRequired
 
 from langchain_core.messages import AnyMessage, ToolCall
@@ -171,8 +172,9 @@ def merge_by_id(left: Sequence[Any] | None, right: Sequence[Any] | None) -> list
         if "id" not in entry or ("order" not in entry and entry["id"] not in merged):
             there = ", ".join(merged) or "none"
             raise InputError(f"{entry!r} can't be edited: it needs the id of a record that is there: {there}")
-        merged[entry["id"]] = {**merged.get(entry["id"], {}), **entry}
-    return sorted(merged.values(), key=lambda entry: entry["order"])
+        there_already = merged.get(entry["id"])
+        merged[entry["id"]] = {**there_already, **entry} if there_already else entry
+    return sorted(merged.values(), key=itemgetter("order"))
 
 
 def add_conversation(left: Messages, right: Messages) -> Messages:

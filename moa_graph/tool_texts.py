@@ -28,6 +28,8 @@ def told_calls(calls: Iterable[Mapping[str, Any]]) -> str:
 
 def without_tool_messages(messages: Sequence[BaseMessage]) -> tuple[BaseMessage, ...]:
     """The conversation with every tool call and result told at the end of the user's message before it."""
+    if not any(isinstance(message, ToolMessage) or getattr(message, "tool_calls", None) for message in messages):
+        return tuple(messages)
     shown: list[BaseMessage] = []
     exchanges: list[str] = []
     results = {message.tool_call_id: message for message in messages if isinstance(message, ToolMessage)}

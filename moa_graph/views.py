@@ -11,6 +11,7 @@ import hashlib
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage
@@ -183,6 +184,10 @@ class Prompt:
 
     def messages(self) -> list[BaseMessage]:
         """What the model is sent (Wang et al. 2024, arXiv 2406.04692, section 2.2)."""
+        return list(self._messages)
+
+    @cached_property
+    def _messages(self) -> list[BaseMessage]:
         additions = [self.role] if self.role else []
         if self.references or self.own:
             everything = [text for texts, _ in self._shown() for text in texts]
@@ -203,7 +208,7 @@ class Prompt:
     def _shown(self) -> list[tuple[tuple[str, ...], str]]:
         return [(self.own, "your own answer"), (self.references or (), self.title)]
 
-    @property
+    @cached_property
     def characters(self) -> int:
         """Length of all that is sent."""
         shown = sum(len(text) + FENCE_CHARACTERS for texts, _ in self._shown() for text in texts)

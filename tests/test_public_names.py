@@ -13,8 +13,10 @@ import pytest
 import moa_graph
 
 PUBLIC = [
+    "AnswerBeganAgain",
     "Budget",
     "BudgetTooSmall",
+    "ChatMoA",
     "InputError",
     "MissingKey",
     "Mixture",

@@ -2,13 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
-from benchmarks.figure import Effort, Result
-
 __all__ = ["FIGURES"]
-
-Measure = Callable[[Effort], list[Result]]
 
 FIGURES = (
     "overhead",
@@ -20,8 +14,7 @@ FIGURES = (
     "cancelled",
     "memory",
     "first_token",
-    "staircase",
     "samples",
     "starting",
 )
-"""Modules of this package, each with a function ``measure``."""
+"""Modules of this package, each with a function ``measure(effort) -> list[Result]``."""

@@ -19,8 +19,8 @@ def measure(effort: Effort) -> list[Result]:
                 "openai loop": client("openai_loop", url),
                 "ChatOpenAI loop": client("chat_openai_loop", url),
             },
-            rounds=effort.rounds,
-            queries=effort.scaled(160, 48),
+            rounds=effort.scaled(5, 3),
+            queries=effort.scaled(128, 32),
             at_once=32,
             of=lambda spent: spent.wall,
         )

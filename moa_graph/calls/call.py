@@ -13,12 +13,13 @@ import random
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, cast
 
+from langchain_core.callbacks import BaseCallbackHandler, BaseCallbackManager, Callbacks
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, ToolCall
+from langchain_core.outputs import ChatGeneration, LLMResult
 from langchain_core.runnables import RunnableConfig
-from langchain_core.runnables.config import merge_configs
 from langgraph.constants import TAG_NOSTREAM
 from langgraph.errors import GraphBubbleUp
 
@@ -218,7 +219,8 @@ class _Asking:
         partial = self.answer.text if self.answer is not None else ""
         begun = problem is not None and problem.begun
         usage = usage_of(message) if message else None
-        call = self.ledger.end(usage, failed, hit=hit, begun=begun, partial=partial)
+        stated = stated_cost(attempt.member, message)
+        call = self.ledger.end(usage, failed, hit=hit, begun=begun, partial=partial, cost=stated)
         self.purse.settle(need, call["charged"])
         if problem is not None or message is None:
             return _Reply(attempt.member, notes, failure=problem)
@@ -255,12 +257,15 @@ class _Asking:
         gate = gate_of(attempt.member, self.around.limits.get(attempt.member.provider))
 
         async def call() -> AIMessage:
-            config, parameters = self._config(attempt.member), self._parameters(model)
-            async with gate.enter(attempt.prompt.characters // CHARACTERS_PER_TOKEN):
-                with model_run(config, attempt.member.price, self._why_cancelled) as traced:
-                    answer = await model.ainvoke(attempt.prompt.messages(), traced, **parameters)
+            traced, parameters = self._traced(attempt.member), self._parameters(model)
+            await gate.enter(attempt.prompt.characters // CHARACTERS_PER_TOKEN)
+            try:
+                with model_run(traced, attempt.member.price, self._why_cancelled) as config:
+                    result = await model.agenerate([attempt.prompt.messages()], **config, **parameters)
+            finally:
+                gate.leave()
             gate.speed_up()
-            return answer
+            return _message_in(result)
 
         def problem_of(message: AIMessage) -> Diagnosis | None:
             return self._stopped_in_the_middle(message, model) or judge(message)
@@ -297,9 +302,9 @@ class _Asking:
 
     def _stopped_in_the_middle(self, message: AIMessage, model: BaseChatModel) -> Diagnosis | None:
         """OpenAI's protocol always gives a reason for an answer's end; a stream without one was broken off."""
-        streamed = self.answer is not None and self.answer.text
-        speaks_openai = any(base.__name__ == "BaseChatOpenAI" for base in type(model).__mro__)
-        if streamed and speaks_openai and not message.response_metadata.get("finish_reason"):
+        if self.answer is None or not self.answer.text or message.response_metadata.get("finish_reason"):
+            return None
+        if any(base.__name__ == "BaseChatOpenAI" for base in type(model).__mro__):
             return Diagnosis("connection", "the answer's stream stopped in the middle", retryable=True)
         return None
 
@@ -339,28 +344,52 @@ class _Asking:
             return f"cut: {self.around.round.reason}"
         return "timeout" if self.scope.expired() else "the run was cancelled"
 
-    def _config(self, member: Member) -> RunnableConfig:
-        """How the call is traced, and not shown as a message of its own."""
-        request = self.request
-        return merge_configs(
-            self.around.config,
-            {
-                "run_name": f"{request.node}#{request.sample}" if request.sample else request.node,
-                "tags": [TAG_NOSTREAM, request.kind, member.provider],
-                "callbacks": [self.answer] if self.answer is not None else [],
-                "metadata": {
-                    "mixture": self.around.mixture,
-                    "stage": request.stage,
-                    "layer": request.order[0] + 1,
-                    "role": request.kind,
-                    "slot": request.slot,
-                    "sample": request.sample,
-                    "model": member.reference,
-                    "provider": member.provider,
-                    "attempt": len(self.ledger.calls) + 1,
-                },
+    def _traced(self, member: Member) -> dict[str, Any]:
+        """How the call is traced, and not shown as a message of its own: arguments for ``agenerate``.
+
+        The node's callbacks bring its tags and metadata along. Merging whole configurations, as ``ainvoke`` does, would
+        take as long as all else that is done for a call.
+        """
+        request, callbacks = self.request, self.around.config.get("callbacks")
+        if self.answer is not None:
+            callbacks = _with(self.answer, callbacks)
+        return {
+            "callbacks": callbacks,
+            "run_name": f"{request.node}#{request.sample}" if request.sample else request.node,
+            "tags": [TAG_NOSTREAM, request.kind, member.provider],
+            "metadata": {
+                "mixture": self.around.mixture,
+                "stage": request.stage,
+                "layer": request.order[0] + 1,
+                "role": request.kind,
+                "slot": request.slot,
+                "sample": request.sample,
+                "model": member.reference,
+                "provider": member.provider,
+                "attempt": self.ledger.next_attempt,
             },
-        )
+        }
+
+
+def _message_in(result: LLMResult) -> AIMessage:
+    return cast(AIMessage, cast(ChatGeneration, result.generations[0][0]).message)
+
+
+def _with(handler: BaseCallbackHandler, callbacks: Callbacks) -> Callbacks:
+    """A node's callbacks, and one more."""
+    if isinstance(callbacks, BaseCallbackManager):
+        callbacks = callbacks.copy()
+        callbacks.add_handler(handler)
+        return callbacks
+    return [*(callbacks or ()), handler]
+
+
+def stated_cost(member: Member, message: AIMessage | None) -> float | None:
+    """What an answer says that it cost: that of a mixture which is a model of this one does."""
+    if message is None or member.written is not None:
+        return None
+    cost = (message.response_metadata.get("report") or {}).get("cost")
+    return cost if isinstance(cost, float) else None
 
 
 def _ends_before(scope: asyncio.Timeout, wait: float) -> bool:

@@ -56,10 +56,15 @@ class Ledger:
     calls: list[Call] = field(default_factory=list)
     _open: OpenCall | None = None
 
+    @property
+    def next_attempt(self) -> int:
+        """Number of the request that is made next, counted over the whole turn."""
+        return self.request.asked_before + len(self.calls) + 1
+
     def open(self, member: Member, need: Grant, prompt_characters: int) -> OpenCall:
         """Notes that a request goes out."""
         loop = asyncio.get_running_loop()
-        self._open = OpenCall(len(self.calls) + 1, member, need, prompt_characters, time.time(), loop.time())
+        self._open = OpenCall(self.next_attempt, member, need, prompt_characters, time.time(), loop.time())
         self._tell("call_started", self._open)
         return self._open
 
@@ -71,6 +76,7 @@ class Ledger:
         hit: bool = False,
         begun: bool = False,
         partial: str = "",
+        cost: float | None = None,
     ) -> Call:
         """Notes that the open request ended.
 
@@ -80,11 +86,12 @@ class Ledger:
             hit: Whether the answer was stored.
             begun: Whether a part of an answer had come before the failure.
             partial: What of it was streamed.
+            cost: US dollars, where the answer itself says it; None goes by the model's price.
         """
         assert self._open is not None, "only an open request can end"
         self._open.begun = begun or bool(partial)
         self._open.partial = partial
-        return self._close(failure, usage, hit=hit)
+        return self._close(failure, usage, hit=hit, stated=cost)
 
     def abandon(self, failure: Failure, partial: str) -> None:
         """Notes that the request which is in flight, if one is, was left after ``partial`` had been streamed."""
@@ -107,7 +114,9 @@ class Ledger:
             }
         return usage, None if None in costs else sum(one for one in costs if one is not None)
 
-    def _close(self, failure: Failure | None, usage: Usage | None, *, hit: bool = False) -> Call:
+    def _close(
+        self, failure: Failure | None, usage: Usage | None, *, hit: bool = False, stated: float | None = None
+    ) -> Call:
         current = self._open
         assert current is not None, "only an open request can end"
         self._open = None
@@ -117,6 +126,8 @@ class Ledger:
             estimated = billed or failure["kind"] in _USAGE_UNKNOWN
             usage = _estimate(current) if billed else NO_USAGE
         price = 0.0 if hit or usage == NO_USAGE else cost(current.member.price, usage)
+        if stated is not None and not hit:
+            price = stated
         call: Call = {
             "id": f"{self.request.record}@{current.attempt}",
             "record": self.request.record,

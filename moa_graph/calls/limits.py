@@ -9,8 +9,6 @@ from __future__ import annotations
 import asyncio
 import math
 from collections import deque
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 
 from aiolimiter import AsyncLimiter
 from pydantic import Field
@@ -48,19 +46,18 @@ class Gate:
         self._requests = AsyncLimiter(limits.requests, MINUTE) if limits.requests else None
         self._tokens = AsyncLimiter(limits.tokens, MINUTE) if limits.tokens else None
 
-    @asynccontextmanager
-    async def enter(self, tokens: int) -> AsyncIterator[None]:
-        """Waits until a call of about so many tokens may go out, and holds its place while the body runs."""
+    async def enter(self, tokens: int) -> None:
+        """Waits until a call of about so many tokens may go out; :meth:`leave` has to follow."""
         if self._requests is not None:
             await self._requests.acquire()
         if self._tokens is not None:
             await self._tokens.acquire(min(tokens, self._tokens.max_rate))
         await self._take_place()
-        try:
-            yield
-        finally:
-            self._inside -= 1
-            self._let_in()
+
+    def leave(self) -> None:
+        """The call has ended, well or not."""
+        self._inside -= 1
+        self._let_in()
 
     def slow_down(self, seconds: float) -> None:
         """The provider said 429: nothing goes out for so many seconds, and half as much at once after that."""
@@ -106,7 +103,11 @@ class Gate:
 
 
 def gate_of(member: Member, limits: Limits | None) -> Gate:
-    """The gate that all calls of the running event loop to a member's provider, address and key go through."""
+    """The gate that all calls of the running event loop to a member's provider, address and key go through.
+
+    Whose models two chat model objects are isn't known, so each has a gate of its own.
+    """
     chosen = limits or Limits()
-    key = ("gate", member.provider, member.settings.base_url, member.key_variable, chosen)
+    provider = member.provider if member.written else id(member.settings.model)
+    key = ("gate", provider, member.settings.base_url, member.key_variable, chosen)
     return of_running_loop().once(key, lambda: Gate(chosen))

@@ -56,3 +56,4 @@ class Request:
     schema: Form | None = None
     closes: bool = False
     parameters: tuple[tuple[str, Any], ...] = ()
+    asked_before: int = 0

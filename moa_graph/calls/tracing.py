@@ -15,10 +15,12 @@ from uuid import UUID
 from langchain_core.callbacks import BaseCallbackHandler, BaseCallbackManager
 from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.runnables import RunnableConfig
+from langchain_core.tracers.base import BaseTracer
 from langchain_core.tracers.langchain import LangChainTracer
 from langchain_core.tracers.schemas import Run
 from langgraph.types import TracePolicy, omit_payload
 from langsmith import uuid7
+from langsmith.utils import tracing_is_enabled
 
 from moa_graph.calls.failures import usage_of
 from moa_graph.description import Price
@@ -42,7 +44,12 @@ def _brief(update: Any) -> Any:
     return {**update, "records": [{**one, "text": cut_middle(one["text"], CHARACTERS_IN_NODES)} for one in records]}
 
 
-NODE_TRACES = TracePolicy(process_inputs=omit_payload, process_outputs=_brief)
+def _when_traced(shorten: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """``shorten`` where LangSmith is on: LangGraph copies a run's callbacks twice for each payload that is changed."""
+    return lambda payload: shorten(payload) if tracing_is_enabled() else payload
+
+
+NODE_TRACES = TracePolicy(process_inputs=_when_traced(omit_payload), process_outputs=_when_traced(_brief))
 """Every node is handed the whole state: recorded at each, it would be most of a trace."""
 
 
@@ -51,8 +58,9 @@ def describe_node(config: RunnableConfig, mixture: str, record: Record, calls: S
     failures = {call["failure"]["kind"] for call in calls if call["failure"] is not None}
     hits = {"hit"} if any(call["hit"] for call in calls) else set()
     callbacks = config.get("callbacks")
-    for tracer in _tracers(callbacks):
-        run = tracer.run_map.get(str(getattr(callbacks, "parent_run_id", None)))
+    for tracer in getattr(callbacks, "handlers", ()):
+        runs = tracer.run_map if isinstance(tracer, BaseTracer) else {}
+        run = runs.get(str(getattr(callbacks, "parent_run_id", None)))
         if run is not None:
             run.add_tags(sorted({record["kind"], *failures, *hits}))
             run.add_metadata(
@@ -62,12 +70,12 @@ def describe_node(config: RunnableConfig, mixture: str, record: Record, calls: S
 
 @contextmanager
 def model_run(
-    config: RunnableConfig, price: Price | None, why_cancelled: Callable[[], str]
-) -> Iterator[RunnableConfig]:
+    config: dict[str, Any], price: Price | None, why_cancelled: Callable[[], str]
+) -> Iterator[dict[str, Any]]:
     """Has one call traced by :class:`CallTracer`.
 
     Args:
-        config: The call's configuration.
+        config: The arguments of ``agenerate`` that are about traces.
         price: What the model's tokens cost; None leaves it to LangSmith's own list.
         why_cancelled: Says why, when the call is cancelled.
     """
@@ -159,5 +167,6 @@ def _tracers(callbacks: Any) -> list[LangChainTracer]:
 
 def _careful(handler: BaseCallbackHandler, price: Price | None) -> BaseCallbackHandler:
     """A tracer of somebody's own stays as it is."""
-    ours = type(handler) in (LangChainTracer, CallTracer)  # the latter where a mixture's model is a mixture
-    return CallTracer.instead_of(handler, price) if ours else handler
+    if isinstance(handler, LangChainTracer) and type(handler) in (LangChainTracer, CallTracer):
+        return CallTracer.instead_of(handler, price)  # a CallTracer where a mixture's model is a mixture
+    return handler

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal
@@ -17,14 +17,14 @@ from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResu
 from langchain_core.runnables import Runnable, RunnableConfig
 from langchain_core.tools import BaseTool
 from langchain_core.utils.function_calling import convert_to_openai_tool
-from pydantic import ConfigDict, Field, PrivateAttr
+from pydantic import ConfigDict, Field, PrivateAttr, ValidationError
 
 from moa_graph.chat_model.answers import last_chunk, passed_on, whole_answer
 from moa_graph.chat_model.build import build, models_of, profile_of
 from moa_graph.chat_model.place import below, detached, noting_its_run
 from moa_graph.chat_model.pump import pumped, pumped_from_thread
 from moa_graph.chat_model.structured import structured
-from moa_graph.errors import AnswerBeganAgain, MixtureError, OptionsError
+from moa_graph.errors import AnswerBeganAgain, MixtureError, MoaError, OptionsError
 from moa_graph.form import Form
 from moa_graph.graph import Compiled, MoaGraph
 from moa_graph.mixture import Mixture
@@ -105,15 +105,19 @@ class ChatMoA(BaseChatModel):
         store: str | Path | Store | None = None,
         **fields: Any,
     ) -> None:
-        super().__init__(mixture=mixture, store=store, **fields)
+        try:
+            super().__init__(mixture=mixture, store=store, **fields)
+        except ValidationError as error:
+            ours = [problem.get("ctx", {}).get("error") for problem in error.errors()]
+            raise next((one for one in ours if isinstance(one, MoaError)), error) from None
 
     def model_post_init(self, _: Any) -> None:
         """Builds the graph, once: copies share it."""
         self._graph = build(self)
         if self.depth > DEEPEST:
             raise MixtureError(
-                f"{self._graph.mixture.name}: mixtures stand in each other {self.depth} deep, and at most {DEEPEST} are "
-                "allowed: name a model in place of the innermost mixture"
+                f"{self._graph.mixture.name}: mixtures stand in each other {self.depth} deep, and at most {DEEPEST} "
+                "are allowed: name a model in place of the innermost mixture"
             )
         self._options = self._graph.plan.options(**self.options)
         self._compiled = self._graph.compile(checkpointer=False)
@@ -139,7 +143,7 @@ class ChatMoA(BaseChatModel):
 
     def _get_ls_params(self, stop: list[str] | None = None, **kwargs: Any) -> LangSmithParams:
         params = super()._get_ls_params(stop=stop, **kwargs)
-        return LangSmithParams(**{**params, "ls_provider": "moa", "ls_model_name": self._graph.mixture.name})
+        return LangSmithParams(**{"ls_model_name": self._graph.mixture.name, **params, "ls_provider": "moa"})
 
     def _resolve_model_profile(self) -> ModelProfile:
         return profile_of(self._graph)
@@ -222,10 +226,12 @@ class ChatMoA(BaseChatModel):
 
     async def _chunks(
         self, messages: list[BaseMessage], settings: AnswerSettings, run: BaseRunManager | None
-    ) -> AsyncIterator[ChatGenerationChunk]:
+    ) -> AsyncGenerator[ChatGenerationChunk, None]:
         """The answer's chunks as the model that writes it gives them, and its metadata with the last."""
         streamed: str | None = None
-        state: dict[str, Any] = {}
+        state: Any = None
+        mode: str
+        part: Any
         async for mode, part in self._compiled.astream(
             _copied(messages),
             RunnableConfig(callbacks=below(run)),

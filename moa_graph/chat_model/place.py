@@ -14,7 +14,8 @@ from langchain_core.callbacks import AsyncCallbackManager, BaseCallbackHandler, 
 from langchain_core.callbacks.manager import BaseRunManager
 from langchain_core.runnables import RunnableConfig, ensure_config
 from langchain_core.runnables.config import get_callback_manager_for_config, var_child_runnable_config
-from langchain_core.tracers._streaming import _StreamingCallbackHandler, _V2StreamingCallbackHandler
+from langchain_core.tracers import BaseTracer
+from langchain_core.tracers._streaming import _StreamingCallbackHandler
 
 __all__ = ["below", "detached", "noting_its_run"]
 
@@ -45,13 +46,14 @@ def noting_its_run(config: RunnableConfig | None) -> RunnableConfig:
 def below(run: BaseRunManager | None = None) -> AsyncCallbackManager:
     """Callbacks for runs below ``run``, or below the one that was noted last in this context.
 
-    Handlers that stream tokens stay behind: the answer's tokens come from the chat model's own run.
+    Tracers see those runs. Every other handler sees the mixture as the one chat model that it stands for, so that
+    nothing counts its tokens twice or streams another model's.
     """
     place = _PLACE.get() if run is None else (run, run.run_id)
     if place is None:
         return AsyncCallbackManager([])
     manager, run_id = place
-    kept = [one for one in manager.inheritable_handlers if not _streams(one)]
+    kept = [one for one in manager.inheritable_handlers if isinstance(one, BaseTracer) and not _streams(one)]
     return AsyncCallbackManager(
         handlers=kept,
         inheritable_handlers=list(kept),
@@ -64,7 +66,7 @@ def below(run: BaseRunManager | None = None) -> AsyncCallbackManager:
 
 
 def _streams(handler: BaseCallbackHandler) -> bool:
-    return isinstance(handler, _StreamingCallbackHandler | _V2StreamingCallbackHandler)
+    return isinstance(handler, _StreamingCallbackHandler)
 
 
 def detached() -> Context:

@@ -1,11 +1,10 @@
-"""Runs an asynchronous iterator in a context of its own, read from the running event loop or from a plain thread."""
+"""Runs an asynchronous generator in a context of its own, read from the running event loop or from a plain thread."""
 
 from __future__ import annotations
 
 import asyncio
 import queue
-from collections.abc import AsyncIterator, Callable, Iterator
-from concurrent.futures import wait
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
 from contextlib import aclosing, suppress
 from contextvars import Context
 from typing import TypeVar
@@ -16,17 +15,7 @@ __all__ = ["pumped", "pumped_from_thread"]
 
 Item = TypeVar("Item")
 
-Source = Callable[[], AsyncIterator[Item]]
-
-
-async def _pump(source: Source[Item], put: Callable[[Item | None], object]) -> None:
-    """Puts every item, and None behind the last."""
-    try:
-        async with aclosing(source()) as items:  # type: ignore[type-var]
-            async for item in items:
-                put(item)
-    finally:
-        put(None)
+Source = Callable[[], AsyncGenerator[Item, None]]
 
 
 async def pumped(source: Source[Item], context: Context) -> AsyncIterator[Item]:
@@ -38,23 +27,41 @@ async def pumped(source: Source[Item], context: Context) -> AsyncIterator[Item]:
             yield item
         await task
     finally:
-        task.cancel()
-        with suppress(asyncio.CancelledError, Exception):
-            await task
+        await _end(task)
 
 
 def pumped_from_thread(source: Source[Item], context: Context) -> Iterator[Item]:
     """The items of ``source``, which runs on the event loop that all synchronous runs share."""
     items: queue.SimpleQueue[Item | None] = queue.SimpleQueue()
 
-    async def run() -> None:
-        await asyncio.create_task(_pump(source, items.put), context=context)
+    async def start() -> asyncio.Task[None]:
+        return asyncio.create_task(_pump(source, items.put), context=context)
 
-    running = loop_thread().start_task_soon(run)
+    task = loop_thread().call(start)
     try:
         while (item := items.get()) is not None:
             yield item
-        running.result()
+        loop_thread().call(_result, task)
     finally:
-        running.cancel()
-        wait([running])
+        loop_thread().call(_end, task)
+
+
+async def _pump(source: Source[Item], put: Callable[[Item | None], object]) -> None:
+    """Puts every item, and None behind the last."""
+    try:
+        async with aclosing(source()) as items:
+            async for item in items:
+                put(item)
+    finally:
+        put(None)
+
+
+async def _result(task: asyncio.Task[None]) -> None:
+    await task
+
+
+async def _end(task: asyncio.Task[None]) -> None:
+    """Cancels once and waits: a second cancellation would cut short what the first one closes."""
+    task.cancel()
+    with suppress(asyncio.CancelledError, Exception):
+        await task

@@ -10,12 +10,12 @@ from moa_graph.cli.classic import with_flags
 from moa_graph.detection import detect
 from moa_graph.errors import MixtureError
 from moa_graph.graph import MoaGraph, create_moa, load_mixture
-from moa_graph.mixture import Mixture
+from moa_graph.mixture import Mixture, propose_and_aggregate
 from moa_graph.store import Store, open_store
 
 __all__ = ["Chosen", "build"]
 
-HOW_TO_USE_REAL_MODELS = "for real ones set TOGETHER_API_KEY, OPENAI_API_KEY or OPENROUTER_API_KEY, or start Ollama"
+HOW_TO_USE_REAL_MODELS = "set TOGETHER_API_KEY, OPENAI_API_KEY or OPENROUTER_API_KEY, or start Ollama"
 
 
 @dataclass(frozen=True)
@@ -40,17 +40,27 @@ def build(choice: Choice) -> Chosen:
         MoaError: What was chosen can't work.
     """
     mixture, why = _mixture(choice)
-    mixture = with_flags(mixture, choice)
     store = _store(choice)
-    graph = create_moa(mixture, simulate=choice.simulate or None, substitute=dict(choice.substitute), store=store)
+    graph = create_moa(
+        with_flags(mixture, choice),
+        simulate=choice.simulate or None,
+        substitute=dict(choice.substitute),
+        store=store,
+    )
     return Chosen(graph, _headline(graph, choice, why), store)
 
 
-def _mixture(choice: Choice) -> tuple[Mixture, str]:
+def _mixture(choice: Choice) -> tuple[Mixture, str | None]:
+    """The mixture, and why it is this one where none was named."""
     if choice.mixture is not None:
-        return load_mixture(choice.mixture), "named"
-    simulated = choice.simulate or os.environ.get("MOA_SIMULATE", "") not in ("", "0")
-    return detect(servers=() if simulated else None)
+        return load_mixture(choice.mixture), None
+    if choice.reference_models and choice.aggregator is not None:
+        return propose_and_aggregate(list(choice.reference_models), choice.aggregator), None
+    return detect(servers=() if _on_stand_ins(choice) else None)
+
+
+def _on_stand_ins(choice: Choice) -> bool:
+    return choice.simulate or os.environ.get("MOA_SIMULATE", "") not in ("", "0")
 
 
 def _store(choice: Choice) -> Store | None:
@@ -61,10 +71,20 @@ def _store(choice: Choice) -> Store | None:
     return open_store(choice.store, choice.mode, missing=choice.missing)  # type: ignore[arg-type]
 
 
-def _headline(graph: MoaGraph, choice: Choice, why: str) -> str:
+def _headline(graph: MoaGraph, choice: Choice, why: str | None) -> str:
+    """Which mixture runs, why, and what about it is simulated."""
     name = graph.mixture.name
-    if not graph.plan.simulated:
-        return name if why == "named" else f"{name} ({why})"
-    if choice.simulate or why == "named":
-        return f"{name} on simulated models: leave out --simulate and MOA_SIMULATE for real ones"
-    return f"{name} on simulated models, since {why}; {HOW_TO_USE_REAL_MODELS}"
+    if _on_stand_ins(choice):
+        return f"{name} on simulated models; for real ones leave out --simulate and MOA_SIMULATE"
+    reason = f", since {why}" if why else ""
+    simulated = _simulated_slots(graph)
+    if not simulated:
+        return name + reason
+    which = "models" if graph.plan.simulated else f"models in the place of {', '.join(simulated)}"
+    remedy = f"; for real ones {HOW_TO_USE_REAL_MODELS}" if why else ""
+    return f"{name} on simulated {which}{reason}{remedy}"
+
+
+def _simulated_slots(graph: MoaGraph) -> list[str]:
+    seats = [seat for placed in graph.plan.stages for seat in placed.site.seats]
+    return sorted({member.name for seat in seats for member in seat.members if member.provider == "sim"})

@@ -9,6 +9,7 @@ from moa_graph.cli.choice import Choice
 from moa_graph.description import Description, Slot
 from moa_graph.errors import MixtureError
 from moa_graph.mixture import Mixture
+from moa_graph.stages.propose import Propose
 
 __all__ = ["with_flags"]
 
@@ -62,7 +63,7 @@ def _with_proposers(mixture: Mixture, stages: list[Any], choice: Choice) -> list
 def _layer(proposing: list[Any], slots: list[Slot], index: int) -> Any:
     """The propose stage at ``index``: its own, or one like the last there is."""
     if not proposing:
-        return {"propose": {"slots": slots}}
+        return Propose(slots=tuple(slots))
     stage = proposing[min(index, len(proposing) - 1)]
     if index >= len(proposing):
         stage = stage.model_copy(update={"name": None})

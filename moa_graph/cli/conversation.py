@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 from typing import Any
 
@@ -101,7 +101,8 @@ def _line() -> str:
     """Reads with the terminal's editing where there is one; the prompt goes where no answer goes."""
     if not sys.stdin.isatty():
         return input()
-    import readline  # noqa: F401  (gives input() a history and keys to edit with)
+    with suppress(ImportError):  # not on every platform
+        import readline  # noqa: F401  (gives input() a history and keys to edit with)
 
     if sys.stdout.isatty():
         return input("\n> ")

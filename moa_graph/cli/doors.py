@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import sys
-from typing import Any
+from io import TextIOWrapper
+from typing import Any, TextIO
 
 from rich.console import Console
 
 from moa_graph.calls.events import Event
 from moa_graph.cli.answer import AnswerOutput, EventLines, MarkdownAnswer, Outcome, PlainAnswer, WholeAsJSON
-from moa_graph.cli.printable import printable
-from moa_graph.cli.progress import LiveProgress, PlainProgress, Progress
+from moa_graph.cli.progress import LiveProgress, PlainProgress, Progress, say
 from moa_graph.cli.tally import Tally, counted, money
 
 __all__ = ["Door", "open_door"]
@@ -23,14 +23,16 @@ class Door:
         err: Where progress goes.
         output: Writes the answer.
         shared: Whether both are the same terminal, on which only one of them can be drawn at a time.
+        headline: Said when the run begins: before that, whatever goes wrong is all that is said.
     """
 
-    def __init__(self, err: Console, output: AnswerOutput, *, shared: bool) -> None:
+    def __init__(self, err: Console, output: AnswerOutput, *, shared: bool, headline: str | None = None) -> None:
         self.tally = Tally()
         self._err = err
         self._output = output
-        self._shared = shared
-        self._progress: Progress = LiveProgress(err, self.tally) if err.is_terminal else PlainProgress(err)
+        self._headline = headline
+        live = _draws(err)
+        self._progress: Progress = LiveProgress(err, self.tally, shared=shared) if live else PlainProgress(err)
 
     def say(self, text: str) -> None:
         """Writes a line to stderr."""
@@ -38,6 +40,8 @@ class Door:
 
     def event(self, event: Event) -> None:
         """Shows what the run tells."""
+        if event["type"] == "run_started" and self._headline is not None:
+            self.say(self._headline)
         self.tally.note(event)
         self._progress.note(event)
         self._output.event(event)
@@ -45,12 +49,12 @@ class Door:
     def token(self, text: str) -> None:
         """Writes what came of the answer."""
         self.tally.answer_begun()
-        self._make_room()
+        self._progress.make_room()
         self._output.add(text)
 
     def finish(self, outcome: Outcome) -> None:
         """Writes the rest of the answer, and what it cost."""
-        self._make_room()
+        self._progress.make_room()
         try:
             self._output.finish(outcome)
         finally:
@@ -61,8 +65,8 @@ class Door:
     def leave(self) -> None:
         """Leaves everything as it is: the run has ended without an answer."""
         self.tally.stopped()
-        self._progress.stop()
         self._output.leave()
+        self._progress.stop()
 
     def say_cost_so_far(self) -> None:
         """What was spent until a person stopped the run."""
@@ -72,35 +76,41 @@ class Door:
         made = f"{counted(spent.calls, 'call')}, {counted(spent.tokens, 'token')}, {spent.price()}"
         self.say(f"stopped: {made} so far{open_calls}")
 
-    def _make_room(self) -> None:
-        """Ends the slots' lines, for the answer comes below them."""
-        if self._shared:
-            self._progress.stop()
 
-
-def say(err: Console, text: str) -> None:
-    """Writes a line to stderr."""
-    err.print(printable(text), style="dim", markup=False, highlight=False, soft_wrap=True)
-
-
-def open_door(*, as_json: bool = False, events: bool = False) -> Door:
+def open_door(headline: str | None = None, *, as_json: bool = False, events: bool = False) -> Door:
     """The door that fits what stdout and stderr are.
 
     Args:
+        headline: Said when the run begins.
         as_json: Whether stdout gets one JSON object.
         events: Whether stdout gets the events.
     """
-    err, out = Console(stderr=True), Console()
+    err, out = _console(sys.stderr), _console(sys.stdout)
     whole = WholeAsJSON(sys.stdout)
     if events:
         output: AnswerOutput = EventLines(sys.stdout, whole if as_json else None)
     elif as_json:
         output = whole
-    elif out.is_terminal:
+    elif _draws(out):
         output = MarkdownAnswer(out)
     else:
         output = PlainAnswer(sys.stdout)
-    return Door(err, output, shared=out.is_terminal and err.is_terminal)
+    return Door(err, output, shared=_draws(out) and _draws(err), headline=headline)
+
+
+def _console(stream: TextIO) -> Console:
+    """A console that takes for a terminal what is one, whatever the environment says, so that pipes stay plain.
+
+    Half a character that a model may write is shown as a question mark.
+    """
+    if isinstance(stream, TextIOWrapper):
+        stream.reconfigure(errors="replace")
+    return Console(file=stream, force_terminal=stream.isatty())
+
+
+def _draws(console: Console) -> bool:
+    """Whether lines on it can be drawn over."""
+    return console.is_terminal and not console.is_dumb_terminal
 
 
 def _footer(report: dict[str, Any]) -> list[str]:

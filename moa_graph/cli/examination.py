@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from moa_graph import detection
@@ -61,8 +61,9 @@ async def examine(named: str | None) -> Findings:
     members = {member.name: member for placed in plan.stages for seat in placed.site.seats for member in seat.members}
     found = Findings(plan.mixture, why, _keys(members.values()), _server_rows(servers), packages=_package_rows())
     served = await served_models([member for member in members.values() if member.missing_key() is None])
-    for member in members.values():
-        _look_at(member, served.get(member.name, Served(None)), found)
+    found.models = [_row(member, served.get(name, Served(None))) for name, member in members.items()]
+    found.problems = [*_missing(members.values()), *_retired(members, served)]
+    found.notes = _unknown(members.values(), served)
     if plan.simulated:
         found.notes.append(
             f"the models are simulated: set {', '.join(KEY_VARIABLES[:-1])} or {KEY_VARIABLES[-1]}, start a local "
@@ -91,31 +92,54 @@ def _server_rows(answering: Sequence[LocalServer]) -> list[list[str]]:
     ]
 
 
-def _look_at(member: Member, served: Served, found: Findings) -> None:
-    """Adds a model's row, and what is wrong with it."""
-    missing = member.missing_key()
+def _row(member: Member, served: Served) -> list[str]:
     window = f"{member.window:,}" if member.window else "unknown"
-    found.models.append([member.name, member.reference, _served(member, served), _price(member.price), window])
-    if missing:
-        found.problems.append(f"{member.name}: {missing} is not set: set it, or try the mixture with --simulate")
-    if package := member.missing_package():
-        found.problems.append(f"{member.name}: a package is missing: pip install {package}")
-    if served.yes is False:
-        found.problems.append(
-            f"{member.name}: {member.reference} is not served.{served.told} Ask another in its place: "
-            f"--substitute {member.reference}=PROVIDER:MODEL"
-        )
-    elif served.told and served.told not in found.notes:
-        found.notes.append(served.told)
-    if member.price is None:
-        found.notes.append(
-            f"{member.name}: its price isn't known, so costs can't be told and --usd can't limit them: "
+    return [member.name, member.reference, _served(member, served), _price(member.price), window]
+
+
+def _missing(members: Iterable[Member]) -> list[str]:
+    """Keys and packages that aren't there."""
+    keys = _names_by(members, Member.missing_key)
+    packages = _names_by(members, Member.missing_package)
+    return [
+        *(f"{key} is not set, for {names}: set it, or try the mixture with --simulate" for key, names in keys.items()),
+        *(f"a package is missing, for {names}: pip install {package}" for package, names in packages.items()),
+    ]
+
+
+def _retired(members: Mapping[str, Member], served: Mapping[str, Served]) -> list[str]:
+    return [
+        f"{name}: {members[name].reference} is not served.{found.told} Ask another in its place: "
+        f"--substitute {members[name].reference}=PROVIDER:MODEL"
+        for name, found in served.items()
+        if found.yes is False
+    ]
+
+
+def _unknown(members: Iterable[Member], served: Mapping[str, Served]) -> list[str]:
+    """What isn't known, and what that means."""
+    prices = [member.name for member in members if member.price is None]
+    windows = [member.name for member in members if member.window is None]
+    notes = list(dict.fromkeys(found.told for found in served.values() if found.yes is None and found.told))
+    if prices:
+        notes.append(
+            f"the price of {', '.join(prices)} isn't known, so costs can't be told and --usd can't limit them: "
             "set price: {input: ..., output: ...} in models"
         )
-    if member.window is None:
-        found.notes.append(
-            f"{member.name}: its window isn't known, so long prompts aren't fitted: set window in models"
+    if windows:
+        notes.append(
+            f"the window of {', '.join(windows)} isn't known, so long prompts aren't fitted: set window in models"
         )
+    return notes
+
+
+def _names_by(members: Iterable[Member], what: Callable[[Member], str | None]) -> dict[str, str]:
+    """What members lack, and the names of those that lack it."""
+    found: dict[str, list[str]] = {}
+    for member in members:
+        if (lacking := what(member)) is not None:
+            found.setdefault(lacking, []).append(member.name)
+    return {lacking: ", ".join(names) for lacking, names in found.items()}
 
 
 def _served(member: Member, served: Served) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from abc import ABC, abstractmethod
 
 from rich.console import Console
 from rich.live import Live
@@ -13,7 +13,7 @@ from moa_graph.calls.events import Event, RecordFinished
 from moa_graph.cli.printable import printable
 from moa_graph.cli.tally import SlotLine, Spent, Tally, counted
 
-__all__ = ["LiveProgress", "PlainProgress", "Progress"]
+__all__ = ["LiveProgress", "PlainProgress", "Progress", "say"]
 
 ROWS_KEPT_FREE = 3
 """Of the terminal's height, for the line above and the prompt below."""
@@ -30,18 +30,10 @@ STYLES = {
 """By a state's first word; any other is green."""
 
 
-class Progress(Protocol):
-    """Shows how a run goes."""
+class Progress(ABC):
+    """Shows how a run goes.
 
-    def note(self, event: Event) -> None:
-        """Shows what an event changed."""
-
-    def stop(self) -> None:
-        """Shows no more; what was shown stays."""
-
-
-class PlainProgress:
-    """A line for everything that ended.
+    While the answer is written it may have the same screen, so lines wait until that is over.
 
     Args:
         console: Where the lines go.
@@ -49,29 +41,54 @@ class PlainProgress:
 
     def __init__(self, console: Console) -> None:
         self._console = console
+        self._held: list[str] | None = None
+
+    @abstractmethod
+    def note(self, event: Event) -> None:
+        """Shows what an event changed."""
+
+    def make_room(self) -> None:
+        """The answer is being written."""
+        if self._held is None:
+            self._held = []
+
+    def stop(self) -> None:
+        """Shows what waited, and no more than that; what was shown stays."""
+        for line in self._held or []:
+            say(self._console, line)
+        self._held = None
+
+    def _say(self, text: str) -> None:
+        if self._held is None:
+            say(self._console, text)
+        else:
+            self._held.append(text)
+
+
+class PlainProgress(Progress):
+    """A line for everything that ended."""
 
     def note(self, event: Event) -> None:
         """Writes a line where a slot has its answer or has failed, or a stage ended the run early."""
         if event["type"] == "record_finished":
-            _say(self._console, _told(event))
+            self._say(_told(event))
         elif event["type"] == "stage_finished" and event["end"]:
-            _say(self._console, f"{event['stage']}: the run ends here, since {event['end']}")
-
-    def stop(self) -> None:
-        """There is nothing to stop."""
+            self._say(f"{event['stage']}: the run ends here, since {event['end']}")
 
 
-class LiveProgress:
+class LiveProgress(Progress):
     """A line for each slot that changes as the run goes on.
 
     Args:
         console: The terminal.
         tally: What the run's events say so far.
+        shared: Whether the answer is drawn on the same terminal: then the lines end where it begins.
     """
 
-    def __init__(self, console: Console, tally: Tally) -> None:
-        self._console = console
+    def __init__(self, console: Console, tally: Tally, *, shared: bool = False) -> None:
+        super().__init__(console)
         self._tally = tally
+        self._shared = shared
         self._over = False
         self._live = Live(console=console, get_renderable=self.table, refresh_per_second=8, redirect_stdout=False)
 
@@ -83,10 +100,20 @@ class LiveProgress:
         if not self._over:
             self._live.start()
         if event["type"] == "record_finished" and event["failure"] is not None:
-            _say(self._console, _told(event))
+            self._say(_told(event))
+
+    def make_room(self) -> None:
+        """Leaves the lines as they are where the answer is drawn below them."""
+        if self._shared:
+            self._end()
+            super().make_room()
 
     def stop(self) -> None:
         """Leaves the lines as they are now, whatever may still come."""
+        self._end()
+        super().stop()
+
+    def _end(self) -> None:
         self._over = True
         self._live.stop()
 
@@ -136,7 +163,8 @@ class LiveProgress:
         )
 
 
-def _say(console: Console, text: str) -> None:
+def say(console: Console, text: str) -> None:
+    """Writes a line that is no answer."""
     console.print(printable(text), style="dim", markup=False, highlight=False, soft_wrap=True)
 
 

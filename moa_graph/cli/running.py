@@ -33,7 +33,6 @@ async def ask_once(chosen: Chosen, question: str, limits: dict[str, Any], door: 
     async with AsyncExitStack() as at_the_end:
         if chosen.store is not None:
             await at_the_end.enter_async_context(chosen.store)
-        door.say(chosen.headline)
         await take_turn(chosen.graph.compile(), question, limits, door)
 
 

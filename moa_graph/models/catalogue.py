@@ -6,6 +6,7 @@ import importlib.util
 import os
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 from langchain_core.language_models import BaseChatModel
@@ -38,30 +39,35 @@ class Member:
     written: Reference | None
     _copies: dict[bool, Built] = field(default_factory=dict, init=False, repr=False, compare=False)
 
-    @property
+    @cached_property
     def reference(self) -> str:
         """``provider:name``, or ``object:name`` for a chat model object, which tells objects of one class apart."""
         return str(self.written) if self.written else f"object:{self.name}"
 
-    @property
+    @cached_property
     def provider(self) -> str:
         """The part before the colon."""
         return self.reference.partition(":")[0]
 
-    @property
+    @cached_property
     def key_variable(self) -> str | None:
         """Environment variable that must hold the key; None if none is needed."""
         return key_variable_of(self.written, self.settings) if self.written else None
 
-    @property
+    @cached_property
     def price(self) -> Price | None:
         """List price; None if it isn't known."""
         return prices.price_of(self.settings)
 
-    @property
+    @cached_property
     def window(self) -> int | None:
         """Most tokens of a prompt; None if that isn't known."""
         return prices.window_of(self.settings)
+
+    @cached_property
+    def _identity(self) -> tuple[str, str]:
+        """What members that may share a chat model have in common."""
+        return self.reference, repr(self.settings)
 
     def for_sample(self, sample: int) -> Member:
         """This member for one of a slot's samples: a seed would make all of them the same, so each has its own."""
@@ -98,8 +104,7 @@ class Member:
                 self._copies[streaming] = build(self.settings, clients, streaming=streaming)
             return self._copies[streaming]
         key = SecretStr(os.environ.get(self.key_variable or "", ""))
-        identity = (self.reference, repr(self.settings), key, streaming)
-        return clients.once(identity, lambda: build(self.settings, clients, streaming=streaming))
+        return clients.once((*self._identity, key, streaming), lambda: build(self.settings, clients, streaming=streaming))
 
 
 class Catalogue:

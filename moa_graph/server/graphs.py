@@ -21,6 +21,9 @@ from moa_graph.state import Input, MoaState, Output
 
 __all__ = ["attribute", "project_file"]
 
+MODULE = "moa_graph.server.graphs"
+"""This module's name, also where it is run to print ``langgraph.json``."""
+
 CUSTOM = "custom"
 CUSTOM_DESCRIPTION = "The mixture that MOA_MIXTURE names, a preset or a file; else one for the keys that are set."
 
@@ -36,7 +39,7 @@ def project_file() -> dict[str, object]:
     return {
         "dependencies": ["."],
         "graphs": {
-            graph_id: {"path": f"{__name__}:{attribute(graph_id)}", "description": description}
+            graph_id: {"path": f"{MODULE}:{attribute(graph_id)}", "description": description}
             for graph_id, description in described.items()
         },
     }

@@ -179,6 +179,7 @@ class FanOut(Stage):
             schema=asked.form,
             closes=closing,
             parameters=_parameters(asked),
+            asked_before=sum(call["record"] == seat.record(task.sample) for call in scene.state.get("ledger") or ()),
         )
 
     def _asked_of(self, scene: Scene, *, closing: bool = True) -> AnswerSettings:
@@ -193,9 +194,11 @@ class FanOut(Stage):
     @staticmethod
     def _prompt_of(task: Task, asked: AnswerSettings) -> Prompt:
         """What the model is shown, with the tools that it is offered and what it is told of the answer's form."""
-        prompt = replace(task.prompt, tools=asked.tools)
-        if not asked.tools:
-            prompt = replace(prompt, conversation=without_tool_messages(prompt.conversation))
+        prompt = task.prompt
+        if asked.tools:
+            prompt = replace(prompt, tools=asked.tools)
+        elif (told := without_tool_messages(prompt.conversation)) is not prompt.conversation:
+            prompt = replace(prompt, conversation=told)
         if asked.form is not None:
             prompt = replace(prompt, form=instruction_for(asked.form, beside_tools=bool(asked.tools)))
         return prompt

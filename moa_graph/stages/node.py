@@ -6,10 +6,11 @@ import atexit
 import os
 import threading
 from collections.abc import Awaitable, Callable
-from contextlib import ExitStack
+from concurrent.futures import Future
 from typing import Any
 
-from anyio.from_thread import BlockingPortal, start_blocking_portal
+import anyio
+from anyio.from_thread import BlockingPortal
 from langchain_core.runnables import Runnable, RunnableConfig, ensure_config
 
 from moa_graph.state import MoaState
@@ -39,7 +40,7 @@ class Node(Runnable[MoaState, dict[str, Any]]):
 
     async def ainvoke(self, input: MoaState, config: RunnableConfig | None = None, **_: Any) -> dict[str, Any]:
         """Runs the node."""
-        return await self.work(input, ensure_config(config))
+        return await self.work(input, config or ensure_config())
 
 
 class _LoopThread:
@@ -51,19 +52,31 @@ class _LoopThread:
 
     def close(self) -> None:
         """Ends the thread."""
-        self._open.close()
+        if self._portal is not None and self._thread is not None:
+            self._portal.start_task_soon(self._portal.stop, True)
+            self._thread.join()
 
     def forget(self) -> None:
         """A forked child has no such thread: it starts its own."""
         self._lock = threading.Lock()
         self._portal: BlockingPortal | None = None
-        self._open = ExitStack()
+        self._thread: threading.Thread | None = None
 
     def portal(self) -> BlockingPortal:
         with self._lock:
             if self._portal is None:
-                self._portal = self._open.enter_context(start_blocking_portal("asyncio", name="moa-graph"))
+                started = Future[BlockingPortal]()
+                # anyio's own start_blocking_portal would wait for its thread when it is forgotten: forever, in a child.
+                self._thread = threading.Thread(target=anyio.run, args=(_serve, started), name="moa-graph", daemon=True)
+                self._thread.start()
+                self._portal = started.result()
             return self._portal
+
+
+async def _serve(started: Future[BlockingPortal]) -> None:
+    async with BlockingPortal() as portal:
+        started.set_result(portal)
+        await portal.sleep_until_stopped()
 
 
 _LOOP_THREAD = _LoopThread()

@@ -42,8 +42,9 @@ def test_rounds_are_layers_less_one(rounds: int, layers: int) -> None:
 
 
 def test_an_aggregator_alone_is_given_proposers() -> None:
-    changed = with_flags(mixture(layers=1), Choice(reference_models=("a", "b")))
+    changed = with_flags(mixture(layers=1), Choice(reference_models=("a", "b"), max_tokens=7))
     assert slots(changed) == [["a", "b"], ["w"]]
+    assert [slot.max_tokens for slot in changed.stages[0].all_slots()] == [7, 7]
 
 
 def test_temperature_and_max_tokens_are_those_of_every_slot() -> None:

@@ -30,10 +30,10 @@ def test_without_anything_the_simulated_default_is_fine_and_says_how_to_get_real
     assert "the models are simulated: set TOGETHER_API_KEY" in result.stdout
 
 
-def test_a_missing_key_is_a_problem_of_every_model_that_needs_it(moa: Moa) -> None:
+def test_a_missing_key_is_a_problem_that_names_every_model_that_needs_it(moa: Moa) -> None:
     result = moa("doctor", "--mixture", "moa-turbo")
     assert result.exit_code == 1
-    assert "deepseek: TOGETHER_API_KEY is not set: set it, or try the mixture with --simulate" in result.stdout
+    assert "TOGETHER_API_KEY is not set, for llama-70b, qwen-72b, qwen-coder, deepseek: set it, or try" in result.stdout
 
 
 def test_keys_are_named_and_never_shown(moa: Moa, write_mixture: WriteMixture) -> None:
@@ -63,8 +63,8 @@ def test_what_is_unknown_says_how_to_make_it_known(moa: Moa, write_mixture: Writ
     with loopback_in_thread(listing("gemma")) as server:
         served = {"model": "openai:gemma", "base_url": server.url}
         result = moa("doctor", "-m", write_mixture({"one": served, "writer": served}))
-    assert "one: its price isn't known" in result.stdout
-    assert "one: its window isn't known" in result.stdout
+    assert "the price of one, writer isn't known" in result.stdout
+    assert "the window of one, writer isn't known" in result.stdout
     assert result.exit_code == 0
 
 

@@ -14,7 +14,10 @@ import pytest
 
 from tests.cli.processes import COMMAND, environment
 
-pytestmark = pytest.mark.skipif(shutil.which("tmux") is None, reason="needs tmux, which draws the terminal")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(shutil.which("tmux") is None, reason="needs tmux, which draws the terminal"),
+]
 
 PATIENCE = 40
 

@@ -13,6 +13,8 @@ from langgraph.checkpoint.memory import InMemorySaver
 
 from moa_graph import create_moa
 from moa_graph.graph import MoaGraph
+from moa_graph.models.clients import of_running_loop
+from tests.loopback import completion, loopback_in_thread
 from tests.models_for_tests import Reply, ScriptedModel, provider_error, scripted
 from tests.virtual_clock import run_virtual
 
@@ -127,3 +129,30 @@ async def test_nothing_is_left_of_a_run_that_waits_for_a_person_before_a_join() 
     await compiled.ainvoke(QUESTION, config)
     nothing_is_at_work(models)
     await no_round_is_left(graph)
+
+
+def test_no_client_is_left_open() -> None:
+    with loopback_in_thread(lambda _: completion("four")) as server:
+
+        async def runs() -> tuple[Any, int]:
+            model = {"model": "openai:any", "base_url": server.url}
+            graph = create_moa(
+                {
+                    "models": {"served": model},
+                    "stages": [{"propose": {"slots": ["served"] * 3}}, {"aggregate": {"slot": "served"}}],
+                }
+            ).compile()
+            await graph.ainvoke(QUESTION)
+            client = of_running_loop().transport(server.url).pooled
+            stopped = 0
+            for awaits in range(0, 120, 4):
+                task = asyncio.create_task(graph.ainvoke(QUESTION))
+                for _ in range(awaits):
+                    await asyncio.sleep(0)
+                stopped += task.cancel()
+                await asyncio.gather(task, return_exceptions=True)
+            return client, stopped
+
+        client, stopped = asyncio.run(runs())
+        assert client.is_closed
+        assert stopped >= 5

@@ -30,7 +30,7 @@ def run_and_kill(folder: Path, door: str, durability: str) -> None:
     with subprocess.Popen(arguments, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         told: dict[str, str] = {}
-        checkpoints = set()
+        checkpoints: set[str] = set()
         while len(told) < 3 or not set(told.values()) <= checkpoints:
             what, checkpoint = process.stdout.readline().split()
             if what == "checkpoint":

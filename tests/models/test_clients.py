@@ -60,11 +60,12 @@ async def test_a_key_that_changes_in_the_environment_is_taken_up(monkeypatch: py
 
 
 def test_the_end_of_a_loop_closes_its_connections_and_the_next_loop_opens_its_own() -> None:
+    others = set(clients._loops)  # sync runs of other tests share a loop that lives as long as the process
     with loopback_in_thread(answer) as server:
         for asked in (1, 2, 3):
             asyncio.run(ask(member(server.url)))
             assert len(server.connections) == asked
-        assert not clients._loops
+        assert set(clients._loops) <= others
         asyncio.run_coroutine_threadsafe(server.all_closed(), server.loop).result(timeout=10)
 
 

@@ -70,6 +70,19 @@ def test_tool_choice_is_honoured() -> None:
     assert answer_to(request(tools=tools, tool_choice="none")).tool_calls == ()
 
 
+def test_where_some_tool_must_be_called_it_is_one_without_a_result() -> None:
+    first = answer_to(request(tools=CALCULATOR, tool_choice="required")).tool_calls
+    messages = [
+        {"role": "user", "content": QUESTION},
+        {"role": "assistant", "content": None, "tool_calls": list(first)},
+        {"role": "tool", "tool_call_id": first[0]["id"], "content": "408"},
+    ]
+    asked = Request.model_validate(
+        {"model": "tester", "messages": messages, "tools": CALCULATOR, "tool_choice": "required"}
+    )
+    assert (first[0]["function"]["name"], called(asked)[0]) == ("multiply", "add")
+
+
 def test_a_tool_that_is_not_offered_cannot_be_forced() -> None:
     named = {"type": "function", "function": {"name": "fly"}}
     with pytest.raises(SimulatedFault, match="'fly'"):

@@ -52,6 +52,12 @@ def test_a_listed_graph_can_be_imported_and_brings_no_checkpointer(graph_id: str
     assert graph.name == graph_id
 
 
+def test_the_graphs_load_within_a_second_beyond_langgraph_itself() -> None:
+    code = "import time, langgraph.graph; t = time.process_time(); import moa_graph.server.graphs"
+    loaded = in_a_new_process(f"{code}; print(time.process_time() - t)")
+    assert float(loaded.stdout) < 1  # of processor time, so that other work on the machine doesn't count
+
+
 def test_custom_is_simulated_without_keys_and_local_servers() -> None:
     without_servers = "from moa_graph import detection; detection.look_for_servers = list"
     code = f"{without_servers}\nfrom moa_graph.server import graphs; print(graphs.custom.builder.plan.simulated)"

@@ -32,8 +32,8 @@ _WORD_OR_SIGN = re.compile(r"[a-z]+|\*\*|[-+*/^×÷−]")
 def tool_call_for(request: Request, judgement: Judgement) -> dict[str, Any] | None:
     """The tool call that answers ``request`` now, in OpenAI's form, or None for an answer in words.
 
-    A forced tool is called. Otherwise a tool is called whose name, a word of it or its operation stands in
-    the question and that has given no result in this turn.
+    A tool that is forced by its name is called. Otherwise a tool is called whose name, a word of it or its operation
+    stands in the question and that has given no result in this turn; where some tool must be called, any such one.
 
     Raises:
         SimulatedFault: 400, when the request forces a tool that it doesn't offer.
@@ -46,9 +46,9 @@ def tool_call_for(request: Request, judgement: Judgement) -> dict[str, Any] | No
     if isinstance(choice, Mapping):
         return _call(_named(choice, tools), judgement)
     fitting = _fitting(tools, judgement)
-    if choice == "required":
-        return _call((fitting or tools)[0], judgement)
     done = {result.tool for result in conversation.results}
+    if choice == "required":
+        return _call(next((tool for tool in (*fitting, *tools) if tool["name"] not in done), tools[0]), judgement)
     waiting = [tool for tool in fitting if tool["name"] not in done]
     return _call(waiting[0], judgement) if waiting else None
 

@@ -1,0 +1,54 @@
+"""``python -m benchmarks``: measures every figure, prints the table, and says which goals are reached."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import json
+import platform
+from collections.abc import Iterable
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks.cores import cores
+from benchmarks.figure import Effort, Result
+from benchmarks.figures import FIGURES
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="under a minute, and less exact")
+    parser.add_argument("--only", metavar="NAME", choices=FIGURES, nargs="+", default=FIGURES, help=", ".join(FIGURES))
+    parser.add_argument("--json", metavar="FILE", type=Path, help="write a list of {figure, value, goal, met}")
+    parser.add_argument("--plot", metavar="FILE", type=Path, help="write a PNG; needs matplotlib")
+    options = parser.parse_args()
+    console = Console()
+    results: list[Result] = []
+    for name in options.only:
+        console.print(f"[dim]{name} ...[/dim]", highlight=False)
+        results += importlib.import_module(f"benchmarks.figures.{name}").measure(Effort(options.quick))
+    console.print(_table(results))
+    if options.json:
+        written = json.dumps([result.as_json() for result in results], indent=2, ensure_ascii=False)
+        options.json.write_text(written + "\n", encoding="utf-8")
+    if options.plot:
+        from benchmarks.plot import plot
+
+        plot(results, options.plot)
+
+
+def _table(results: Iterable[Result]) -> Table:
+    table = Table(title=f"{cores()} cores, Python {platform.python_version()}", title_justify="left")
+    for heading in ("figure", "value", "goal", "met", "from"):
+        table.add_column(heading, overflow="fold")
+    for result in results:
+        goal = f"{result.test} {result.goal:g} {result.unit}".strip()
+        met = "[green]yes[/green]" if result.met else "[red]no[/red]"
+        table.add_row(result.figure, f"{result.value:.3g} {result.unit}".strip(), goal, met, result.detail)
+    return table
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,36 @@
+"""Peak memory of many queries against few, 64 at once."""
+
+from __future__ import annotations
+
+import asyncio
+import resource
+import sys
+
+from benchmarks.apart import apart
+from benchmarks.figure import Effort, Result, at_most
+from benchmarks.mixtures import mixture, profile, question
+from benchmarks.server import served
+
+AT_ONCE = 64
+
+
+async def peak(url: str, queries: int) -> float:
+    """The most megabytes that the process has held."""
+    graph = mixture(url, ["quick"] * 3, "quick")
+    numbers = iter(range(queries))
+
+    async def ask_all() -> None:
+        for number in numbers:
+            await graph.ainvoke(question(number))
+
+    await asyncio.gather(*(ask_all() for _ in range(AT_ONCE)))
+    in_bytes = sys.platform == "darwin"
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024 ** (2 if in_bytes else 1)
+
+
+def measure(effort: Effort) -> list[Result]:
+    few, many = effort.scaled(1_000, 150), effort.scaled(10_000, 600)
+    with served({"quick": profile("quick")}) as server:
+        fewer, more = (apart(peak, server.base_url, queries) for queries in (few, many))
+    figure = f"peak memory of {many:,} queries at 64 at once against {few:,}"
+    return [at_most(1.2, figure, more / fewer, "x", f"{more:.0f} MB against {fewer:.0f} MB")]

@@ -1,0 +1,34 @@
+"""What LangSmith's traces cost the process that sends them, and whether every run arrives."""
+
+from __future__ import annotations
+
+from benchmarks.client import client, compare
+from benchmarks.figure import Effort, Result, at_most, exactly
+from benchmarks.ingest import ingest
+from benchmarks.server import served
+
+RUNS_OF_ONE_QUERY = 1 + 2 + 3 + 2 * 19
+"""The graph, its first and last node, the joins, and the 19 model calls with their nodes."""
+
+
+def measure(effort: Effort) -> list[Result]:
+    queries = effort.scaled(96, 32)
+    with served() as server, ingest() as sent:
+        on = {"LANGSMITH_TRACING": "true", "LANGSMITH_ENDPOINT": sent.url, "LANGSMITH_API_KEY": "none"}
+        spent = compare(
+            {
+                "off": client("mixture", server.base_url),
+                "on": client("mixture", server.base_url, variables=on),
+            },
+            rounds=effort.rounds,
+            queries=queries,
+            at_once=32,
+            of=lambda spent: spent.computed * 1000,
+        )
+        arrived = sent.runs()
+    made = RUNS_OF_ONE_QUERY * (queries // 2 + queries * effort.rounds)
+    shown = f"{spent['on']:.1f} ms against {spent['off']:.1f} ms"
+    return [
+        at_most(2.0, "CPU a query over HTTP with LangSmith tracing on against off", spent["on"] / spent["off"], "x", shown),
+        exactly(0, "runs that were dropped", made - arrived, "", f"of {made}"),
+    ]
