@@ -21,9 +21,9 @@ HEAD = """\
 
 Each is a preset: `moa ask --mixture NAME "..."`, `create_moa("NAME")`, a graph id in `langgraph.json`. Calls and
 critical path (calls one after another) are those of a run that nothing ends early; *may be fewer* where a stage may end
-it or picks a shorter way. `moa presets NAME` shows the whole page with source, roles, formula and published figures.
+it or picks a shorter way. `moa presets --long` prints the whole pages: source, roles, formula, published figures.
 
-A stage that asks several models is written with their number of answers; `/` divides ways of which one is taken.
+A stage of several slots is written with their number, samples counted; `/` divides ways of which one is taken.
 `guard: cluster-and-filter` puts a filter behind each stage that proposes, in any of them.
 
 | preset | made of | calls | critical path | pays |

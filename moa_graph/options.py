@@ -7,8 +7,8 @@ models and bounds, so that Studio's form offers just what works.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from functools import cache
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError, create_model

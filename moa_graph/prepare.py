@@ -133,6 +133,8 @@ class Prepare:
                 f"{self._plan.mixture}: keys are missing from the environment: {listed}. Set them, or try it without "
                 "keys on simulated models: --simulate, MOA_SIMULATE=1 or create_moa(..., simulate=True)."
             )
+        for member in members:
+            member.chat_model(streaming=False)  # now, so that no call's time goes into importing an SDK
 
 
 def cannot_limit(budget: Budget | None, members: Iterable[Member]) -> str | None:

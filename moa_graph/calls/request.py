@@ -36,6 +36,7 @@ class Request:
         closes: Whether it is the run's answer, whose tool calls are real and whose form stands alone; tool calls of any
             other are told in its text.
         parameters: Further parameters of the call: ``stop``, and how its tools are chosen.
+        asked_before: Requests that this turn has made for the answer already, before it failed and was asked again.
     """
 
     record: str

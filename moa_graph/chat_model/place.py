@@ -53,7 +53,7 @@ def below(run: BaseRunManager | None = None) -> AsyncCallbackManager:
     if place is None:
         return AsyncCallbackManager([])
     manager, run_id = place
-    kept = [one for one in manager.inheritable_handlers if isinstance(one, BaseTracer) and not _streams(one)]
+    kept = [one for one in manager.inheritable_handlers if _traces(one)]
     return AsyncCallbackManager(
         handlers=kept,
         inheritable_handlers=list(kept),
@@ -65,8 +65,8 @@ def below(run: BaseRunManager | None = None) -> AsyncCallbackManager:
     )
 
 
-def _streams(handler: BaseCallbackHandler) -> bool:
-    return isinstance(handler, _StreamingCallbackHandler)
+def _traces(handler: BaseCallbackHandler) -> bool:
+    return isinstance(handler, BaseTracer) and not isinstance(handler, _StreamingCallbackHandler)
 
 
 def detached() -> Context:

@@ -141,7 +141,8 @@ def test_the_advice_is_plain_json(simulator: RunningSimulator) -> None:
 async def test_the_agents_tokens_are_those_of_its_answers_and_come_once() -> None:
     agent = create_agent(in_process(), TOOLS)
     texts: dict[str, str] = {}
-    async for chunk, about in agent.astream(QUESTION, stream_mode="messages"):
+    streaming: Any = agent.astream(QUESTION, stream_mode="messages")
+    async for chunk, about in streaming:
         assert about["langgraph_node"] in ("model", "tools")
         if isinstance(chunk, AIMessageChunk):
             texts[chunk.id or ""] = texts.get(chunk.id or "", "") + chunk.text
@@ -160,7 +161,8 @@ async def test_inner_checkpoints_never_land_in_the_agents_saver() -> None:
     agent = create_agent(in_process(), TOOLS, checkpointer=saver)
 
     await agent.ainvoke(QUESTION, THREAD)
-    async for _ in agent.astream({"messages": [("user", "What is 2 + 2?")]}, THREAD, stream_mode="messages"):
+    another: Any = {"messages": [("user", "What is 2 + 2?")]}
+    async for _ in agent.astream(another, THREAD, stream_mode="messages"):
         pass
 
     namespaces = {one.config["configurable"]["checkpoint_ns"] for one in saver.list(THREAD)}
@@ -178,7 +180,8 @@ class Sum(BaseModel):
 @pytest.mark.parametrize("strategy", [ToolStrategy(Sum), ProviderStrategy(Sum)], ids=["tool", "provider"])
 async def test_an_agents_structured_response(strategy: Any) -> None:
     agent = create_agent(in_process(), TOOLS, response_format=strategy)
-    result = await agent.ainvoke({"messages": [("user", "What is 17 * 24?")]})
+    question: Any = {"messages": [("user", "What is 17 * 24?")]}
+    result = await agent.ainvoke(question)
     assert result["structured_response"] == Sum(answer=408)
 
 

@@ -14,6 +14,7 @@ from langgraph.graph import START, MessagesState, StateGraph
 
 from moa_graph import ChatMoA, create_moa
 
+SUM: Any = {"messages": [("user", "What is 17 * 24 + 3?")]}
 THREAD: RunnableConfig = {"configurable": {"thread_id": "one"}}
 
 
@@ -100,7 +101,7 @@ async def test_a_swarm_hands_over_and_keeps_its_active_agent(model: ChatMoA) -> 
     second = await app.ainvoke({"messages": [("user", "Alice, what's 5 + 7?")]}, THREAD)
     assert called(second["messages"]) == ["transfer_to_bob", "transfer_to_alice", "add"]
     assert second["active_agent"] == "Alice"
-    assert second["messages"][-1].text.endswith("12.0") or "12" in second["messages"][-1].text
+    assert "12" in second["messages"][-1].text
 
 
 async def test_agents_under_other_instructions_are_advised_anew(model: ChatMoA) -> None:
@@ -121,9 +122,7 @@ async def test_agents_under_other_instructions_are_advised_anew(model: ChatMoA) 
 async def test_a_deep_agent(model: ChatMoA) -> None:
     from deepagents import create_deep_agent
 
-    result = await create_deep_agent(model=model, tools=[add, multiply]).ainvoke(
-        {"messages": [("user", "What is 17 * 24 + 3?")]}
-    )
+    result = await create_deep_agent(model=model, tools=[add, multiply]).ainvoke(SUM)
 
     assert called(result["messages"]) == ["multiply", "add"]
     assert "411" in result["messages"][-1].text
@@ -139,7 +138,8 @@ async def test_a_mixture_as_an_agents_tool() -> None:
         return str(answer["messages"][-1].text)
 
     agent = create_agent(ChatMoA(proposers=["sim:instant"], aggregator="sim:instant"), [ask_panel])
-    result = await agent.ainvoke({"messages": [("user", "Ask the panel: what is 17 * 24?")]})
+    question: Any = {"messages": [("user", "Ask the panel: what is 17 * 24?")]}
+    result = await agent.ainvoke(question)
 
     assert called(result["messages"]) == ["ask_panel"]
     assert "408" in result["messages"][-1].text
@@ -152,7 +152,7 @@ async def test_an_agent_and_a_mixture_in_one_graph(model: ChatMoA) -> None:
     graph.add_node("panel", create_moa(proposers=["sim:instant"], aggregator="sim:instant").compile())
     graph.add_edge(START, "agent").add_edge("agent", "review").add_edge("review", "panel")
 
-    result = await graph.compile().ainvoke({"messages": [("user", "What is 17 * 24 + 3?")]})
+    result = await graph.compile().ainvoke(SUM)
 
     assert called(result["messages"]) == ["multiply", "add"]
     assert "4" in result["messages"][-1].text

@@ -89,7 +89,7 @@ async def test_what_a_mixture_does_not_know_is_refused() -> None:
 async def test_run_time_options_are_the_mixtures_own() -> None:
     answer = await panel(options={"proposers": ["instant"]}).ainvoke(SUM)
     assert answer.response_metadata["report"]["calls"] == 2
-    with pytest.raises(OptionsError, match="proposers.0: Input should be 'instant'"):
+    with pytest.raises(OptionsError, match=r"proposers\.0: Input should be 'instant'"):
         panel(options={"proposers": ["nobody"]})
 
 

@@ -128,7 +128,9 @@ async def test_a_structured_answer_streams_whole() -> None:
     assert streamed == [Calculation(**FITS)]
 
 
-@pytest.mark.parametrize("schema", ["a word", {"title": "Wrong", "type": "object", "properties": {"a": {"type": "no"}}}])
+@pytest.mark.parametrize(
+    "schema", ["a word", {"title": "Wrong", "type": "object", "properties": {"a": {"type": "no"}}}]
+)
 def test_what_is_no_form_is_refused(schema: Any) -> None:
     with pytest.raises(InputError, match="response_format"):
         mixture().with_structured_output(schema)

@@ -124,7 +124,7 @@ async def test_later_layers_are_not_asked_again_either() -> None:
 @pytest.mark.parametrize("other", ["another mixture", "another system message"])
 async def test_advice_for_somebody_else_is_not_gone_by(other: str) -> None:
     proposer = scripted("p")
-    models = {"proposers": [proposer], "aggregator": writer(STEP, STEP, AIMessage("411"))}
+    models: dict[str, Any] = {"proposers": [proposer], "aggregator": writer(STEP, STEP, AIMessage("411"))}
     messages = await tool_call(ChatMoA(**models), SystemMessage("You are Alice."))
     if other == "another system message":
         messages[0] = SystemMessage("You are Bob.")
@@ -135,7 +135,10 @@ async def test_advice_for_somebody_else_is_not_gone_by(other: str) -> None:
 
 async def test_a_tool_call_that_cannot_be_read_is_asked_for_again() -> None:
     broken = AIMessage(
-        "", invalid_tool_calls=[{"name": "multiply", "args": '{"a": 1', "id": "x", "error": None, "type": "invalid_tool_call"}]
+        "",
+        invalid_tool_calls=[
+            {"name": "multiply", "args": '{"a": 1', "id": "x", "error": None, "type": "invalid_tool_call"}
+        ],
     )
     closing = writer(broken, STEP)
     answer = await ChatMoA(proposers=["sim:instant"], aggregator=closing).bind_tools([multiply]).ainvoke([QUESTION])

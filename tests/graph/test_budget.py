@@ -50,7 +50,7 @@ class Accountant:
         size = sum(len(str(message.content).encode()) for message in asked.messages)
         worst = (size, LENGTH)
         real = (int(size * behaviour.used), int(LENGTH * behaviour.used))
-        if behaviour.kind == "server":
+        if behaviour.kind in ("server", "refused"):  # an answer of status 4xx or 5xx is not billed
             real = (0, 0)
         elif behaviour.kind in ("silent", "connection"):
             real = worst

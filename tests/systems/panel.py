@@ -56,7 +56,7 @@ def form_asked(asked: Asked) -> str | None:
 
 
 def says(*texts: str, delay: float = 1.0, **decisions: Any) -> Callable[[Asked], Reply]:
-    """A script: the texts one after another where free text is asked for, the last of them from then on; else decisions.
+    """A script: the texts one after another where free text is asked for, the last one from then on; else decisions.
 
     A decision is what the form of its name is filled with, or a text in its place, or a function of what is asked.
     """

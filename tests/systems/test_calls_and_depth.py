@@ -80,13 +80,13 @@ def data(*stages: dict[str, Any]) -> dict[str, Any]:
 
 def attention(n: int, layers: int) -> dict[str, Any]:
     slots = MODELS[:n]
-    layer = [
+    layer: list[dict[str, Any]] = [
         {"propose": {"slots": slots}},
         {"critique": {"slots": slots}},
         {"refine": {"slots": slots, "view": "critiques"}},
         {"aggregate": {"slot": "deepseek"}},
     ]
-    residual = {"residual": {"slot": "deepseek"}}
+    residual: dict[str, Any] = {"residual": {"slot": "deepseek"}}
     return data(*layer, *(stage for _ in range(layers - 1) for stage in [*layer, residual]))
 
 

@@ -42,16 +42,13 @@ FORMS = {
 """Preset -> who decides, the form, a decision, and what the report says where there is none."""
 
 
-def decisions(panel: Panel, name: str, form: str) -> int:
-    return sum(form_asked(asked) == form for asked in panel.asked(name))
-
-
 @pytest.mark.parametrize("preset", FORMS)
 @pytest.mark.parametrize("wrong", ["I think the second one is best.", "{", '{"stop": "perhaps"', "[1, 2]"])
 async def test_a_malformed_decision_is_asked_for_once_more(preset: str, wrong: str) -> None:
     decider, form, right, degraded = FORMS[preset]
     answers = iter([wrong])
-    panel = Panel({decider: says("text", **{form: lambda _: next(answers, json.dumps(right))})})
+    decisions: dict[str, Any] = {form: lambda _: next(answers, json.dumps(right))}
+    panel = Panel({decider: says("text", **decisions)})
 
     result = await panel.run(preset)
 
@@ -65,13 +62,14 @@ async def test_a_malformed_decision_is_asked_for_once_more(preset: str, wrong: s
 @pytest.mark.parametrize("preset", FORMS)
 async def test_after_one_repair_the_stated_fallback_is_taken(preset: str) -> None:
     decider, form, _, degraded = FORMS[preset]
-    panel = Panel({decider: says("text", **{form: "No JSON at all, I'm done: STOP."})})
+    malformed: dict[str, Any] = {form: "No JSON at all, I'm done: STOP."}
+    panel = Panel({decider: says("text", **malformed)})
 
     result = await panel.run(preset)
 
     assert degraded in result["report"]["degraded"]
     times = 3 if preset == "rmoa" else 2 if preset == "smoa" else 1
-    assert decisions(panel, decider, form) == 2 * times
+    assert sum(form_asked(asked) == form for asked in panel.asked(decider)) == 2 * times
 
 
 async def test_a_repair_is_a_call_that_is_counted() -> None:
