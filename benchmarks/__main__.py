@@ -12,9 +12,11 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.cores import cores
 from benchmarks.figure import Effort, Result
 from benchmarks.figures import FIGURES
+from benchmarks.models import PROFILES
+from benchmarks.processes import cores
+from benchmarks.server import served
 
 
 def main() -> None:
@@ -26,9 +28,10 @@ def main() -> None:
     options = parser.parse_args()
     console = Console()
     results: list[Result] = []
-    for name in options.only:
-        console.print(f"[dim]{name} ...[/dim]", highlight=False)
-        results += importlib.import_module(f"benchmarks.figures.{name}").measure(Effort(options.quick))
+    with served(PROFILES) as server:
+        for name in options.only:
+            console.print(f"[dim]{name} ...[/dim]", highlight=False)
+            results += importlib.import_module(f"benchmarks.figures.{name}").measure(Effort(options.quick), server)
     console.print(_table(results))
     if options.json:
         written = json.dumps([result.as_json() for result in results], indent=2, ensure_ascii=False)

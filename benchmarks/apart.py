@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import multiprocessing
 import os
 from collections.abc import Callable, Coroutine, Mapping
 from multiprocessing.connection import Connection
 from typing import Any, TypeVar
 
-from benchmarks.cores import CLIENT, pin_to_core
+from benchmarks.processes import CLIENT, pin_to_core, processes
 
 __all__ = ["apart"]
 
@@ -26,7 +25,7 @@ def apart(
         arguments: What it is called with.
         variables: Environment variables to add.
     """
-    context = multiprocessing.get_context("spawn")
+    context = processes()
     here, there = context.Pipe()
     process = context.Process(target=_run, args=(there, dict(variables or {}), function, arguments))
     process.start()

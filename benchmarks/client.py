@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import importlib
-import multiprocessing
 import os
 import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
@@ -15,7 +14,7 @@ from statistics import median
 
 from langchain_core.tracers.langchain import wait_for_all_tracers
 
-from benchmarks.cores import CLIENT, pin_to_core
+from benchmarks.processes import CLIENT, pin_to_core, processes
 
 __all__ = ["Ask", "Client", "Contender", "Spent", "client", "compare"]
 
@@ -69,7 +68,7 @@ def client(name: str, url: str, *, tuned: bool = False, variables: Mapping[str, 
         tuned: Whether the process is tuned as the command ``moa`` tunes its own.
         variables: Environment variables to add.
     """
-    context = multiprocessing.get_context("spawn")
+    context = processes()
     here, there = context.Pipe()
     process = context.Process(target=_work, args=(there, name, url, tuned, dict(variables or {})), daemon=True)
     process.start()

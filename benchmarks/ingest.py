@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import multiprocessing
+import json
 import re
 import threading
 from collections.abc import Iterator
@@ -12,12 +12,25 @@ from multiprocessing.connection import Connection
 
 import zstandard
 
-from benchmarks.cores import SERVER, pin_to_core
+from benchmarks.processes import SERVER, pin_to_core, processes
 
 __all__ = ["Ingest", "ingest"]
 
 _NEW_RUN = re.compile(rb'name="post\.([0-9a-f-]{36})"')
-INFO = b'{"batch_ingest_config": {"use_multipart_endpoint": true}, "instance_flags": {"zstd_compression_enabled": true}}'
+INFO = json.dumps(
+    {
+        "batch_ingest_config": {
+            "use_multipart_endpoint": True,
+            "size_limit": 100,
+            "size_limit_bytes": 20_971_520,
+            "scale_up_nthreads_limit": 16,
+            "scale_up_qsize_trigger": 1_000,
+            "scale_down_nempty_trigger": 4,
+        },
+        "instance_flags": {"zstd_compression_enabled": True},
+    }
+).encode()
+"""What LangSmith tells its clients about itself."""
 
 
 class Ingest:
@@ -40,7 +53,7 @@ class Ingest:
 @contextmanager
 def ingest() -> Iterator[Ingest]:
     """Takes runs in for the length of a ``with`` block."""
-    context = multiprocessing.get_context("spawn")
+    context = processes()
     here, there = context.Pipe()
     process = context.Process(target=_serve, args=(there,), daemon=True)
     process.start()

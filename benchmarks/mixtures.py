@@ -8,15 +8,8 @@ from typing import Any
 
 from benchmarks.contenders.mixture import model_at
 from moa_graph import create_moa
-from moa_graph.models.simulation import Profile
 
-__all__ = ["mixture", "profile", "question", "seconds_of"]
-
-
-def profile(name: str, seconds: float = 0.0, *, sigma: float = 0.0, rate: float | None = None, **more: Any) -> Profile:
-    """A simulated model that answers after ``seconds``, then writes ``rate`` tokens a second."""
-    latency = {"first_token": seconds, "sigma": sigma, "tokens_a_second": rate}
-    return Profile.model_validate({"name": name, "latency": latency, **more})
+__all__ = ["mixture", "question", "seconds_of"]
 
 
 def mixture(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import multiprocessing
 import urllib.request
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -11,7 +10,7 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from typing import Any
 
-from benchmarks.cores import SERVER, pin_to_core
+from benchmarks.processes import SERVER, pin_to_core, processes
 from moa_graph.models.simulation import Profile
 
 __all__ = ["Server", "served"]
@@ -50,7 +49,7 @@ def served(profiles: Mapping[str, Profile] | None = None) -> Iterator[Server]:
     Args:
         profiles: Models by name; others are the simulator's own.
     """
-    context = multiprocessing.get_context("spawn")
+    context = processes()
     here, there = context.Pipe()
     written = {name: profile.model_dump(mode="json") for name, profile in (profiles or {}).items()}
     process = context.Process(target=_serve, args=(there, written), daemon=True)

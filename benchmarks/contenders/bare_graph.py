@@ -17,7 +17,7 @@ from benchmarks.client import Ask
 from benchmarks.contenders.chat_models import chat_openai
 from benchmarks.contenders.shape import LAYERS, PROPOSERS, messages_for
 
-__all__ = ["bare_graph", "contender", "asking"]
+__all__ = ["asking", "bare_graph", "contender"]
 
 
 class State(TypedDict):

@@ -6,28 +6,28 @@ import asyncio
 
 from benchmarks.apart import apart
 from benchmarks.figure import Effort, Result, exactly
-from benchmarks.mixtures import mixture, profile, question
-from benchmarks.server import Server, served
+from benchmarks.mixtures import mixture, question
+from benchmarks.server import Server
 
 RUNS = 16
 
 
 async def leave_plain(url: str) -> dict[str, int]:
     """Cancels runs whose proposers hang, and lets others be cut by a quorum."""
-    graph = mixture(url, ["endless"] * 6, "quick")
+    graph = mixture(url, ["endless"] * 6, "instant")
     runs = [asyncio.create_task(graph.ainvoke(question(number))) for number in range(RUNS)]
     await asyncio.sleep(1)
     for run in runs:
         run.cancel()
     await asyncio.gather(*runs, return_exceptions=True)
-    with_quorum = mixture(url, ["quick", "endless"], "quick", propose={"quorum": 1})
+    with_quorum = mixture(url, ["instant", "endless"], "instant", propose={"quorum": 1})
     await asyncio.gather(*(with_quorum.ainvoke(question(number)) for number in range(RUNS)))
     return await _counted_later(url)
 
 
 async def leave_streaming(url: str) -> dict[str, int]:
     """Leaves answers after their first token."""
-    graph = mixture(url, ["quick"] * 2, "talkative")
+    graph = mixture(url, ["instant"] * 2, "slow-writer")
 
     async def first_token(number: int) -> None:
         async for _ in graph.astream(question(number), stream_mode="messages"):
@@ -44,19 +44,14 @@ async def _counted_later(url: str) -> dict[str, int]:
     return {name: totals[name] for name in ("in_flight", "aborted")}
 
 
-def measure(effort: Effort) -> list[Result]:
-    profiles = {
-        "quick": profile("quick"),
-        "endless": profile("endless", faults=[{"kind": "hang"}]),
-        "talkative": profile("talkative", 0.05, rate=5),
-    }
+def measure(effort: Effort, server: Server) -> list[Result]:
     results = []
     for figure, leave in (
         ("cancelled calls still open at the server 1 s later", leave_plain),
         ("the same, streaming", leave_streaming),
     ):
-        with served(profiles) as server:
-            counts = apart(leave, server.base_url)
+        server.reset()
+        counts = apart(leave, server.base_url)
         assert counts["aborted"] > 0, "nothing was cancelled"
         results.append(exactly(0, figure, counts["in_flight"], "", f"{counts['aborted']} were cancelled"))
     return results

@@ -11,19 +11,17 @@ from typing import Any
 
 from benchmarks.apart import apart
 from benchmarks.figure import Effort, Result, at_most
-from benchmarks.mixtures import mixture, profile, seconds_of
-from benchmarks.server import served
+from benchmarks.mixtures import mixture, seconds_of
+from benchmarks.server import Server
 
-MEDIAN_SECONDS = 0.15
-SPREAD = 0.5
 AT_ONCE = 16
 
 
 async def seconds(url: str, queries: int) -> tuple[list[float], list[float]]:
     """What each query takes with the quorum, and waiting for all; the two in turn, so that both meet the same machine."""
-    names = [f"m{number}" for number in range(6)]
-    with_quorum = mixture(url, names, "quick", propose={"quorum": 5})
-    for_all = mixture(url, names, "quick")
+    names = [f"spread-{number}" for number in range(6)]
+    with_quorum = mixture(url, names, "brisk", propose={"quorum": 5})
+    for_all = mixture(url, names, "brisk")
     found: tuple[list[float], list[float]] = ([], [])
     for start in range(0, queries, AT_ONCE):
         for graph, into in zip((with_quorum, for_all), found, strict=True):
@@ -35,11 +33,8 @@ async def _some(graph: Any, numbers: range) -> list[float]:
     return [taken for taken, _ in await asyncio.gather(*(seconds_of(graph, number) for number in numbers))]
 
 
-def measure(effort: Effort) -> list[Result]:
-    slow = [{"kind": "slow", "factor": 10, "probability": 0.05}]
-    profiles = {f"m{n}": profile(f"m{n}", MEDIAN_SECONDS, sigma=SPREAD, faults=slow) for n in range(6)}
-    with served({**profiles, "quick": profile("quick", 0.02)}) as server:
-        quorum, everyone = apart(seconds, server.base_url, effort.scaled(1000, 80))
+def measure(effort: Effort, server: Server) -> list[Result]:
+    quorum, everyone = apart(seconds, server.base_url, effort.scaled(1000, 48))
     p99 = [quantiles(found, n=100)[98] for found in (quorum, everyone)]
     p50 = [quantiles(found, n=2)[0] for found in (quorum, everyone)]
     return [

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from benchmarks.client import client, compare
 from benchmarks.figure import Effort, Result, at_most
+from benchmarks.server import Server
 
 
-def measure(effort: Effort) -> list[Result]:
+def measure(effort: Effort, server: Server) -> list[Result]:
     names = {"bare": "bare_graph_in_process", "mixture": "mixture_in_process"}
     spent = compare(
         {name: client(module, "") for name, module in names.items()},

@@ -10,12 +10,17 @@ from collections.abc import Sequence
 from statistics import median
 
 from benchmarks.figure import Effort, Result, at_most
+from benchmarks.server import Server
 
 
-def measure(effort: Effort) -> list[Result]:
+def measure(effort: Effort, server: Server) -> list[Result]:
     nothing = _seconds([sys.executable, "-c", "pass"], effort)
     imported = _seconds([sys.executable, "-c", "import moa_graph"], effort)
-    command = [shutil.which("moa") or ""] if shutil.which("moa") else [sys.executable, "-c", "from moa_graph.cli import main; main()"]
+    command = (
+        [shutil.which("moa") or ""]
+        if shutil.which("moa")
+        else [sys.executable, "-c", "from moa_graph.cli import main; main()"]
+    )
     helped = _seconds([*command, "--help"], effort)
     return [
         at_most(0.15, "cold import moa_graph", imported, "s", f"an empty process takes {nothing:.2f} s"),

@@ -4,26 +4,25 @@ from __future__ import annotations
 
 from benchmarks.client import client, compare
 from benchmarks.figure import Effort, Result, at_least
-from benchmarks.server import served
+from benchmarks.server import Server
 
 
-def measure(effort: Effort) -> list[Result]:
-    with served() as server:
-        url = server.base_url
-        seconds = compare(
-            {
-                "mixture": client("mixture", url),
-                "tuned": client("mixture", url, tuned=True),
-                "bare LangGraph": client("bare_graph", url),
-                "together loop": client("together_loop", url),
-                "openai loop": client("openai_loop", url),
-                "ChatOpenAI loop": client("chat_openai_loop", url),
-            },
-            rounds=effort.scaled(5, 3),
-            queries=effort.scaled(128, 32),
-            at_once=32,
-            of=lambda spent: spent.wall,
-        )
+def measure(effort: Effort, server: Server) -> list[Result]:
+    url = server.base_url
+    seconds = compare(
+        {
+            "mixture": client("mixture", url),
+            "tuned": client("mixture", url, tuned=True),
+            "bare LangGraph": client("bare_graph", url),
+            "together loop": client("together_loop", url),
+            "openai loop": client("openai_loop", url),
+            "ChatOpenAI loop": client("chat_openai_loop", url),
+        },
+        rounds=effort.scaled(5, 3),
+        queries=effort.scaled(128, 32),
+        at_once=32,
+        of=lambda spent: spent.wall,
+    )
     ours, tuned = seconds["mixture"], seconds["tuned"]
     shown = ", ".join(f"{name} {1 / each:.0f}/s" for name, each in seconds.items())
     return [

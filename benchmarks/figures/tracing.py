@@ -5,15 +5,15 @@ from __future__ import annotations
 from benchmarks.client import client, compare
 from benchmarks.figure import Effort, Result, at_most, exactly
 from benchmarks.ingest import ingest
-from benchmarks.server import served
+from benchmarks.server import Server
 
 RUNS_OF_ONE_QUERY = 1 + 2 + 3 + 2 * 19
 """The graph, its first and last node, the joins, and the 19 model calls with their nodes."""
 
 
-def measure(effort: Effort) -> list[Result]:
+def measure(effort: Effort, server: Server) -> list[Result]:
     queries = effort.scaled(96, 32)
-    with served() as server, ingest() as sent:
+    with ingest() as sent:
         on = {"LANGSMITH_TRACING": "true", "LANGSMITH_ENDPOINT": sent.url, "LANGSMITH_API_KEY": "none"}
         spent = compare(
             {
@@ -29,6 +29,8 @@ def measure(effort: Effort) -> list[Result]:
     made = RUNS_OF_ONE_QUERY * (queries // 2 + queries * effort.rounds)
     shown = f"{spent['on']:.1f} ms against {spent['off']:.1f} ms"
     return [
-        at_most(2.0, "CPU a query over HTTP with LangSmith tracing on against off", spent["on"] / spent["off"], "x", shown),
+        at_most(
+            2.0, "CPU a query over HTTP with LangSmith tracing on against off", spent["on"] / spent["off"], "x", shown
+        ),
         exactly(0, "runs that were dropped", made - arrived, "", f"of {made}"),
     ]

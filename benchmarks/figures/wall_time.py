@@ -7,15 +7,13 @@ from typing import Any
 
 from benchmarks.apart import apart
 from benchmarks.figure import Effort, Result, at_most
-from benchmarks.mixtures import mixture, profile, seconds_of
-from benchmarks.server import served
-
-SECONDS_A_CALL = 0.2
+from benchmarks.mixtures import mixture, seconds_of
+from benchmarks.server import Server
 
 
 async def ratios(url: str, queries: int) -> list[float]:
     """Of each query, after one that opens the connections."""
-    graph = mixture(url, ["slow"] * 6, "slow", stages=3)
+    graph = mixture(url, ["even"] * 6, "even", stages=3)
     await seconds_of(graph, 0)
     return [_ratio(*await seconds_of(graph, number)) for number in range(1, queries + 1)]
 
@@ -26,7 +24,6 @@ def _ratio(seconds: float, state: dict[str, Any]) -> float:
     return seconds / sum(max(call["seconds"] for call in calls if call["stage"] == stage) for stage in stages)
 
 
-def measure(effort: Effort) -> list[Result]:
-    with served({"slow": profile("slow", SECONDS_A_CALL)}) as server:
-        found = apart(ratios, server.base_url, effort.scaled(16, 6))
+def measure(effort: Effort, server: Server) -> list[Result]:
+    found = apart(ratios, server.base_url, effort.scaled(16, 5))
     return [at_most(1.02, "wall time at 200 ms a call over the slowest calls", median(found), "x")]

@@ -27,7 +27,7 @@ from moa_graph.calls.answer import AnswerStream
 from moa_graph.calls.budget import NOTHING, ONE_CALL, Purse, affordable_bytes, bytes_of_prompt, most_of_one_call
 from moa_graph.calls.events import RecordFinished, Writer
 from moa_graph.calls.failures import Diagnosis, classify, is_truncated, judge, usage_of
-from moa_graph.calls.ledger import Ledger
+from moa_graph.calls.ledger import Ledger, stated_cost
 from moa_graph.calls.limits import Limits, gate_of
 from moa_graph.calls.media import readable_by
 from moa_graph.calls.mend import Attempt, fits_at_all, fitted_to_window, mended, repaired
@@ -163,6 +163,8 @@ class _Asking:
 
     async def _reply_of(self, member: Member) -> _Reply:
         """One member's reply within its timeout, as long as the round is open."""
+        if member is self.request.members[0] and (brought := self._brought_along(member)) is not None:
+            return brought
         try:
             async with self.around.round.limit(self.request.timeout) as self.scope:
                 member = member.for_sample(self.request.sample)
@@ -176,6 +178,13 @@ class _Asking:
             failure = Diagnosis("timeout", f"no answer within {self.request.timeout:g} s")
         self.ledger.abandon(failure.record(), self.answer.text if self.answer is not None else "")
         return self._kept_partial(member) or _Reply(member, failure=failure)
+
+    def _brought_along(self, member: Member) -> _Reply | None:
+        """The answer that another sample's request has brought; None where there is none that can be used."""
+        message = self.request.given
+        if message is None or judge(message) is not None:
+            return None
+        return self._answered(message, member, ("it came with the first sample's request, which bears its cost",))
 
     async def _attempts(self, attempt: Attempt, scope: asyncio.Timeout) -> _Reply:
         """Asks until there is an answer, nothing more can be tried, or the tries are used up."""
@@ -202,7 +211,19 @@ class _Asking:
     def _better(self, attempt: Attempt, text: str, failure: Diagnosis) -> Attempt | None:
         """The attempt changed so that it may work; None where nothing can be changed."""
         limited = self.purse.left is not None
-        return mended(attempt, failure, limited=limited) or repaired(attempt, text, failure)
+        return (
+            mended(attempt, failure, limited=limited)
+            or repaired(attempt, text, failure)
+            or self._one_at_a_time(attempt, failure)
+        )
+
+    def _one_at_a_time(self, attempt: Attempt, failure: Diagnosis) -> Attempt | None:
+        """The attempt for one sample alone, where one for several was refused."""
+        together = self.request.together
+        if failure.kind != "bad_request" or together is None or not together.asks(attempt.member):
+            return None
+        together.give_up()
+        return replace(attempt, notes=(*attempt.notes, "asked for one sample a request: several were refused"))
 
     async def _one_call(self, attempt: Attempt) -> _Reply:
         """One request: paid from the grant, made, noted in the ledger and judged."""
@@ -224,12 +245,15 @@ class _Asking:
         self.purse.settle(need, call["charged"])
         if problem is not None or message is None:
             return _Reply(attempt.member, notes, failure=problem)
+        if self.answer is not None:
+            self.answer.finish()
+        return self._answered(message, attempt.member, notes)
+
+    def _answered(self, message: AIMessage, member: Member, notes: tuple[str, ...]) -> _Reply:
         truncated = is_truncated(message)
         if truncated:
             notes += ("the answer was cut off at max_tokens",)
-        if self.answer is not None:
-            self.answer.finish()
-        return self._read(message, _Reply(attempt.member, notes, visible_text(message.text), truncated=truncated))
+        return self._read(message, _Reply(member, notes, visible_text(message.text), truncated=truncated))
 
     def _read(self, message: AIMessage, reply: _Reply) -> _Reply:
         """The reply with its tool calls, or with its structured content where some was asked for."""
@@ -258,6 +282,11 @@ class _Asking:
 
         async def call() -> AIMessage:
             traced, parameters = self._traced(attempt.member), self._parameters(model)
+            together = self.request.together
+            if together is not None and not together.asks(attempt.member):
+                together = None
+            if together is not None:
+                parameters |= together.parameters
             await gate.enter(attempt.prompt.characters // CHARACTERS_PER_TOKEN)
             try:
                 with model_run(traced, attempt.member.price, self._why_cancelled) as config:
@@ -265,7 +294,7 @@ class _Asking:
             finally:
                 gate.leave()
             gate.speed_up()
-            return _message_in(result)
+            return _message_in(result) if together is None else together.first_of(result)
 
         def problem_of(message: AIMessage) -> Diagnosis | None:
             return self._stopped_in_the_middle(message, model) or judge(message)
@@ -382,14 +411,6 @@ def _with(handler: BaseCallbackHandler, callbacks: Callbacks) -> Callbacks:
         callbacks.add_handler(handler)
         return callbacks
     return [*(callbacks or ()), handler]
-
-
-def stated_cost(member: Member, message: AIMessage | None) -> float | None:
-    """What an answer says that it cost: that of a mixture which is a model of this one does."""
-    if message is None or member.written is not None:
-        return None
-    cost = (message.response_metadata.get("report") or {}).get("cost")
-    return cost if isinstance(cost, float) else None
 
 
 def _ends_before(scope: asyncio.Timeout, wait: float) -> bool:

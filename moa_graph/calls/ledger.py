@@ -7,6 +7,8 @@ import math
 import time
 from dataclasses import dataclass, field
 
+from langchain_core.messages import AIMessage
+
 from moa_graph.calls.budget import plus
 from moa_graph.calls.events import Writer
 from moa_graph.calls.request import Request
@@ -15,7 +17,7 @@ from moa_graph.models.prices import cost
 from moa_graph.state import Call, Failure, FailureKind, Grant, Usage
 from moa_graph.views import CHARACTERS_PER_TOKEN
 
-__all__ = ["Ledger", "OpenCall"]
+__all__ = ["Ledger", "OpenCall", "stated_cost"]
 
 NO_USAGE: Usage = {"input": 0, "output": 0, "cached": 0}
 
@@ -112,7 +114,7 @@ class Ledger:
                 "output": sum(one["output"] for one in known),
                 "cached": sum(one["cached"] for one in known),
             }
-        return usage, None if None in costs else sum(one for one in costs if one is not None)
+        return usage, None if None in costs else sum((one for one in costs if one is not None), 0.0)
 
     def _close(
         self, failure: Failure | None, usage: Usage | None, *, hit: bool = False, stated: float | None = None
@@ -162,6 +164,14 @@ class Ledger:
             "model": call.member.reference,
         }
         self.write({"type": event, "mixture": self.mixture, **about, **facts})
+
+
+def stated_cost(member: Member, message: AIMessage | None) -> float | None:
+    """What an answer says that it cost: that of a mixture which is a model of this one does."""
+    if message is None or member.written is not None:
+        return None
+    cost = (message.response_metadata.get("report") or {}).get("cost")
+    return cost if isinstance(cost, float) else None
 
 
 def _estimate(call: OpenCall) -> Usage:

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
+
+from langchain_core.messages import AIMessage
 
 from moa_graph.form import Form
 from moa_graph.models.catalogue import Member
 from moa_graph.views import Prompt
+
+if TYPE_CHECKING:
+    from moa_graph.calls.samples import Together
 
 __all__ = ["Request"]
 
@@ -37,6 +42,8 @@ class Request:
             other are told in its text.
         parameters: Further parameters of the call: ``stop``, and how its tools are chosen.
         asked_before: Requests that this turn has made for the answer already, before it failed and was asked again.
+        together: Other samples that the request asks for too.
+        given: The answer, where another sample's request has brought it along.
     """
 
     record: str
@@ -58,3 +65,5 @@ class Request:
     closes: bool = False
     parameters: tuple[tuple[str, Any], ...] = ()
     asked_before: int = 0
+    together: Together | None = None
+    given: AIMessage | None = None

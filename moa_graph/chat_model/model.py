@@ -20,11 +20,12 @@ from langchain_core.utils.function_calling import convert_to_openai_tool
 from pydantic import ConfigDict, Field, PrivateAttr, ValidationError
 
 from moa_graph.chat_model.answers import last_chunk, passed_on, whole_answer
+from moa_graph.chat_model.asking import refuse_if_nothing_writes, settings_of
 from moa_graph.chat_model.build import build, models_of, profile_of
 from moa_graph.chat_model.place import below, detached, noting_its_run
 from moa_graph.chat_model.pump import pumped, pumped_from_thread
 from moa_graph.chat_model.structured import structured
-from moa_graph.errors import AnswerBeganAgain, MixtureError, MoaError, OptionsError
+from moa_graph.errors import AnswerBeganAgain, MixtureError, MoaError
 from moa_graph.form import Form
 from moa_graph.graph import Compiled, MoaGraph
 from moa_graph.mixture import Mixture
@@ -36,12 +37,8 @@ __all__ = ["ChatMoA"]
 
 Tool = dict[str, Any] | type | Callable[..., Any] | BaseTool
 
-TOOL_SETTINGS = ("tool_choice", "strict", "parallel_tool_calls")
-
 DEEPEST = 3
 """How deep mixtures may stand in each other. Each level multiplies the calls of the one above."""
-
-KNOWN = {*TOOL_SETTINGS, "tools", "response_format", "stream"}
 
 
 class ChatMoA(BaseChatModel):
@@ -250,36 +247,12 @@ class ChatMoA(BaseChatModel):
         yield last_chunk(whole_answer(state, settings.stop), streamed=streamed is not None)
 
     def _settings(self, stop: list[str] | None, asked: Mapping[str, Any]) -> AnswerSettings:
-        """What the caller asks of the answer.
-
-        Raises:
-            OptionsError: It can't be asked of a mixture.
-        """
-        if unknown := sorted(set(asked) - KNOWN):
-            raise OptionsError(
-                f"{', '.join(unknown)}: a mixture isn't asked with this; its slots hold the parameters of its models. "
-                f"A call may give stop, {', '.join(sorted(KNOWN))}."
-            )
-        form = asked.get("response_format")
-        if asked.get("tools") or form is not None:
-            self._must_write()
-        return AnswerSettings(
-            tools=tuple(asked.get("tools") or ()),
-            tool_settings={name: asked[name] for name in TOOL_SETTINGS if asked.get(name) is not None},
-            all_tools=self.tools == "all",
-            form=None if form is None else Form.of(form),
+        settings = AnswerSettings(
             stop=tuple(stop if stop is not None else self.stop or ()),
+            all_tools=self.tools == "all",
             advise=self.advise,
         )
-
-    def _must_write(self) -> None:
-        """Raises MixtureError where no model writes the answer in its own words."""
-        for way in self._graph.plan.ways({}):
-            if not way.last.stage.writes:
-                raise MixtureError(
-                    f"{self._graph.mixture.name}: its last stage, {way.last.site.name}, chooses an answer and writes "
-                    "none, so it can neither call tools nor give a form: put an aggregate stage behind it"
-                )
+        return settings_of(asked, settings, self._graph)
 
     def bind_tools(
         self, tools: Sequence[Tool], *, tool_choice: Any = None, strict: bool | None = None, **kwargs: Any
@@ -295,7 +268,7 @@ class ChatMoA(BaseChatModel):
         Raises:
             MixtureError: The mixture's last stage writes nothing.
         """
-        self._must_write()
+        refuse_if_nothing_writes(self._graph)
         offered = [convert_to_openai_tool(tool, strict=strict) for tool in tools]
         given = {"tool_choice": tool_choice, "strict": strict, **kwargs}
         return self.bind(tools=offered, **{name: value for name, value in given.items() if value is not None})
@@ -327,7 +300,7 @@ class ChatMoA(BaseChatModel):
         """
         if method == "function_calling":
             return super().with_structured_output(schema, include_raw=include_raw, **kwargs)
-        self._must_write()
+        refuse_if_nothing_writes(self._graph)
         Form.of(schema)
         return structured(self, schema, method, include_raw=include_raw)
 

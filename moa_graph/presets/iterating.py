@@ -92,7 +92,7 @@ def rsa() -> Mixture:
     Source: recursive self-aggregation, arXiv 2509.26626.
     Roles: DeepSeek-V3 gives P = 16 answers; in T = 2 further steps each new answer aggregates K = 4 random ones; the
     last ones are aggregated into the answer.
-    Calls: P(T+1)+1 = 49. Critical path: T+2 = 4 calls.
+    Calls: P(T+1)+1 = 49, or 34 where the provider gives the first answers to one request. Critical path: T+2 = 4 calls.
     Pays for hard reasoning on which one model sometimes gets parts right. Not where latency or cost count.
     Published: Qwen3-4B-Instruct reaches larger reasoning models, DeepSeek-R1 and o3-mini (high), in the paper's tests.
     """

@@ -19,6 +19,7 @@ from moa_graph.calls.budget import Unit, bytes_of_prompt, most_of_one_call
 from moa_graph.calls.call import Surroundings, ask
 from moa_graph.calls.request import Request
 from moa_graph.calls.round import Round
+from moa_graph.calls.samples import Together, can_be_together
 from moa_graph.calls.structured import instruction_for
 from moa_graph.description import Seconds, Slot
 from moa_graph.errors import TooFewProposals
@@ -146,7 +147,7 @@ class FanOut(Stage):
         runtime = get_runtime()
         async with self._round(scene, config, runtime) as current:
             around = surroundings(scene.site.plan, scene.state, config, runtime, current)
-            records, calls = await _side_by_side([_counted(request, around) for request in requests])
+            records, calls = await _answers(requests, around)
         return [self.finished(record, seat, scene) for record in records], calls
 
     def finished(self, record: Record, seat: Seat, scene: Scene) -> Record:
@@ -297,6 +298,17 @@ def reasons(records: Sequence[Record]) -> list[str]:
 def _parameters(asked: AnswerSettings) -> tuple[tuple[str, Any], ...]:
     stop = {"stop": list(asked.stop)} if asked.stop else {}
     return tuple({**asked.tool_settings, **stop}.items())
+
+
+async def _answers(requests: Sequence[Request], around: Surroundings) -> Gathered:
+    """All at the same time; samples of one prompt in one request where that can be."""
+    stored = around.store is not None and around.store.mode != "off"
+    if not can_be_together(requests, limited=around.grants is not None, stored=stored):
+        return await _side_by_side([_counted(request, around) for request in requests])
+    together = Together(requests[0].members[0], len(requests))
+    first = await _counted(replace(requests[0], together=together), around)
+    others = await _side_by_side([_counted(request, around) for request in together.hand_out(requests[1:])])
+    return first[0] + others[0], first[1] + others[1]
 
 
 async def _counted(request: Request, around: Surroundings) -> Gathered:

@@ -34,7 +34,8 @@ async def test_each_model_is_shown_what_its_profile_says_it_takes(block: dict[st
     question = HumanMessage([{"type": "text", "text": "What is this?"}, block])
     answer = await ChatMoA(proposers=[seeing, blind], aggregator=seeing).ainvoke([question])
     assert seeing.shown[0][-1].content == question.content
-    assert blind.shown[0][-1].content[1] == {"type": "text", "text": f"[Here stands a part of type {block['type']}, which you can't be shown.]"}
+    note = f"[Here stands a part of type {block['type']}, which you can't be shown.]"
+    assert blind.shown[0][-1].content[1] == {"type": "text", "text": note}
     notes = answer.response_metadata["report"]["stages"][0]["notes"]
     assert notes == {"blind#0": [f"it wasn't shown a part of type {block['type']}: it takes none"]}
 

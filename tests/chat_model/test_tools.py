@@ -7,7 +7,7 @@ from typing import Any, Literal
 import pytest
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage, ToolMessage
 
-from moa_graph import ChatMoA, MixtureError, create_moa
+from moa_graph import BudgetTooSmall, ChatMoA, MixtureError, Options, OptionsError, create_moa
 from tests.chat_model.message_models import MessageModel, calling
 from tests.models_for_tests import provider_error, scripted
 
@@ -171,3 +171,22 @@ def test_a_mixture_that_only_chooses_takes_no_tools() -> None:
     model = ChatMoA({"stages": [{"propose": {"slots": ["sim:instant", "sim:swift"]}}, {"vote": {}}]})
     with pytest.raises(MixtureError, match="its last stage, vote, chooses an answer"):
         model.bind_tools([multiply])
+
+
+async def test_tools_count_in_the_budget() -> None:
+    stages = [{"propose": {"slots": ["small"]}}, {"aggregate": {"slot": "small"}}]
+    model = ChatMoA(
+        {"models": {"small": {"model": "sim:instant", "max_tokens": 50}}, "stages": stages, "budget": {"tokens": 1_200}}
+    )
+    assert (await model.ainvoke([QUESTION])).text.endswith("411")
+
+    described = {"name": "long", "description": "x" * 1_000, "parameters": {"type": "object", "properties": {}}}
+    with pytest.raises(BudgetTooSmall, match="tokens"):
+        await model.bind_tools([described]).ainvoke([QUESTION])
+
+
+def test_what_a_caller_asks_of_the_answer_is_no_run_time_option() -> None:
+    with pytest.raises(OptionsError, match="there is no such option"):
+        Options(answer={"tools": []})
+    with pytest.raises(OptionsError, match="there is no such option"):
+        Options(_answer={"tools": []})
