@@ -21,7 +21,7 @@ from pydantic import (
 )
 from pydantic_core import CoreSchema
 
-__all__ = ["Budget", "Description", "Model", "ModelSettings", "Price", "Seconds", "Slot"]
+__all__ = ["Budget", "Description", "Hedge", "Model", "ModelSettings", "Price", "Seconds", "Slot"]
 
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 
@@ -122,6 +122,13 @@ class ModelSettings(_WithModel):
     window: int | None = Field(default=None, ge=1, description="Context window in tokens; overrides the known one.")
 
 
+class Hedge(Description):
+    """A second call for an answer that is late; the first of the two to answer wins."""
+
+    after: Seconds = Field(gt=0, description="Seconds without an answer, or without the first token of a streamed one.")
+    model: Model | None = Field(default=None, description="Asked then; default: the slot's own model again.")
+
+
 class Slot(_WithModel):
     """One place in a stage that a model fills, with its parameters and number of samples."""
 
@@ -134,6 +141,7 @@ class Slot(_WithModel):
     fallbacks: tuple[Model, ...] = Field(default=(), description="Models asked in turn when this one fails.")
     tries: int = Field(default=3, ge=1, le=10, description="Most requests to one model for one answer.")
     timeout: Seconds | None = Field(default=None, gt=0, description="For one model's answer, retries included.")
+    hedge: Hedge | None = Field(default=None, description="What is done about an answer that is late.")
     partial: Literal["retry", "keep"] = Field(
         default="retry", description="What becomes of an answer whose stream stops in the middle."
     )

@@ -149,7 +149,7 @@ def _build(mixture: Mixture, catalogue: Catalogue, *, only_messages: bool) -> Mo
         limits=mixture.limits,
     )
     plan.stages = place(mixture, catalogue, plan)
-    asked = [member for placed in plan.stages for seat in placed.site.seats for member in seat.members]
+    asked = [member for placed in plan.stages for seat in placed.site.seats for member in seat.everyone]
     plan.members = {**{member.name: member for member in asked}, **members}
     plan.simulated = bool(asked) and all(member.provider == "sim" for member in asked)
     plan.options = _options(plan)

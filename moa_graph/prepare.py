@@ -94,7 +94,8 @@ class Prepare:
             for seat in (
                 placed.site.seats if isinstance(placed.stage, SingleSlot) else chosen(placed.site.seats, options)
             )
-            for member in self._plan.members_of(seat, placed.stage, options)
+            for member in (*self._plan.members_of(seat, placed.stage, options), seat.hedge)
+            if member is not None
         ]
         return list({id(member): member for member in asked}.values())
 

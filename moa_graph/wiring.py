@@ -70,9 +70,13 @@ def _seats(stage: Stage, name: str, catalogue: Catalogue) -> tuple[Seat, ...]:
     members = [tuple(_member(catalogue, slot, model) for model in (slot.model, *slot.fallbacks)) for slot in slots]
     labels = _distinct([slot.name for slot in slots], [first.name for first, *_ in members])
     return tuple(
-        Seat(slot, label, name if stage.one_node else f"{name}/{label}", index, asked)
+        Seat(slot, label, name if stage.one_node else f"{name}/{label}", index, asked, _hedge(catalogue, slot))
         for index, (slot, label, asked) in enumerate(zip(slots, labels, members, strict=True))
     )
+
+
+def _hedge(catalogue: Catalogue, slot: Slot) -> Member | None:
+    return None if slot.hedge is None else _member(catalogue, slot, slot.hedge.model or slot.model)
 
 
 def _member(catalogue: Catalogue, slot: Slot, model: Model) -> Member:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 from uuid import uuid4
 
@@ -26,11 +27,12 @@ class AnswerStream(AsyncCallbackHandler):
         mixture: Name of the mixture, for the event.
         stage: Name of the stage that writes.
         write: Where events go.
+        begin: Called at each attempt's first token.
     """
 
     run_inline = True
 
-    def __init__(self, mixture: str, stage: str, write: Writer) -> None:
+    def __init__(self, mixture: str, stage: str, write: Writer, begin: Callable[[], None] | None = None) -> None:
         self.message_id = f"moa-{uuid4()}"
         self.text = ""
         self._calls = False
@@ -38,6 +40,7 @@ class AnswerStream(AsyncCallbackHandler):
         self._mixture = mixture
         self._stage = stage
         self._write = write
+        self._begin = begin
 
     @property
     def begun(self) -> bool:
@@ -52,6 +55,8 @@ class AnswerStream(AsyncCallbackHandler):
         **_: Any,
     ) -> None:
         """Passes on what the new token adds."""
+        if self._begin is not None and not self.begun:
+            self._begin()
         text = token if isinstance(token, str) else str(AIMessageChunk(content=token).text)
         self.text += text
         self._send(self._visible.feed(text))

@@ -11,7 +11,7 @@ import asyncio
 import json
 import random
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
@@ -23,11 +23,13 @@ from langchain_core.runnables import RunnableConfig
 from langgraph.constants import TAG_NOSTREAM
 from langgraph.errors import GraphBubbleUp
 
+from moa_graph.calls.account import Account
 from moa_graph.calls.answer import AnswerStream
-from moa_graph.calls.budget import NOTHING, ONE_CALL, Purse, affordable_bytes, bytes_of_prompt, most_of_one_call
+from moa_graph.calls.budget import ONE_CALL, affordable_bytes, bytes_of_prompt, most_of_one_call
 from moa_graph.calls.events import RecordFinished, Writer
 from moa_graph.calls.failures import Diagnosis, classify, is_truncated, judge, usage_of
-from moa_graph.calls.ledger import Ledger, stated_cost
+from moa_graph.calls.hedge import hedged
+from moa_graph.calls.ledger import Ledger, stated_cost, total
 from moa_graph.calls.limits import Limits, gate_of
 from moa_graph.calls.media import readable_by
 from moa_graph.calls.mend import Attempt, fits_at_all, fitted_to_window, mended, repaired
@@ -91,11 +93,25 @@ class _Reply:
 
 
 async def ask(request: Request, around: Surroundings) -> tuple[Record, list[Call]]:
-    """Asks for one answer, fallbacks included: a record, live or failed, and the calls that it took."""
+    """Asks for one answer, fallbacks and hedge included: a record, live or failed, and the calls that it took."""
+    account = Account.of(request, around.grants)
+    if request.hedge is None:
+        record, calls = await _ask(request, around, account)
+    else:
+        record, calls = await hedged(request, request.hedge, around, account, _ask)
+    describe_node(around.config, around.mixture, record, calls)
+    told = {key: value for key, value in record.items() if key in TOLD_OF_RECORDS}
+    around.write({"type": "record_finished", "mixture": around.mixture, **told})
+    return record, calls
+
+
+async def _ask(
+    request: Request, around: Surroundings, account: Account, begin: Callable[[], None] | None = None
+) -> tuple[Record, list[Call]]:
     started, clock = time.time(), asyncio.get_running_loop().time()
-    asking = _Asking(request, around)
+    asking = _Asking(request, around, account, begin)
     reply = await asking.first_live_reply()
-    usage, cost = asking.ledger.total()
+    usage, cost = total(asking.ledger.calls)
     record: Record = {
         "id": request.record,
         "kind": request.kind,
@@ -123,21 +139,20 @@ async def ask(request: Request, around: Surroundings) -> tuple[Record, list[Call
         record["truncated"] = True
     if asking.answer is not None and asking.answer.begun:
         record["message_id"] = asking.answer.message_id
-    describe_node(around.config, around.mixture, record, asking.ledger.calls)
-    told = {key: value for key, value in record.items() if key in TOLD_OF_RECORDS}
-    around.write({"type": "record_finished", "mixture": around.mixture, **told})
     return record, asking.ledger.calls
 
 
 class _Asking:
     """One answer being asked for."""
 
-    def __init__(self, request: Request, around: Surroundings) -> None:
+    def __init__(
+        self, request: Request, around: Surroundings, account: Account, begin: Callable[[], None] | None
+    ) -> None:
         self.request = request
         self.around = around
-        self.ledger = Ledger(request, around.mixture, around.write)
-        self.purse = Purse(None if around.grants is None else around.grants.get(request.record, NOTHING))
-        self.answer = AnswerStream(around.mixture, request.stage, around.write) if request.answers else None
+        self.ledger = Ledger(request, around.mixture, around.write, account.numbers)
+        self.purse = account.purse
+        self.answer = AnswerStream(around.mixture, request.stage, around.write, begin) if request.answers else None
 
     async def first_live_reply(self) -> _Reply:
         """The reply of the first member that gives one, or the last one's failure."""
@@ -395,7 +410,7 @@ class _Asking:
                 "sample": request.sample,
                 "model": member.reference,
                 "provider": member.provider,
-                "attempt": self.ledger.next_attempt,
+                "attempt": self.ledger.attempt,
             },
         }
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 import time
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from langchain_core.messages import AIMessage
@@ -50,23 +51,26 @@ class Ledger:
         request: What is asked for.
         mixture: Name of the mixture, for the events.
         write: Where the events go.
+        numbers: Of its requests, counted over the whole turn.
     """
 
     request: Request
     mixture: str
     write: Writer
+    numbers: Iterator[int]
     calls: list[Call] = field(default_factory=list)
     _open: OpenCall | None = None
 
     @property
-    def next_attempt(self) -> int:
-        """Number of the request that is made next, counted over the whole turn."""
-        return self.request.asked_before + len(self.calls) + 1
+    def attempt(self) -> int:
+        """Number of the request that is in flight, counted over the whole turn."""
+        assert self._open is not None, "no request is in flight"
+        return self._open.attempt
 
     def open(self, member: Member, need: Grant, prompt_characters: int) -> OpenCall:
         """Notes that a request goes out."""
         loop = asyncio.get_running_loop()
-        self._open = OpenCall(self.next_attempt, member, need, prompt_characters, time.time(), loop.time())
+        self._open = OpenCall(next(self.numbers), member, need, prompt_characters, time.time(), loop.time())
         self._tell("call_started", self._open)
         return self._open
 
@@ -101,20 +105,6 @@ class Ledger:
             self._open.begun = bool(partial)
             self._open.partial = partial
             self._close(failure, None)
-
-    def total(self) -> tuple[Usage | None, float | None]:
-        """Usage and cost of all calls together; None where a part of it is unknown."""
-        usages = [call["usage"] for call in self.calls]
-        costs = [call["cost"] for call in self.calls]
-        known = [usage for usage in usages if usage is not None]
-        usage: Usage | None = None
-        if len(known) == len(usages):
-            usage = {
-                "input": sum(one["input"] for one in known),
-                "output": sum(one["output"] for one in known),
-                "cached": sum(one["cached"] for one in known),
-            }
-        return usage, None if None in costs else sum((one for one in costs if one is not None), 0.0)
 
     def _close(
         self, failure: Failure | None, usage: Usage | None, *, hit: bool = False, stated: float | None = None
@@ -172,6 +162,21 @@ def stated_cost(member: Member, message: AIMessage | None) -> float | None:
         return None
     cost = (message.response_metadata.get("report") or {}).get("cost")
     return cost if isinstance(cost, float) else None
+
+
+def total(calls: Sequence[Call]) -> tuple[Usage | None, float | None]:
+    """Usage and cost of all calls together; None where a part of it is unknown."""
+    usages = [call["usage"] for call in calls]
+    costs = [call["cost"] for call in calls]
+    known = [usage for usage in usages if usage is not None]
+    usage: Usage | None = None
+    if len(known) == len(usages):
+        usage = {
+            "input": sum(one["input"] for one in known),
+            "output": sum(one["output"] for one in known),
+            "cached": sum(one["cached"] for one in known),
+        }
+    return usage, None if None in costs else sum((one for one in costs if one is not None), 0.0)
 
 
 def _estimate(call: OpenCall) -> Usage:

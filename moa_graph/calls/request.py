@@ -14,7 +14,20 @@ from moa_graph.views import Prompt
 if TYPE_CHECKING:
     from moa_graph.calls.samples import Together
 
-__all__ = ["Request"]
+__all__ = ["Hedge", "Request"]
+
+
+@dataclass(frozen=True)
+class Hedge:
+    """A second call for an answer that is late.
+
+    Args:
+        after: Seconds without an answer.
+        member: The model that is asked then.
+    """
+
+    after: float
+    member: Member
 
 
 @dataclass(frozen=True)
@@ -43,6 +56,7 @@ class Request:
         parameters: Further parameters of the call: ``stop``, and how its tools are chosen.
         asked_before: Requests that this turn has made for the answer already, before it failed and was asked again.
         together: Other samples that the request asks for too.
+        hedge: What is done about an answer that is late; None waits for it.
         given: The answer, where another sample's request has brought it along.
     """
 
@@ -66,4 +80,5 @@ class Request:
     parameters: tuple[tuple[str, Any], ...] = ()
     asked_before: int = 0
     together: Together | None = None
+    hedge: Hedge | None = None
     given: AIMessage | None = None

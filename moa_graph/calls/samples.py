@@ -85,7 +85,7 @@ def can_be_together(requests: Sequence[Request], *, limited: bool, stored: bool)
     """
     first, *others = requests
     member = first.members[0]
-    if not others or limited or stored or first.answers or first.schema is not None:
+    if not others or limited or stored or first.answers or first.hedge or first.schema is not None:
         return False
     if member.settings.seed is not None or any(request.prompt != first.prompt for request in others):
         return False

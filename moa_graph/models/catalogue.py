@@ -104,7 +104,8 @@ class Member:
                 self._copies[streaming] = build(self.settings, clients, streaming=streaming)
             return self._copies[streaming]
         key = SecretStr(os.environ.get(self.key_variable or "", ""))
-        return clients.once((*self._identity, key, streaming), lambda: build(self.settings, clients, streaming=streaming))
+        identity = (*self._identity, key, streaming)
+        return clients.once(identity, lambda: build(self.settings, clients, streaming=streaming))
 
 
 class Catalogue:

@@ -115,6 +115,7 @@ class Seat:
         node: Its node's name in the graph.
         index: Its place among the stage's slots, from 0.
         members: The models that fill it: its own, then its fallbacks.
+        hedge: The model that is asked as well when an answer is late.
     """
 
     slot: Slot
@@ -122,6 +123,12 @@ class Seat:
     node: str
     index: int
     members: tuple[Member, ...]
+    hedge: Member | None = None
+
+    @property
+    def everyone(self) -> tuple[Member, ...]:
+        """All models that may be asked."""
+        return self.members if self.hedge is None else (*self.members, self.hedge)
 
     def record(self, sample: int) -> str:
         """The identity of the record of a sample."""

@@ -17,7 +17,7 @@ from pydantic import BaseModel, Field
 
 from moa_graph.calls.budget import Unit, bytes_of_prompt, most_of_one_call
 from moa_graph.calls.call import Surroundings, ask
-from moa_graph.calls.request import Request
+from moa_graph.calls.request import Hedge, Request
 from moa_graph.calls.round import Round
 from moa_graph.calls.samples import Together, can_be_together
 from moa_graph.calls.structured import instruction_for
@@ -94,7 +94,7 @@ class FanOut(Stage):
             self._unit(
                 seat.record(task.sample),
                 bytes_of_prompt(self._prompt_of(task, asked)) + (expected or 0),
-                members,
+                members if seat.hedge is None else (*members, seat.hedge),
                 seat.slot,
             )
             for task in self.tasks(seat, scene)
@@ -180,6 +180,7 @@ class FanOut(Stage):
             schema=asked.form,
             closes=closing,
             parameters=_parameters(asked),
+            hedge=_hedge(seat),
             asked_before=sum(call["record"] == seat.record(task.sample) for call in scene.state.get("ledger") or ()),
         )
 
@@ -293,6 +294,12 @@ def reasons(records: Sequence[Record]) -> list[str]:
         for record in records
         if record["failure"] is not None
     ]
+
+
+def _hedge(seat: Seat) -> Hedge | None:
+    if seat.hedge is None or seat.slot.hedge is None:
+        return None
+    return Hedge(seat.slot.hedge.after, seat.hedge)
 
 
 def _parameters(asked: AnswerSettings) -> tuple[tuple[str, Any], ...]:
