@@ -7,7 +7,7 @@ import importlib
 import os
 import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, ExitStack, contextmanager
+from contextlib import AbstractAsyncContextManager, AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from statistics import median
@@ -82,7 +82,7 @@ def client(name: str, url: str, *, tuned: bool = False, variables: Mapping[str, 
 
 
 def compare(
-    contenders: Mapping[str, AbstractAsyncContextManager[Client]],
+    contenders: Mapping[str, AbstractContextManager[Client]],
     *,
     rounds: int,
     queries: int,

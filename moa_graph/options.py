@@ -42,6 +42,9 @@ class AnswerSettings:
     advise: Literal["user_turn", "first_call", "every_call"] = "every_call"
 
 
+_NO_BUDGET = Budget()
+
+
 class Options(BaseModel):
     """Choices for one run. What is left out stays as the mixture says.
 
@@ -105,7 +108,7 @@ class Options(BaseModel):
         """``budget`` with this run's lower limits."""
         chosen = {name: getattr(self, name) for name in ("usd", "calls", "tokens", "deadline")}
         given = {name: value for name, value in chosen.items() if value is not None}
-        return (budget or Budget()).model_copy(update=given)
+        return (budget or _NO_BUDGET).model_copy(update=given) if given else budget or _NO_BUDGET
 
 
 def options_class(models: Sequence[str], slots: Sequence[str], quorums: range, budget: Budget | None) -> type[Options]:

@@ -158,6 +158,12 @@ def _common_length(texts: Sequence[str], characters: int) -> int:
     return lengths[-1]
 
 
+def _append_to_last_question(conversation: list[BaseMessage], added: str) -> None:
+    questions = [index for index, message in enumerate(conversation) if isinstance(message, HumanMessage)]
+    last = conversation[questions[-1]]
+    conversation[questions[-1]] = last.model_copy(update={"content": appended(last.content, added)})
+
+
 @dataclass(frozen=True)
 class Prompt:
     """A conversation, and what a model is told and shown beside it.
@@ -171,6 +177,8 @@ class Prompt:
         role: Instruction that only this slot is given.
         form: What form the answer must have; None for free text.
         tools: Tools that the model may call, in OpenAI's form.
+        after: Whether the references stand after the user's last message, so that all before them stays the same from
+            layer to layer and a provider's prefix cache holds; otherwise they stand in the system message.
     """
 
     conversation: tuple[BaseMessage, ...]
@@ -181,6 +189,7 @@ class Prompt:
     role: str | None = None
     form: str | None = None
     tools: tuple[dict[str, Any], ...] = ()
+    after: bool = False
 
     def messages(self) -> list[BaseMessage]:
         """What the model is sent (Wang et al. 2024, arXiv 2406.04692, section 2.2)."""
@@ -189,21 +198,26 @@ class Prompt:
     @cached_property
     def _messages(self) -> list[BaseMessage]:
         additions = [self.role] if self.role else []
-        if self.references or self.own:
-            everything = [text for texts, _ in self._shown() for text in texts]
-            shown = [fence(texts, title, beside=everything) for texts, title in self._shown() if texts]
-            additions.append("\n\n".join([self.instruction, *shown]))
+        conversation, fences = list(self.conversation), self._fences()
+        if fences:
+            additions.append("\n\n".join([self.instruction, *(() if self.after else fences)]))
+            if self.after:
+                _append_to_last_question(conversation, "\n\n".join(fences))
         elif self.references is None and self.instruction:
             additions.append(self.instruction)
         if self.form:
             additions.append(self.form)
         if not additions:
-            return list(self.conversation)
-        first, rest = self.conversation[0], self.conversation[1:]
+            return conversation
+        first, *rest = conversation
         added = "\n\n".join(additions)
         if isinstance(first, SystemMessage):
             return [first.model_copy(update={"content": appended(first.content, added)}), *rest]
         return [SystemMessage(added), first, *rest]
+
+    def _fences(self) -> list[str]:
+        everything = [text for texts, _ in self._shown() for text in texts]
+        return [fence(texts, title, beside=everything) for texts, title in self._shown() if texts]
 
     def _shown(self) -> list[tuple[tuple[str, ...], str]]:
         return [(self.own, "your own answer"), (self.references or (), self.title)]

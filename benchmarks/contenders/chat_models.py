@@ -25,7 +25,7 @@ def chat_openai(url: str) -> ChatOpenAI:
         base_url=url,
         api_key=SecretStr("none"),
         temperature=TEMPERATURE,
-        max_tokens=MAX_TOKENS,  # type: ignore[call-arg]
+        max_tokens=MAX_TOKENS,
         max_retries=0,
     )
 

@@ -18,7 +18,7 @@ async def contender(url: str) -> AsyncIterator[Ask]:
         async def call(messages: list[Message]) -> str:
             answer = await together.chat.completions.create(
                 model=MODEL,
-                messages=messages,  # type: ignore[arg-type]
+                messages=messages,
                 temperature=TEMPERATURE,
                 max_tokens=MAX_TOKENS,
             )

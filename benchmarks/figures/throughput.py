@@ -9,16 +9,18 @@ from benchmarks.server import Server
 
 def measure(effort: Effort, server: Server) -> list[Result]:
     url = server.base_url
+    contenders = {
+        "mixture": client("mixture", url),
+        "tuned": client("mixture", url, tuned=True),
+        "bare LangGraph": client("bare_graph", url),
+        "together loop": client("together_loop", url),
+    }
+    if not effort.quick:
+        contenders["openai loop"] = client("openai_loop", url)
+        contenders["ChatOpenAI loop"] = client("chat_openai_loop", url)
     seconds = compare(
-        {
-            "mixture": client("mixture", url),
-            "tuned": client("mixture", url, tuned=True),
-            "bare LangGraph": client("bare_graph", url),
-            "together loop": client("together_loop", url),
-            "openai loop": client("openai_loop", url),
-            "ChatOpenAI loop": client("chat_openai_loop", url),
-        },
-        rounds=effort.scaled(5, 3),
+        contenders,
+        rounds=effort.scaled(5, 2),
         queries=effort.scaled(128, 32),
         at_once=32,
         of=lambda spent: spent.wall,

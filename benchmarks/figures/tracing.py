@@ -12,7 +12,7 @@ RUNS_OF_ONE_QUERY = 1 + 2 + 3 + 2 * 19
 
 
 def measure(effort: Effort, server: Server) -> list[Result]:
-    queries = effort.scaled(96, 32)
+    queries, rounds = effort.scaled(96, 32), effort.scaled(5, 2)
     with ingest() as sent:
         on = {"LANGSMITH_TRACING": "true", "LANGSMITH_ENDPOINT": sent.url, "LANGSMITH_API_KEY": "none"}
         spent = compare(
@@ -20,13 +20,13 @@ def measure(effort: Effort, server: Server) -> list[Result]:
                 "off": client("mixture", server.base_url),
                 "on": client("mixture", server.base_url, variables=on),
             },
-            rounds=effort.rounds,
+            rounds=rounds,
             queries=queries,
             at_once=32,
             of=lambda spent: spent.computed * 1000,
         )
         arrived = sent.runs()
-    made = RUNS_OF_ONE_QUERY * (queries // 2 + queries * effort.rounds)
+    made = RUNS_OF_ONE_QUERY * (queries // 2 + queries * rounds)
     shown = f"{spent['on']:.1f} ms against {spent['off']:.1f} ms"
     return [
         at_most(

@@ -19,9 +19,10 @@ async def ratios(url: str, queries: int) -> list[float]:
 
 
 def _ratio(seconds: float, state: dict[str, Any]) -> float:
-    calls = state["ledger"]
-    stages = {call["stage"] for call in calls}
-    return seconds / sum(max(call["seconds"] for call in calls if call["stage"] == stage) for stage in stages)
+    slowest: dict[str, float] = {}
+    for call in state["ledger"]:
+        slowest[call["stage"]] = max(slowest.get(call["stage"], 0.0), call["seconds"])
+    return seconds / sum(slowest.values())
 
 
 def measure(effort: Effort, server: Server) -> list[Result]:

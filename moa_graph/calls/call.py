@@ -8,42 +8,40 @@ exception: only cancellation and LangGraph's own control flow pass through.
 from __future__ import annotations
 
 import asyncio
-import json
 import random
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, cast
 
 from langchain_core.callbacks import BaseCallbackHandler, BaseCallbackManager, Callbacks
 from langchain_core.language_models import BaseChatModel
-from langchain_core.messages import AIMessage, ToolCall
+from langchain_core.messages import AIMessage
 from langchain_core.outputs import ChatGeneration, LLMResult
-from langchain_core.runnables import RunnableConfig
 from langgraph.constants import TAG_NOSTREAM
 from langgraph.errors import GraphBubbleUp
 
 from moa_graph.calls.account import Account
 from moa_graph.calls.answer import AnswerStream
 from moa_graph.calls.budget import ONE_CALL, affordable_bytes, bytes_of_prompt, most_of_one_call
-from moa_graph.calls.events import RecordFinished, Writer
-from moa_graph.calls.failures import Diagnosis, classify, is_truncated, judge, usage_of
+from moa_graph.calls.events import RecordFinished
+from moa_graph.calls.failures import Diagnosis, classify, judge, usage_of
 from moa_graph.calls.hedge import hedged
 from moa_graph.calls.ledger import Ledger, stated_cost, total
-from moa_graph.calls.limits import Limits, gate_of
+from moa_graph.calls.limits import gate_of
 from moa_graph.calls.media import readable_by
 from moa_graph.calls.mend import Attempt, fits_at_all, fitted_to_window, mended, repaired
+from moa_graph.calls.reply import Reply, calls_tools, reply_in
 from moa_graph.calls.request import Request
 from moa_graph.calls.retry import wait_before
-from moa_graph.calls.round import CallTimedOut, Closed, Round
+from moa_graph.calls.round import CallTimedOut, Closed
 from moa_graph.calls.stored import through
 from moa_graph.calls.structured import parameters_for, read, tool_parameters
+from moa_graph.calls.surroundings import Surroundings
 from moa_graph.calls.tracing import describe_node, model_run
 from moa_graph.errors import StoreMiss
 from moa_graph.models.catalogue import Member
 from moa_graph.state import Call, Grant, Record
-from moa_graph.store import Store
-from moa_graph.tool_texts import told_calls
 from moa_graph.views import CHARACTERS_PER_TOKEN, cut_middle, visible_text
 
 __all__ = ["Surroundings", "ask"]
@@ -56,40 +54,6 @@ TOOL_SETTINGS = ("tool_choice", "strict", "parallel_tool_calls")
 """What of a request's parameters ``bind_tools`` is told."""
 
 NOTHING_WORKED = Diagnosis("bad_request", "no model to ask")
-
-
-@dataclass(frozen=True)
-class Surroundings:
-    """What the calls of one node share.
-
-    Args:
-        mixture: Name of the mixture.
-        config: The node's configuration.
-        write: Where events go.
-        round: The round that the calls are part of.
-        store: Where calls are looked up and kept; None asks the models.
-        limits: Provider to what it allows.
-        grants: Record identity to what its calls may use; None where nothing is limited.
-    """
-
-    mixture: str
-    config: RunnableConfig
-    write: Writer
-    round: Round
-    store: Store | None = None
-    grants: Mapping[str, Grant] | None = None
-    limits: Mapping[str, Limits] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class _Reply:
-    member: Member
-    notes: tuple[str, ...] = ()
-    text: str = ""
-    data: Any = None
-    tool_calls: tuple[ToolCall, ...] = ()
-    truncated: bool = False
-    failure: Diagnosis | None = None
 
 
 async def ask(request: Request, around: Surroundings) -> tuple[Record, list[Call]]:
@@ -154,9 +118,9 @@ class _Asking:
         self.purse = account.purse
         self.answer = AnswerStream(around.mixture, request.stage, around.write, begin) if request.answers else None
 
-    async def first_live_reply(self) -> _Reply:
+    async def first_live_reply(self) -> Reply:
         """The reply of the first member that gives one, or the last one's failure."""
-        reply = _Reply(self.request.members[0], failure=NOTHING_WORKED)
+        reply = Reply(self.request.members[0], failure=NOTHING_WORKED)
         failed: list[str] = []
         missed: StoreMiss | None = None
         for member in self.request.members:
@@ -176,7 +140,7 @@ class _Asking:
             raise missed
         return replace(reply, notes=(*failed[:-1], *reply.notes))
 
-    async def _reply_of(self, member: Member) -> _Reply:
+    async def _reply_of(self, member: Member) -> Reply:
         """One member's reply within its timeout, as long as the round is open."""
         if member is self.request.members[0] and (brought := self._brought_along(member)) is not None:
             return brought
@@ -192,20 +156,21 @@ class _Asking:
         except CallTimedOut:
             failure = Diagnosis("timeout", f"no answer within {self.request.timeout:g} s")
         self.ledger.abandon(failure.record(), self.answer.text if self.answer is not None else "")
-        return self._kept_partial(member) or _Reply(member, failure=failure)
+        return self._kept_partial(member) or Reply(member, failure=failure)
 
-    def _brought_along(self, member: Member) -> _Reply | None:
+    def _brought_along(self, member: Member) -> Reply | None:
         """The answer that another sample's request has brought; None where there is none that can be used."""
         message = self.request.given
         if message is None or judge(message) is not None:
             return None
-        return self._answered(message, member, ("it came with the first sample's request, which bears its cost",))
+        note = "it came with the first sample's request, which bears its cost"
+        return reply_in(message, self.request, member, (note,))
 
-    async def _attempts(self, attempt: Attempt, scope: asyncio.Timeout) -> _Reply:
+    async def _attempts(self, attempt: Attempt, scope: asyncio.Timeout) -> Reply:
         """Asks until there is an answer, nothing more can be tried, or the tries are used up."""
         if not fits_at_all(attempt.member, attempt.prompt):
             too_long = f"the conversation is too long for a window of {attempt.member.window} tokens"
-            return _Reply(attempt.member, failure=Diagnosis("context_overflow", too_long))
+            return Reply(attempt.member, failure=Diagnosis("context_overflow", too_long))
         self.asked = self._within_grant(attempt)
         tries = 0
         while True:
@@ -240,13 +205,13 @@ class _Asking:
         together.give_up()
         return replace(attempt, notes=(*attempt.notes, "asked for one sample a request: several were refused"))
 
-    async def _one_call(self, attempt: Attempt) -> _Reply:
+    async def _one_call(self, attempt: Attempt) -> Reply:
         """One request: paid from the grant, made, noted in the ledger and judged."""
         attempt = self._within_grant(attempt)
         need = self._need_of(attempt)
         if not self.purse.take(need):
             failure = Diagnosis("over_budget", "the budget has no more for this answer")
-            return _Reply(attempt.member, attempt.notes, failure=failure)
+            return Reply(attempt.member, attempt.notes, failure=failure)
         model, dropped = attempt.member.chat_model(streaming=self.answer is not None)
         notes = attempt.notes + tuple(f"{name} was left out: the model refuses it" for name in dropped)
         self.ledger.open(attempt.member, need, sum(len(message.text) for message in attempt.prompt.messages()))
@@ -259,41 +224,16 @@ class _Asking:
         call = self.ledger.end(usage, failed, hit=hit, begun=begun, partial=partial, cost=stated)
         self.purse.settle(need, call["charged"])
         if problem is not None or message is None:
-            return _Reply(attempt.member, notes, failure=problem)
+            return Reply(attempt.member, notes, failure=problem)
         if self.answer is not None:
             self.answer.finish()
-        return self._answered(message, attempt.member, notes)
-
-    def _answered(self, message: AIMessage, member: Member, notes: tuple[str, ...]) -> _Reply:
-        truncated = is_truncated(message)
-        if truncated:
-            notes += ("the answer was cut off at max_tokens",)
-        return self._read(message, _Reply(member, notes, visible_text(message.text), truncated=truncated))
-
-    def _read(self, message: AIMessage, reply: _Reply) -> _Reply:
-        """The reply with its tool calls, or with its structured content where some was asked for."""
-        if message.invalid_tool_calls and self.request.closes:
-            unreadable = f"a tool call's arguments are no JSON object: {message.invalid_tool_calls[0]['args']}"
-            return replace(reply, failure=Diagnosis("malformed", unreadable, retryable=True))
-        if self._calls_tools(message):
-            return replace(reply, tool_calls=tuple(message.tool_calls))
-        if self.request.schema is None:
-            told = told_calls(message.tool_calls)
-            return replace(reply, text=f"{reply.text}\n\n{told}".strip()) if told else reply
-        data, problem = read(message, self.request.schema)
-        written = json.dumps(message.tool_calls[0]["args"]) if message.tool_calls else reply.text
-        if problem is not None:
-            return replace(reply, text=written, failure=Diagnosis("malformed", problem))
-        said = "" if self.request.closes else reply.text
-        return replace(reply, text=said or json.dumps(data, ensure_ascii=False), data=data)
-
-    def _calls_tools(self, message: AIMessage) -> bool:
-        """Whether the message calls tools that it was offered, rather than giving its form as a tool's arguments."""
-        return self.request.closes and bool(self.request.prompt.tools and message.tool_calls)
+        return reply_in(message, self.request, attempt.member, notes)
 
     async def _request(self, attempt: Attempt, model: BaseChatModel) -> tuple[AIMessage | None, bool, Diagnosis | None]:
         """The model's message, whether it was stored, and what is wrong with it."""
         gate = gate_of(attempt.member, self.around.limits.get(attempt.member.provider))
+        tokens = attempt.prompt.characters // CHARACTERS_PER_TOKEN + (attempt.member.settings.max_tokens or 0)
+        storms = 0
 
         async def call() -> AIMessage:
             traced, parameters = self._traced(attempt.member), self._parameters(model)
@@ -302,13 +242,14 @@ class _Asking:
                 together = None
             if together is not None:
                 parameters |= together.parameters
-            await gate.enter(attempt.prompt.characters // CHARACTERS_PER_TOKEN)
+            nonlocal storms
+            storms = await gate.enter(tokens)
             try:
                 with model_run(traced, attempt.member.price, self._why_cancelled) as config:
                     result = await model.agenerate([attempt.prompt.messages()], **config, **parameters)
             finally:
                 gate.leave()
-            gate.speed_up()
+            gate.went_well(storms)
             return _message_in(result) if together is None else together.first_of(result)
 
         def problem_of(message: AIMessage) -> Diagnosis | None:
@@ -324,7 +265,7 @@ class _Asking:
         except Exception as error:
             failure = classify(error, attempt.member.key_variable)
             if failure.kind == "rate_limited" and failure.retryable:
-                gate.slow_down(wait_before(1, failure.retry_after, random.random()))
+                gate.was_refused(storms, wait_before(1, failure.retry_after, random.random()))
             return None, False, failure
         return message, hit, None if hit else problem_of(message)
 
@@ -342,7 +283,7 @@ class _Asking:
 
     def _fits_schema(self, message: AIMessage) -> bool:
         schema = self.request.schema
-        return schema is None or self._calls_tools(message) or read(message, schema)[1] is None
+        return schema is None or calls_tools(message, self.request) or read(message, schema)[1] is None
 
     def _stopped_in_the_middle(self, message: AIMessage, model: BaseChatModel) -> Diagnosis | None:
         """OpenAI's protocol always gives a reason for an answer's end; a stream without one was broken off."""
@@ -370,13 +311,13 @@ class _Asking:
         settings = attempt.member.settings
         return most_of_one_call(bytes_of_prompt(attempt.prompt), settings.max_tokens, attempt.member.price)
 
-    def _kept_partial(self, member: Member) -> _Reply | None:
+    def _kept_partial(self, member: Member) -> Reply | None:
         """What came of an answer whose stream stopped, where the slot says to keep it."""
         text = visible_text(self.answer.text) if self.answer is not None else ""
         if self.answer is None or self.request.partial == "retry" or not text:
             return None
         self.answer.finish()
-        return _Reply(member, ("the answer's stream stopped in the middle: this is the part that came",), text)
+        return Reply(member, ("the answer's stream stopped in the middle: this is the part that came",), text)
 
     def _begin_again(self, reason: str) -> None:
         if self.answer is not None:

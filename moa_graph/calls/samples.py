@@ -87,7 +87,8 @@ def can_be_together(requests: Sequence[Request], *, limited: bool, stored: bool)
     member = first.members[0]
     if not others or limited or stored or first.answers or first.hedge or first.schema is not None:
         return False
-    if member.settings.seed is not None or any(request.prompt != first.prompt for request in others):
+    alike = all((request.prompt, request.about) == (first.prompt, first.about) for request in others)
+    if member.settings.seed is not None or not alike:
         return False
     model, _ = member.chat_model(streaming=False)
     return _speaks_of_n(model) and _takers_of_running_loop().get(_server(member), True)

@@ -17,7 +17,7 @@ from moa_graph.description import Description
 from moa_graph.errors import RunFailed
 from moa_graph.stages.base import Scene, Seat, Task, register
 from moa_graph.stages.fan_out import Gathered, reasons
-from moa_graph.stages.instruction import AGGREGATE_AND_SYNTHESIZE
+from moa_graph.stages.instruction import AGGREGATE_AND_SYNTHESIZE, REFERENCES_PLACE, ReferencesPlace
 from moa_graph.stages.selection import Choice
 from moa_graph.stages.single import SingleSlot
 from moa_graph.state import Record, live
@@ -48,6 +48,7 @@ class Aggregate(SingleSlot):
         description="All live proposals, none (the conversation alone), or all with how they were ranked.",
     )
     window: Window | None = Field(default=None, description="Aggregates step by step instead of all at once.")
+    references: ReferencesPlace = REFERENCES_PLACE
     instruction: str = Field(default=AGGREGATE_AND_SYNTHESIZE, description="What it is told about the proposals.")
 
     def check(self) -> None:
@@ -62,7 +63,8 @@ class Aggregate(SingleSlot):
         if self.view == "ranked":
             proposals, ranks = _by_rank(proposals, scene)
             told = f"{told}\n\n{ranks}"
-        return Prompt(scene.conversation, told, tuple(record["text"] for record in proposals), role=seat.slot.role)
+        texts = tuple(record["text"] for record in proposals)
+        return Prompt(scene.conversation, told, texts, role=seat.slot.role, after=self.references == "after")
 
     def tasks(self, seat: Seat, scene: Scene) -> list[Task]:
         """One synthesis, or one a step of the window; the syntheses between are reckoned with at their longest."""

@@ -16,7 +16,7 @@ from moa_graph.description import Seconds, Slot
 from moa_graph.options import Options
 from moa_graph.stages.base import Scene, Seat, Task, register
 from moa_graph.stages.fan_out import FanOut
-from moa_graph.stages.instruction import AGGREGATE_AND_SYNTHESIZE
+from moa_graph.stages.instruction import AGGREGATE_AND_SYNTHESIZE, REFERENCES_PLACE, ReferencesPlace
 from moa_graph.state import Record
 from moa_graph.views import Prompt
 
@@ -39,6 +39,7 @@ class Propose(FanOut):
         default="all", description="What is shown of the last layer: everything, nothing, or `members` at random."
     )
     members: int = Field(default=4, ge=1, description="How many answers of the last layer a random view shows.")
+    references: ReferencesPlace = REFERENCES_PLACE
     instruction: str = Field(
         default=AGGREGATE_AND_SYNTHESIZE,
         description="What a model is told about the proposals that it is shown.",
@@ -74,7 +75,8 @@ class Propose(FanOut):
 
     def _showing(self, records: list[Record], seat: Seat, scene: Scene) -> Prompt:
         references = tuple(record["text"] for record in records)
-        return Prompt(scene.conversation, self.instruction, references, role=seat.slot.role)
+        after = self.references == "after"
+        return Prompt(scene.conversation, self.instruction, references, role=seat.slot.role, after=after)
 
 
 def drawn(records: Sequence[Record], count: int, drawer: str) -> list[Record]:

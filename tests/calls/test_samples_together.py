@@ -211,3 +211,12 @@ async def test_simulated_samples_are_the_same_together_and_singly() -> None:
     assert (together["report"]["calls"], singly["report"]["calls"]) == (1, 6)
     assert together["report"]["usage"]["output"] == singly["report"]["usage"]["output"]
     assert together["report"]["usage"]["input"] * 6 == singly["report"]["usage"]["input"]
+
+
+async def test_critiques_of_equal_answers_are_not_samples_of_one() -> None:
+    slots = ["sim:instant", "sim:careful"]
+    stages = [{"propose": {"slots": slots}}, {"critique": {"slots": slots}}, {"aggregate": {"slot": "sim:instant"}}]
+
+    result = await create_moa({"stages": stages}).compile().ainvoke({"messages": [("user", "What is 6 * 7?")]})
+
+    assert result["report"]["calls"] == 7

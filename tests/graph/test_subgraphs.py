@@ -220,6 +220,7 @@ async def test_a_parent_keeps_its_own_records_and_report() -> None:
     parent.add_node("right", child.compile())
     parent.add_edge(START, "left")
     parent.add_edge(START, "right")
-    result = await parent.compile().ainvoke({**QUESTION, "records": ["mine"], "report": "mine too"})
+    asked: Any = {**QUESTION, "records": ["mine"], "report": "mine too"}
+    result = await parent.compile().ainvoke(asked)
     assert (result["records"], result["report"]) == (["mine"], "mine too")
     assert [message.text.splitlines()[-1] for message in result["messages"][1:]] == ["Answer: 7"] * 2

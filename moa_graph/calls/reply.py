@@ -1,0 +1,68 @@
+"""What one model replied: its text, the tools that it calls or its structured content; or why there is nothing."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, replace
+from typing import Any
+
+from langchain_core.messages import AIMessage, ToolCall
+
+from moa_graph.calls.failures import Diagnosis, is_truncated
+from moa_graph.calls.request import Request
+from moa_graph.calls.structured import read
+from moa_graph.models.catalogue import Member
+from moa_graph.tool_texts import told_calls
+from moa_graph.views import visible_text
+
+__all__ = ["Reply", "calls_tools", "reply_in"]
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What a member gave.
+
+    Args:
+        member: Who was asked.
+        notes: What a reader should know.
+        text: The visible text.
+        data: Structured content, as plain JSON.
+        tool_calls: Tools that it calls.
+        truncated: Whether it stopped at ``max_tokens``.
+        failure: Why it is no answer; None if it is one.
+    """
+
+    member: Member
+    notes: tuple[str, ...] = ()
+    text: str = ""
+    data: Any = None
+    tool_calls: tuple[ToolCall, ...] = ()
+    truncated: bool = False
+    failure: Diagnosis | None = None
+
+
+def reply_in(message: AIMessage, request: Request, member: Member, notes: tuple[str, ...]) -> Reply:
+    """The reply that a message holds: tool calls, or structured content where some was asked for, or its text."""
+    truncated = is_truncated(message)
+    if truncated:
+        notes += ("the answer was cut off at max_tokens",)
+    reply = Reply(member, notes, visible_text(message.text), truncated=truncated)
+    if message.invalid_tool_calls and request.closes:
+        unreadable = f"a tool call's arguments are no JSON object: {message.invalid_tool_calls[0]['args']}"
+        return replace(reply, failure=Diagnosis("malformed", unreadable, retryable=True))
+    if calls_tools(message, request):
+        return replace(reply, tool_calls=tuple(message.tool_calls))
+    if request.schema is None:
+        told = told_calls(message.tool_calls)
+        return replace(reply, text=f"{reply.text}\n\n{told}".strip()) if told else reply
+    data, problem = read(message, request.schema)
+    written = json.dumps(message.tool_calls[0]["args"]) if message.tool_calls else reply.text
+    if problem is not None:
+        return replace(reply, text=written, failure=Diagnosis("malformed", problem))
+    said = "" if request.closes else reply.text
+    return replace(reply, text=said or json.dumps(data, ensure_ascii=False), data=data)
+
+
+def calls_tools(message: AIMessage, request: Request) -> bool:
+    """Whether the message calls tools that it was offered, rather than giving its form as a tool's arguments."""
+    return request.closes and bool(request.prompt.tools and message.tool_calls)
