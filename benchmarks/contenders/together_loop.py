@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any, cast
 
 from together import AsyncTogether
 
@@ -18,10 +19,11 @@ async def contender(url: str) -> AsyncIterator[Ask]:
         async def call(messages: list[Message]) -> str:
             answer = await together.chat.completions.create(
                 model=MODEL,
-                messages=messages,
+                messages=cast(Any, messages),
                 temperature=TEMPERATURE,
                 max_tokens=MAX_TOKENS,
             )
-            return str(answer.choices[0].message.content)
+            message = answer.choices[0].message
+            return "" if message is None else str(message.content)
 
         yield by_hand(call)
