@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import atexit
 import os
 import threading
@@ -67,10 +68,21 @@ class _LoopThread:
             if self._portal is None:
                 started = Future[BlockingPortal]()
                 # anyio's own start_blocking_portal would wait for its thread when it is forgotten: forever, in a child.
-                self._thread = threading.Thread(target=anyio.run, args=(_serve, started), name="moa-graph", daemon=True)
+                self._thread = threading.Thread(target=_run, args=(started,), name="moa-graph", daemon=True)
                 self._thread.start()
                 self._portal = started.result()
             return self._portal
+
+
+class _Loop(asyncio.SelectorEventLoop):
+    """A loop that may end while the interpreter does, when no thread can be started any more."""
+
+    async def shutdown_default_executor(self, timeout: float | None = None) -> None:
+        """Leaves the executor to the loop's close: its threads have ended by then, and waiting takes a new one."""
+
+
+def _run(started: Future[BlockingPortal]) -> None:
+    anyio.run(_serve, started, backend_options={"loop_factory": _Loop})
 
 
 async def _serve(started: Future[BlockingPortal]) -> None:
