@@ -36,6 +36,14 @@ def started(*arguments: str, **env: str) -> Iterator[subprocess.Popen[str]]:
             process.kill()
 
 
+@pytest.fixture(autouse=True)
+def ctrl_c_reaches_what_is_started() -> Iterator[None]:
+    """In a shell's background job it is ignored, and a new process takes that over."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 def until(holds: Callable[[], bool], seconds: float = 30) -> None:
     """Waits for something that another process does."""
     end = time.monotonic() + seconds
