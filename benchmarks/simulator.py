@@ -11,7 +11,6 @@ import argparse
 import asyncio
 import json
 import multiprocessing
-import os
 import threading
 import time
 from collections.abc import Callable
@@ -19,6 +18,7 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from urllib.parse import urlsplit
 
+from benchmarks.processes import CLIENT, SERVER, pin_to_core
 from moa_graph.server.simulator import run
 
 GOAL = 2_000
@@ -30,16 +30,9 @@ QUESTIONS = {
 LENGTH = b"content-length: "
 
 
-def pin_to_core(core: int) -> None:
-    """Keep this process on one core, where the system lets one choose."""
-    if hasattr(os, "sched_setaffinity"):
-        cores = sorted(os.sched_getaffinity(0))
-        os.sched_setaffinity(0, {cores[core % len(cores)]})
-
-
 def serve_instantly(address: Connection) -> None:
     """The server's process; it lives until it is terminated."""
-    pin_to_core(0)
+    pin_to_core(SERVER)
     threading.Thread(target=tell_computing_time, args=(address,), daemon=True).start()
     run(0, ready=address.send)
 
@@ -136,7 +129,7 @@ def main() -> None:
 
     try:
         url = here.recv()
-        pin_to_core(1)
+        pin_to_core(CLIENT)
         print(f"{'instant requests':<18}{'on one core':>13}{'goal':>8}{'on the clock':>14}{'client core':>13}")
         for name, question in QUESTIONS.items():
             rates = asyncio.run(measure(url, question, options.connections, options.seconds, computing_time))

@@ -14,6 +14,7 @@ FIGURES = (
     "cancelled",
     "memory",
     "first_token",
+    "staircase",
     "samples",
     "starting",
 )

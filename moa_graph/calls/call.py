@@ -12,6 +12,7 @@ import random
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import Any, cast
 
 from langchain_core.callbacks import BaseCallbackHandler, BaseCallbackManager, Callbacks
@@ -26,6 +27,7 @@ from moa_graph.calls.answer import AnswerStream
 from moa_graph.calls.budget import ONE_CALL, affordable_bytes, bytes_of_prompt, most_of_one_call
 from moa_graph.calls.events import RecordFinished
 from moa_graph.calls.failures import Diagnosis, classify, judge, usage_of
+from moa_graph.calls.first_tokens import FirstTokens
 from moa_graph.calls.hedge import hedged
 from moa_graph.calls.ledger import Ledger, stated_cost, total
 from moa_graph.calls.limits import gate_of
@@ -101,7 +103,7 @@ async def _ask(
         record["tool_calls"] = list(reply.tool_calls)
     if reply.truncated:
         record["truncated"] = True
-    if asking.answer is not None and asking.answer.begun:
+    if isinstance(asking.answer, AnswerStream) and asking.answer.begun:
         record["message_id"] = asking.answer.message_id
     return record, asking.ledger.calls
 
@@ -116,7 +118,16 @@ class _Asking:
         self.around = around
         self.ledger = Ledger(request, around.mixture, around.write, account.numbers)
         self.purse = account.purse
-        self.answer = AnswerStream(around.mixture, request.stage, around.write, begin) if request.answers else None
+        self.answer = self._stream(begin)
+
+    def _stream(self, begin: Callable[[], None] | None) -> AnswerStream | FirstTokens | None:
+        """What reads along while the answer is streamed; None for one that comes whole."""
+        request, around = self.request, self.around
+        if request.answers:
+            return AnswerStream(around.mixture, request.stage, around.write, begin)
+        if request.first_tokens is None:
+            return None
+        return FirstTokens(request.first_tokens, partial(around.round.count_beginning, request.record))
 
     async def first_live_reply(self) -> Reply:
         """The reply of the first member that gives one, or the last one's failure."""
@@ -131,7 +142,7 @@ class _Asking:
                 failed.append(f"{member.name} isn't in the recording")
                 continue
             if reply.failure is None:
-                return replace(reply, notes=(*failed, *reply.notes))
+                return replace(reply, notes=(*failed, *reply.notes)) if failed else reply
             failed.append(f"{member.name} failed ({reply.failure.kind}): {reply.failure.message}")
             self._begin_again(failed[-1])
             if reply.failure.kind == "cut":
@@ -148,9 +159,7 @@ class _Asking:
             async with self.around.round.limit(self.request.timeout) as self.scope:
                 member = member.for_sample(self.request.sample)
                 prompt, left_out = readable_by(member, self.request.prompt)
-                attempt = fitted_to_window(member, prompt)
-                attempt = replace(attempt, notes=(*left_out, *attempt.notes))
-                return await self._attempts(attempt, self.scope)
+                return await self._attempts(fitted_to_window(member, prompt, left_out), self.scope)
         except Closed as closed:
             failure = Diagnosis("cut", closed.reason)
         except CallTimedOut:
@@ -277,6 +286,8 @@ class _Asking:
             parameters |= tool_parameters(model, tools, settings)
         if self.request.schema is not None:
             parameters |= parameters_for(model, self.request.schema, beside_tools=bool(tools))
+        if self.request.first_tokens is not None:
+            parameters["stream"] = True  # though nobody watches
         if model._llm_type == SIMULATED and self.asked.member.settings.seed is None:  # noqa: SLF001
             parameters["sample"] = self.request.sample  # it answers equal requests alike
         return parameters
@@ -312,9 +323,13 @@ class _Asking:
         return most_of_one_call(bytes_of_prompt(attempt.prompt), settings.max_tokens, attempt.member.price)
 
     def _kept_partial(self, member: Member) -> Reply | None:
-        """What came of an answer whose stream stopped, where the slot says to keep it."""
+        """What came of an answer whose stream stopped, where the slot or the next stage says to keep it."""
         text = visible_text(self.answer.text) if self.answer is not None else ""
-        if self.answer is None or self.request.partial == "retry" or not text:
+        if self.answer is None or not text:
+            return None
+        if isinstance(self.answer, FirstTokens) and self.answer.enough:
+            return Reply(member, ("the next stage began with this part of it",), text, truncated=True)
+        if self.request.partial == "retry":
             return None
         self.answer.finish()
         return Reply(member, ("the answer's stream stopped in the middle: this is the part that came",), text)

@@ -40,6 +40,10 @@ class Lane(Round):
         """Why it is closed; None while it is open."""
         return super().reason or self.outer.reason
 
+    def count_beginning(self, record: str, there: bool = True) -> None:
+        """Tells the round."""
+        self.outer.count_beginning(record, there)
+
     def close(self, why: str) -> None:
         """The other one has won."""
         self._close_at(asyncio.get_running_loop().time(), why)

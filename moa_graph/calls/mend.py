@@ -30,12 +30,12 @@ class Attempt:
     repaired: bool = False
 
 
-def fitted_to_window(member: Member, prompt: Prompt) -> Attempt:
-    """The prompt within the member's window, where that is known."""
+def fitted_to_window(member: Member, prompt: Prompt, notes: tuple[str, ...] = ()) -> Attempt:
+    """The prompt within the member's window, where that is known, after what ``notes`` say."""
     if member.window is None or not prompt.references:
-        return Attempt(member, prompt)
+        return Attempt(member, prompt, notes)
     room = member.window - (member.settings.max_tokens or ROOM_FOR_ANSWER)
-    return _shortened(Attempt(member, prompt), room * CAREFUL_CHARACTERS_PER_TOKEN)
+    return _shortened(Attempt(member, prompt, notes), room * CAREFUL_CHARACTERS_PER_TOKEN)
 
 
 def fits_at_all(member: Member, prompt: Prompt) -> bool:

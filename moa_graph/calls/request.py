@@ -56,6 +56,7 @@ class Request:
         parameters: Further parameters of the call: ``stop``, and how its tools are chosen.
         asked_before: Requests that this turn has made for the answer already, before it failed and was asked again.
         together: Other samples that the request asks for too.
+        first_tokens: Tokens that are enough of it for the next stage to begin; None for the whole.
         hedge: What is done about an answer that is late; None waits for it.
         given: The answer, where another sample's request has brought it along.
     """
@@ -80,5 +81,6 @@ class Request:
     parameters: tuple[tuple[str, Any], ...] = ()
     asked_before: int = 0
     together: Together | None = None
+    first_tokens: int | None = None
     hedge: Hedge | None = None
     given: AIMessage | None = None

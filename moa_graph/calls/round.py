@@ -43,6 +43,7 @@ class Round:
         grace: Seconds that the round waits for the others after its quorum.
         time: Seconds that the stage may take; None is no limit.
         live: Live proposals that were there before, on resuming.
+        beginnings: Proposals whose beginning has to be there for the round to close; None waits for their ends.
         control: The run's own object, held so that the key made from its identity stays the run's.
     """
 
@@ -50,12 +51,14 @@ class Round:
     grace: float = 0.0
     time: float | None = None
     live: int = 0
+    beginnings: int | None = None
     control: object = None
     inside: int = 0
     began: float = 0.0
     closes: float = math.inf
     """When it closes, as far as that is known by now."""
     _why: str = ""
+    _begun: set[str] = field(default_factory=set)
     _calls: set[asyncio.Timeout] = field(default_factory=set)
 
     def open(self) -> None:
@@ -69,6 +72,12 @@ class Round:
         """Tells the round that a proposal came in."""
         self.live += 1
         self._look_for_quorum()
+
+    def count_beginning(self, record: str, there: bool = True) -> None:
+        """Tells the round that enough of a proposal is there for the next stage to begin, or is there no longer."""
+        (self._begun.add if there else self._begun.discard)(record)
+        if self.beginnings is not None and len(self._begun) >= self.beginnings:
+            self._close_at(asyncio.get_running_loop().time() + self.grace, "enough proposals had begun")
 
     @property
     def reason(self) -> str | None:

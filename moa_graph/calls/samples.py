@@ -85,7 +85,15 @@ def can_be_together(requests: Sequence[Request], *, limited: bool, stored: bool)
     """
     first, *others = requests
     member = first.members[0]
-    if not others or limited or stored or first.answers or first.hedge or first.schema is not None:
+    if (
+        not others
+        or limited
+        or stored
+        or first.answers
+        or first.first_tokens
+        or first.hedge
+        or first.schema is not None
+    ):
         return False
     alike = all((request.prompt, request.about) == (first.prompt, first.about) for request in others)
     if member.settings.seed is not None or not alike:

@@ -7,15 +7,16 @@ Sources: Wang et al. 2024, arXiv 2406.04692, section 2.2; in a sliding window, S
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 from langchain_core.runnables import RunnableConfig
+from langgraph.graph import StateGraph
 from pydantic import Field
 
 from moa_graph.calls.budget import BYTES_PER_EXPECTED_TOKEN
 from moa_graph.description import Description
-from moa_graph.errors import RunFailed
-from moa_graph.stages.base import Scene, Seat, Task, register
+from moa_graph.errors import MixtureError, RunFailed
+from moa_graph.stages.base import Scene, Seat, Site, Task, register
 from moa_graph.stages.fan_out import Gathered, reasons
 from moa_graph.stages.instruction import AGGREGATE_AND_SYNTHESIZE, REFERENCES_PLACE, ReferencesPlace
 from moa_graph.stages.selection import Choice
@@ -33,6 +34,15 @@ class Window(Description):
     keep: int = Field(default=3, ge=1, description="How often the synthesis so far stands among them.")
 
 
+class Staircase(Description):
+    """An aggregator that doesn't wait for the ends of the proposals: what they have written by then is all it sees.
+
+    After Staircase Streaming (arXiv 2510.05059), without its later chunks: the proposals end where it begins.
+    """
+
+    tokens: int = Field(ge=1, description="Of each proposal, before the aggregator may begin.")
+
+
 @register
 class Aggregate(SingleSlot):
     """One slot, shown the last layer's live proposals, writes the answer; its tokens are streamed."""
@@ -48,8 +58,24 @@ class Aggregate(SingleSlot):
         description="All live proposals, none (the conversation alone), or all with how they were ranked.",
     )
     window: Window | None = Field(default=None, description="Aggregates step by step instead of all at once.")
+    staircase: Staircase | None = Field(
+        default=None, description="Begins once the stage before has a quorum of beginnings, rather than of ends."
+    )
     references: ReferencesPlace = REFERENCES_PLACE
     instruction: str = Field(default=AGGREGATE_AND_SYNTHESIZE, description="What it is told about the proposals.")
+
+    def begins_with(self) -> int | None:
+        """The first tokens of each proposal, with a staircase."""
+        return None if self.staircase is None else self.staircase.tokens
+
+    def add_to(self, graph: StateGraph[Any, Any, Any, Any], site: Site) -> tuple[list[str], str]:
+        """One node, right behind the proposals where it is to begin before their ends."""
+        if self.staircase is not None and not any(
+            placed.stage.proposes and [one.site for one in site.plan.following(placed.site)] == [site]
+            for placed in site.plan.stages[: site.index]
+        ):
+            raise MixtureError(f"{site.field}: staircase: it needs a stage that proposes right before it")
+        return super().add_to(graph, site)
 
     def check(self) -> None:
         """There is one answer, and a window that moves."""

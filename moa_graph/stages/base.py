@@ -85,6 +85,10 @@ class Stage(Description, ABC):
     def check(self) -> None:
         """Refuses what can't work with a ``ValueError`` that names the field."""
 
+    def begins_with(self) -> int | None:
+        """How many tokens of each proposal are enough for this stage to begin; None: it waits for their ends."""
+        return None
+
     def may_end(self) -> Literal["finish", "last stage"] | None:
         """Where the run goes on when this stage ends it early, by giving ``turn.end`` a reason; None: it never does."""
         return None

@@ -181,6 +181,7 @@ class FanOut(Stage):
             closes=closing,
             parameters=_parameters(asked),
             hedge=_hedge(seat),
+            first_tokens=self._first_tokens(scene.site),
             asked_before=sum(call["record"] == seat.record(task.sample) for call in scene.state.get("ledger") or ()),
         )
 
@@ -213,9 +214,22 @@ class FanOut(Stage):
                 before = await finished_siblings(config, runtime, scene.site.name)
                 present = {**present, **{record["id"]: record for record in live(before)}}
             time = scene.state["turn"].get("time")
-            return Round(quorum, grace, time, live=len(present), control=runtime.control)
+            beginnings = quorum or self._asked(scene) if self._first_tokens(scene.site) else None
+            current = Round(quorum, grace, time, len(present), beginnings, runtime.control)
+            for record in present:
+                current.count_beginning(record)
+            return current
 
         return scene.site.plan.rounds.join(round_key(runtime, scene.site.name), runtime.stream_writer, make)
+
+    def _first_tokens(self, site: Site) -> int | None:
+        """How many tokens of a proposal are enough for the next stage."""
+        following = site.plan.following(site)
+        return following[0].stage.begins_with() if self.proposes and len(following) == 1 else None
+
+    @staticmethod
+    def _asked(scene: Scene) -> int:
+        return sum(seat.slot.samples for seat in chosen(scene.site.seats, scene.options))
 
     def _join(self, site: Site) -> Callable[[MoaState, RunnableConfig], Coroutine[Any, Any, dict[str, Any]]]:
         async def close(state: MoaState, config: RunnableConfig) -> dict[str, Any]:
@@ -322,6 +336,7 @@ async def _counted(request: Request, around: Surroundings) -> Gathered:
     record, calls = await ask(request, around)
     if record["status"] == "live":
         around.round.count_live()
+        around.round.count_beginning(record["id"])
     return [record], calls
 
 
