@@ -13,13 +13,9 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
-from typing import Any, cast
 
-from langchain_core.callbacks import BaseCallbackHandler, BaseCallbackManager, Callbacks
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage
-from langchain_core.outputs import ChatGeneration, LLMResult
-from langgraph.constants import TAG_NOSTREAM
 from langgraph.errors import GraphBubbleUp
 
 from moa_graph.calls.account import Account
@@ -33,14 +29,15 @@ from moa_graph.calls.ledger import Ledger, stated_cost, total
 from moa_graph.calls.limits import gate_of
 from moa_graph.calls.media import readable_by
 from moa_graph.calls.mend import Attempt, fits_at_all, fitted_to_window, mended, repaired
+from moa_graph.calls.model_call import message_of
 from moa_graph.calls.reply import Reply, calls_tools, reply_in
 from moa_graph.calls.request import Request
 from moa_graph.calls.retry import wait_before
 from moa_graph.calls.round import CallTimedOut, Closed
 from moa_graph.calls.stored import through
-from moa_graph.calls.structured import parameters_for, read, tool_parameters
+from moa_graph.calls.structured import read
 from moa_graph.calls.surroundings import Surroundings
-from moa_graph.calls.tracing import describe_node, model_run
+from moa_graph.calls.tracing import describe_node
 from moa_graph.errors import StoreMiss
 from moa_graph.models.catalogue import Member
 from moa_graph.state import Call, Grant, Record
@@ -49,11 +46,6 @@ from moa_graph.views import CHARACTERS_PER_TOKEN, cut_middle, visible_text
 __all__ = ["Surroundings", "ask"]
 
 TOLD_OF_RECORDS = frozenset(RecordFinished.__annotations__) - {"type", "mixture"}
-
-SIMULATED = "simulated"
-
-TOOL_SETTINGS = ("tool_choice", "strict", "parallel_tool_calls")
-"""What of a request's parameters ``bind_tools`` is told."""
 
 NOTHING_WORKED = Diagnosis("bad_request", "no model to ask")
 
@@ -223,7 +215,7 @@ class _Asking:
             return Reply(attempt.member, attempt.notes, failure=failure)
         model, dropped = attempt.member.chat_model(streaming=self.answer is not None)
         notes = attempt.notes + tuple(f"{name} was left out: the model refuses it" for name in dropped)
-        self.ledger.open(attempt.member, need, sum(len(message.text) for message in attempt.prompt.messages()))
+        self.ledger.open(attempt.member, need, attempt.prompt)
         message, hit, problem = await self._request(attempt, model)
         failed = problem.record() if problem is not None else None
         partial = self.answer.text if self.answer is not None else ""
@@ -241,25 +233,19 @@ class _Asking:
     async def _request(self, attempt: Attempt, model: BaseChatModel) -> tuple[AIMessage | None, bool, Diagnosis | None]:
         """The model's message, whether it was stored, and what is wrong with it."""
         gate = gate_of(attempt.member, self.around.limits.get(attempt.member.provider))
-        tokens = attempt.prompt.characters // CHARACTERS_PER_TOKEN + (attempt.member.settings.max_tokens or 0)
         storms = 0
 
         async def call() -> AIMessage:
-            traced, parameters = self._traced(attempt.member), self._parameters(model)
-            together = self.request.together
-            if together is not None and not together.asks(attempt.member):
-                together = None
-            if together is not None:
-                parameters |= together.parameters
             nonlocal storms
-            storms = await gate.enter(tokens)
+            storms = await gate.enter(_expected_tokens(attempt) if gate.counts_tokens else 0)
             try:
-                with model_run(traced, attempt.member.price, self._why_cancelled) as config:
-                    result = await model.agenerate([attempt.prompt.messages()], **config, **parameters)
+                message = await message_of(
+                    model, attempt, self.request, self.around, self.ledger.attempt, self.answer, self._why_cancelled
+                )
             finally:
                 gate.leave()
             gate.went_well(storms)
-            return _message_in(result) if together is None else together.first_of(result)
+            return message
 
         def problem_of(message: AIMessage) -> Diagnosis | None:
             return self._stopped_in_the_middle(message, model) or judge(message)
@@ -277,20 +263,6 @@ class _Asking:
                 gate.was_refused(storms, wait_before(1, failure.retry_after, random.random()))
             return None, False, failure
         return message, hit, None if hit else problem_of(message)
-
-    def _parameters(self, model: BaseChatModel) -> dict[str, Any]:
-        """Further parameters of the call."""
-        parameters, tools = dict(self.request.parameters), self.request.prompt.tools
-        if tools:
-            settings = {name: parameters.pop(name) for name in TOOL_SETTINGS if name in parameters}
-            parameters |= tool_parameters(model, tools, settings)
-        if self.request.schema is not None:
-            parameters |= parameters_for(model, self.request.schema, beside_tools=bool(tools))
-        if self.request.first_tokens is not None:
-            parameters["stream"] = True  # though nobody watches
-        if model._llm_type == SIMULATED and self.asked.member.settings.seed is None:  # noqa: SLF001
-            parameters["sample"] = self.request.sample  # it answers equal requests alike
-        return parameters
 
     def _fits_schema(self, message: AIMessage) -> bool:
         schema = self.request.schema
@@ -344,44 +316,10 @@ class _Asking:
             return f"cut: {self.around.round.reason}"
         return "timeout" if self.scope.expired() else "the run was cancelled"
 
-    def _traced(self, member: Member) -> dict[str, Any]:
-        """How the call is traced, and not shown as a message of its own: arguments for ``agenerate``.
 
-        The node's callbacks bring its tags and metadata along. Merging whole configurations, as ``ainvoke`` does, would
-        take as long as all else that is done for a call.
-        """
-        request, callbacks = self.request, self.around.config.get("callbacks")
-        if self.answer is not None:
-            callbacks = _with(self.answer, callbacks)
-        return {
-            "callbacks": callbacks,
-            "run_name": f"{request.node}#{request.sample}" if request.sample else request.node,
-            "tags": [TAG_NOSTREAM, request.kind, member.provider],
-            "metadata": {
-                "mixture": self.around.mixture,
-                "stage": request.stage,
-                "layer": request.order[0] + 1,
-                "role": request.kind,
-                "slot": request.slot,
-                "sample": request.sample,
-                "model": member.reference,
-                "provider": member.provider,
-                "attempt": self.ledger.attempt,
-            },
-        }
-
-
-def _message_in(result: LLMResult) -> AIMessage:
-    return cast(AIMessage, cast(ChatGeneration, result.generations[0][0]).message)
-
-
-def _with(handler: BaseCallbackHandler, callbacks: Callbacks) -> Callbacks:
-    """A node's callbacks, and one more."""
-    if isinstance(callbacks, BaseCallbackManager):
-        callbacks = callbacks.copy()
-        callbacks.add_handler(handler)
-        return callbacks
-    return [*(callbacks or ()), handler]
+def _expected_tokens(attempt: Attempt) -> int:
+    """What a call is reckoned with where tokens a minute are limited."""
+    return attempt.prompt.characters // CHARACTERS_PER_TOKEN + (attempt.member.settings.max_tokens or 0)
 
 
 def _ends_before(scope: asyncio.Timeout, wait: float) -> bool:

@@ -16,7 +16,7 @@ from moa_graph.calls.request import Request
 from moa_graph.models.catalogue import Member
 from moa_graph.models.prices import cost
 from moa_graph.state import Call, Failure, FailureKind, Grant, Usage
-from moa_graph.views import CHARACTERS_PER_TOKEN
+from moa_graph.views import CHARACTERS_PER_TOKEN, Prompt
 
 __all__ = ["Ledger", "OpenCall", "stated_cost"]
 
@@ -35,7 +35,7 @@ class OpenCall:
     attempt: int
     member: Member
     need: Grant
-    prompt_characters: int
+    prompt: Prompt
     started: float
     clock: float
     begun: bool = False
@@ -67,10 +67,10 @@ class Ledger:
         assert self._open is not None, "no request is in flight"
         return self._open.attempt
 
-    def open(self, member: Member, need: Grant, prompt_characters: int) -> OpenCall:
+    def open(self, member: Member, need: Grant, prompt: Prompt) -> OpenCall:
         """Notes that a request goes out."""
         loop = asyncio.get_running_loop()
-        self._open = OpenCall(next(self.numbers), member, need, prompt_characters, time.time(), loop.time())
+        self._open = OpenCall(next(self.numbers), member, need, prompt, time.time(), loop.time())
         self._tell("call_started", self._open)
         return self._open
 
@@ -181,8 +181,9 @@ def total(calls: Sequence[Call]) -> tuple[Usage | None, float | None]:
 
 def _estimate(call: OpenCall) -> Usage:
     """What a call that was left in the middle has used, by the usual number of characters a token."""
+    read = sum(len(message.text) for message in call.prompt.messages())
     return {
-        "input": math.ceil(call.prompt_characters / CHARACTERS_PER_TOKEN),
+        "input": math.ceil(read / CHARACTERS_PER_TOKEN),
         "output": math.ceil(len(call.partial) / CHARACTERS_PER_TOKEN),
         "cached": 0,
     }

@@ -52,6 +52,11 @@ class Gate:
         self._requests = AsyncLimiter(limits.requests, MINUTE) if limits.requests else None
         self._tokens = AsyncLimiter(limits.tokens, MINUTE) if limits.tokens else None
 
+    @property
+    def counts_tokens(self) -> bool:
+        """Whether it needs to know how many tokens a call is reckoned with."""
+        return self._tokens is not None
+
     async def enter(self, tokens: int) -> int:
         """Waits until a call of about so many tokens may go out; :meth:`leave` has to follow.
 

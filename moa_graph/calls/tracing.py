@@ -39,18 +39,23 @@ CHARACTERS_IN_NODES = 200
 def _brief(update: Any) -> Any:
     """A node's update with the beginning and the end of its long texts."""
     records = update.get("records") if isinstance(update, dict) else None
-    if not isinstance(records, list):
+    if not isinstance(records, list) or all(len(one["text"]) <= CHARACTERS_IN_NODES for one in records):
+        return update
+    if not tracing_is_enabled():  # asked last, since it takes the longest
         return update
     return {**update, "records": [{**one, "text": cut_middle(one["text"], CHARACTERS_IN_NODES)} for one in records]}
 
 
-def _when_traced(shorten: Callable[[Any], Any]) -> Callable[[Any], Any]:
-    """``shorten`` where LangSmith is on: LangGraph copies a run's callbacks twice for each payload that is changed."""
-    return lambda payload: shorten(payload) if tracing_is_enabled() else payload
+def _omitted(state: Any) -> Any:
+    """Nothing of the state that a node is handed."""
+    return omit_payload(state) if tracing_is_enabled() else state
 
 
-NODE_TRACES = TracePolicy(process_inputs=_when_traced(omit_payload), process_outputs=_when_traced(_brief))
-"""Every node is handed the whole state: recorded at each, it would be most of a trace."""
+NODE_TRACES = TracePolicy(process_inputs=_omitted, process_outputs=_brief)
+"""Every node is handed the whole state: recorded at each, it would be most of a trace.
+
+Only where LangSmith is on: LangGraph copies a run's callbacks twice for each payload that is changed.
+"""
 
 
 def describe_node(config: RunnableConfig, mixture: str, record: Record, calls: Sequence[Call]) -> None:

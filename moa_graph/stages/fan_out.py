@@ -28,7 +28,7 @@ from moa_graph.models.catalogue import Member
 from moa_graph.options import AnswerSettings, Options
 from moa_graph.stages.base import Scene, Seat, Site, Stage, Task
 from moa_graph.stages.node import Node
-from moa_graph.stages.plan import Plan, chosen, round_key
+from moa_graph.stages.plan import Plan, chosen, is_chosen, round_key
 from moa_graph.stages.resume import finished_siblings, is_resumed
 from moa_graph.state import Call, MoaState, Record, live, merge_by_id
 from moa_graph.tool_texts import without_tool_messages
@@ -112,7 +112,7 @@ class FanOut(Stage):
     ) -> Callable[[MoaState, RunnableConfig], Coroutine[Any, Any, dict[str, Any]]]:
         async def work(state: MoaState, config: RunnableConfig) -> dict[str, Any]:
             options = site.plan.options_of()
-            if seat not in chosen(site.seats, options):
+            if not is_chosen(seat, options):
                 return {}
             records, ledger = await self.ask_seat(seat, Scene(site, state, options), config)
             update = {"records": records, "ledger": ledger}
@@ -182,7 +182,7 @@ class FanOut(Stage):
             parameters=_parameters(asked),
             hedge=_hedge(seat),
             first_tokens=self._first_tokens(scene.site),
-            asked_before=sum(call["record"] == seat.record(task.sample) for call in scene.state.get("ledger") or ()),
+            asked_before=[call["record"] for call in scene.state.get("ledger") or ()].count(seat.record(task.sample)),
         )
 
     def _asked_of(self, scene: Scene, *, closing: bool = True) -> AnswerSettings:

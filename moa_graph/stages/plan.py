@@ -32,7 +32,7 @@ from moa_graph.stages.ways import Placed, Way
 from moa_graph.state import Grant, MoaState, Turn
 from moa_graph.store import Store
 
-__all__ = ["Placed", "Plan", "chosen", "namespace", "round_key"]
+__all__ = ["Placed", "Plan", "chosen", "is_chosen", "namespace", "round_key"]
 
 
 @dataclass
@@ -194,6 +194,11 @@ def round_key(runtime: Runtime[Any], stage: str) -> tuple[int, str, str]:
     return id(runtime.control), namespace(runtime).rpartition("|")[0], stage
 
 
+def is_chosen(seat: Seat, options: Options) -> bool:
+    """Whether this run asks the seat."""
+    return options.proposers is None or seat.name in options.proposers
+
+
 def chosen(seats: Sequence[Seat], options: Options) -> list[Seat]:
     """The seats that this run asks."""
-    return [seat for seat in seats if options.proposers is None or seat.name in options.proposers]
+    return [seat for seat in seats if is_chosen(seat, options)]

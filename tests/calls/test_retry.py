@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from typing import Any
 
 import pytest
@@ -128,3 +129,15 @@ async def test_a_run_is_cancelled_even_where_a_model_answers_that_with_an_error(
     with pytest.raises(asyncio.CancelledError):
         await run
     assert len(model.journal.asked) == 1
+
+
+async def test_a_run_is_cancelled_even_where_a_model_answers_all_the_same() -> None:
+    async def deaf() -> None:
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.sleep(3600)
+
+    run = asyncio.create_task(ask(scripted("a", Reply(until=deaf))))
+    await asyncio.sleep(5)
+    run.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await run

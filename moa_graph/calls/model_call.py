@@ -1,0 +1,161 @@
+"""One request to a chat model: what it is told, how it shows in traces, and the shortest way to its answer."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from types import FunctionType
+from typing import Any, cast
+
+from langchain_core.callbacks import BaseCallbackHandler, BaseCallbackManager, Callbacks
+from langchain_core.language_models import BaseChatModel, chat_models
+from langchain_core.messages import AIMessage, BaseMessage
+from langchain_core.outputs import ChatGeneration, ChatResult
+from langgraph.constants import TAG_NOSTREAM
+
+from moa_graph.calls.mend import Attempt
+from moa_graph.calls.request import Request
+from moa_graph.calls.structured import parameters_for, tool_parameters
+from moa_graph.calls.surroundings import Surroundings
+from moa_graph.calls.tracing import model_run
+
+__all__ = ["message_of"]
+
+SIMULATED = "simulated"
+
+TOOL_SETTINGS = ("tool_choice", "strict", "parallel_tool_calls")
+"""What of a request's parameters ``bind_tools`` is told."""
+
+
+async def message_of(
+    model: BaseChatModel,
+    attempt: Attempt,
+    request: Request,
+    around: Surroundings,
+    number: int,
+    reader: BaseCallbackHandler | None,
+    why_cancelled: Callable[[], str],
+) -> AIMessage:
+    """What the model answers.
+
+    Args:
+        model: Who is asked.
+        attempt: With which prompt.
+        request: What it is for.
+        around: What the calls of its node share.
+        number: Of the request, counted over the whole turn.
+        reader: Reads along while the answer is streamed.
+        why_cancelled: Says why, when the call is cancelled.
+
+    Raises:
+        Exception: Whatever the model raises.
+    """
+    parameters, messages = _parameters(model, attempt, request), attempt.prompt.messages()
+    together = request.together
+    if together is not None and together.asks(attempt.member):
+        parameters |= together.parameters
+    else:
+        together = None
+    callbacks = around.config.get("callbacks")
+    if reader is None and together is None and _nobody_listens(model, callbacks, messages):
+        return await _directly(model, messages, parameters)
+    traced = _traced(attempt, request, around, number, _with(reader, callbacks))
+    with model_run(traced, attempt.member.price, why_cancelled) as config:
+        result = await model.agenerate([messages], **config, **parameters)
+    if together is not None:
+        return together.first_of(result)
+    return cast(AIMessage, cast(ChatGeneration, result.generations[0][0]).message)
+
+
+def _nobody_listens(model: BaseChatModel, callbacks: Callbacks, messages: list[BaseMessage]) -> bool:
+    """Whether all that LangChain would do around the call is to find out that there is nobody to tell of it.
+
+    A method that somebody has wrapped, as instruments do, is somebody who listens. Content in blocks is left to
+    LangChain to bring into one form.
+    """
+    method = type(model).agenerate
+    return (
+        isinstance(callbacks, BaseCallbackManager)
+        and not callbacks.handlers
+        and not model.callbacks
+        and not model.verbose
+        and type(method) is FunctionType
+        and method.__code__.co_filename == chat_models.__file__
+        and all(isinstance(message.content, str) for message in messages)
+    )
+
+
+async def _directly(model: BaseChatModel, messages: list[BaseMessage], parameters: dict[str, Any]) -> AIMessage:
+    """The answer with the model's own cache and rate limiter, and without the rest of ``agenerate``.
+
+    That takes most of a call's processor time when the model takes none.
+    """
+    async with _cancelled_for_certain():
+        result: ChatResult = await model._agenerate_with_cache(messages, **parameters)  # noqa: SLF001
+    return cast(AIMessage, result.generations[0].message)
+
+
+@asynccontextmanager
+async def _cancelled_for_certain() -> AsyncIterator[None]:
+    """A body that is cancelled ends as cancelled, even if a model answers that with an error or an answer."""
+    task = asyncio.current_task()
+    before = task.cancelling() if task is not None else 0
+    try:
+        yield
+    finally:
+        if task is not None and task.cancelling() > before:
+            raise asyncio.CancelledError
+
+
+def _parameters(model: BaseChatModel, attempt: Attempt, request: Request) -> dict[str, Any]:
+    """Further parameters of the call."""
+    parameters, tools = dict(request.parameters), request.prompt.tools
+    if tools:
+        settings = {name: parameters.pop(name) for name in TOOL_SETTINGS if name in parameters}
+        parameters |= tool_parameters(model, tools, settings)
+    if request.schema is not None:
+        parameters |= parameters_for(model, request.schema, beside_tools=bool(tools))
+    if request.first_tokens is not None:
+        parameters["stream"] = True  # though nobody watches
+    if model._llm_type == SIMULATED and attempt.member.settings.seed is None:  # noqa: SLF001
+        parameters["sample"] = request.sample  # it answers equal requests alike
+    return parameters
+
+
+def _traced(
+    attempt: Attempt, request: Request, around: Surroundings, number: int, callbacks: Callbacks
+) -> dict[str, Any]:
+    """How the call is traced, and not shown as a message of its own: arguments for ``agenerate``.
+
+    The node's callbacks bring its tags and metadata along. Merging whole configurations, as ``ainvoke`` does, would
+    take as long as all else that is done for a call.
+    """
+    member = attempt.member
+    return {
+        "callbacks": callbacks,
+        "run_name": f"{request.node}#{request.sample}" if request.sample else request.node,
+        "tags": [TAG_NOSTREAM, request.kind, member.provider],
+        "metadata": {
+            "mixture": around.mixture,
+            "stage": request.stage,
+            "layer": request.order[0] + 1,
+            "role": request.kind,
+            "slot": request.slot,
+            "sample": request.sample,
+            "model": member.reference,
+            "provider": member.provider,
+            "attempt": number,
+        },
+    }
+
+
+def _with(reader: BaseCallbackHandler | None, callbacks: Callbacks) -> Callbacks:
+    """A node's callbacks, and one more."""
+    if reader is None:
+        return callbacks
+    if isinstance(callbacks, BaseCallbackManager):
+        callbacks = callbacks.copy()
+        callbacks.add_handler(reader)
+        return callbacks
+    return [*(callbacks or ()), reader]
