@@ -19,9 +19,21 @@ from pydantic import (
     model_serializer,
     model_validator,
 )
+from pydantic.fields import FieldInfo
 from pydantic_core import CoreSchema
 
-__all__ = ["Budget", "Description", "Hedge", "Model", "ModelSettings", "Price", "Seconds", "Slot"]
+__all__ = [
+    "Budget",
+    "Description",
+    "Hedge",
+    "Model",
+    "ModelSettings",
+    "PositiveSeconds",
+    "Price",
+    "Seconds",
+    "Slot",
+    "duration",
+]
 
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 
@@ -40,14 +52,22 @@ def _seconds(value: Any) -> Any:
     return float(match[1]) * _UNITS[match[2] or "s"]
 
 
-Seconds = Annotated[
-    float,
-    Field(ge=0),
-    BeforeValidator(
-        _seconds, json_schema_input_type=Annotated[float, Field(ge=0)] | Annotated[str, Field(pattern=_DURATION)]
-    ),
-]
-"""A duration: a number of seconds, or text such as ``500ms``, ``2s``, ``1.5m``."""
+def duration(**bounds: Any) -> tuple[FieldInfo, BeforeValidator]:
+    """What makes a number of seconds a duration that may be written as text, such as ``500ms``, ``2s``, ``1.5m``.
+
+    Args:
+        bounds: As for pydantic's ``Field``: ``ge``, ``gt``, ``le``, in seconds.
+    """
+    number: Any = Annotated[float, Field(**bounds)]
+    written = number | Annotated[str, Field(pattern=_DURATION)]
+    return Field(**bounds), BeforeValidator(_seconds, json_schema_input_type=written)
+
+
+Seconds = Annotated[float, *duration(ge=0)]
+"""A duration, or none."""
+
+PositiveSeconds = Annotated[float, *duration(gt=0)]
+"""A duration that isn't none."""
 
 
 class Description(BaseModel):
@@ -125,7 +145,9 @@ class ModelSettings(_WithModel):
 class Hedge(Description):
     """A second call for an answer that is late; the first of the two to answer wins."""
 
-    after: Seconds = Field(gt=0, description="Seconds without an answer, or without the first token of a streamed one.")
+    after: PositiveSeconds = Field(
+        description="Seconds without an answer, or without the first token of a streamed one."
+    )
     model: Model | None = Field(default=None, description="Asked then; default: the slot's own model again.")
 
 
@@ -140,7 +162,7 @@ class Slot(_WithModel):
     role: str | None = Field(default=None, description="Instruction that only this slot is given.")
     fallbacks: tuple[Model, ...] = Field(default=(), description="Models asked in turn when this one fails.")
     tries: int = Field(default=3, ge=1, le=10, description="Most requests to one model for one answer.")
-    timeout: Seconds | None = Field(default=None, gt=0, description="For one model's answer, retries included.")
+    timeout: PositiveSeconds | None = Field(default=None, description="For one model's answer, retries included.")
     hedge: Hedge | None = Field(default=None, description="What is done about an answer that is late.")
     partial: Literal["retry", "keep"] = Field(
         default="retry", description="What becomes of an answer whose stream stops in the middle."
@@ -153,4 +175,4 @@ class Budget(Description):
     usd: float | None = Field(default=None, gt=0, description="US dollars; needs known prices and max_tokens.")
     calls: int | None = Field(default=None, ge=1, description="Model requests, retries included.")
     tokens: int | None = Field(default=None, ge=1, description="Prompt and output tokens; needs max_tokens.")
-    deadline: Seconds | None = Field(default=None, gt=0, description="Active seconds until the answer.")
+    deadline: PositiveSeconds | None = Field(default=None, description="Active seconds until the answer.")

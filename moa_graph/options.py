@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError, create_model
 
-from moa_graph.description import Budget, Seconds
+from moa_graph.description import Budget, PositiveSeconds, Seconds, duration
 from moa_graph.errors import OptionsError
 from moa_graph.form import Form
 
@@ -67,8 +67,8 @@ class Options(BaseModel):
     grace: Seconds | None = Field(
         default=None, title="Grace", description="Seconds that a stage waits for the others after its quorum."
     )
-    deadline: Seconds | None = Field(
-        default=None, gt=0, title="Deadline", description="Active seconds until the answer."
+    deadline: PositiveSeconds | None = Field(
+        default=None, title="Deadline", description="Active seconds until the answer."
     )
     usd: float | None = Field(default=None, gt=0, title="Dollars", description="Most US dollars that the run may cost.")
     calls: int | None = Field(default=None, ge=1, title="Calls", description="Most model requests, retries included.")
@@ -127,7 +127,9 @@ def options_class(models: Sequence[str], slots: Sequence[str], quorums: range, b
     if slots:
         fields["proposers"] = _restricted("proposers", tuple[_one_of(slots), ...] | None)  # type: ignore[misc]
     fields["quorum"] = _restricted("quorum", int | None, ge=quorums.start, le=quorums.stop - 1)
-    for name, kind in (("deadline", Seconds), ("usd", float), ("calls", int), ("tokens", int)):
+    if limits.deadline is not None:
+        fields["deadline"] = _restricted("deadline", Annotated[float, *duration(gt=0, le=limits.deadline)] | None)
+    for name, kind in (("usd", float), ("calls", int), ("tokens", int)):
         if (bound := getattr(limits, name)) is not None:
             fields[name] = _restricted(name, kind | None, gt=0, le=bound)
     return create_model("Options", __base__=Options, __module__=__name__, **fields)

@@ -111,6 +111,16 @@ def test_every_option_has_a_title_and_a_description_for_studios_form() -> None:
     assert schema["additionalProperties"] is False
 
 
+def test_a_deadlines_bounds_are_told_in_json_schemas_words() -> None:
+    stages = [{"propose": {"slots": ["sim:a", "sim:b"]}}, {"aggregate": {"slot": "sim:c"}}]
+    for budget, bounds in (({}, {}), ({"deadline": "5s"}, {"maximum": 5})):
+        schema = create_moa({"budget": budget, "stages": stages}).compile().get_context_jsonschema()
+        assert schema is not None
+        seconds, text, _ = schema["properties"]["deadline"]["anyOf"]
+        assert seconds == {"type": "number", "exclusiveMinimum": 0, **bounds}
+        assert set(text) == {"type", "pattern"}
+
+
 def test_no_option_names_an_address_a_key_a_file_or_a_module() -> None:
     assert set(Options.model_fields) == {
         "aggregator", "proposers", "quorum", "grace", "deadline", "usd", "calls", "tokens",

@@ -21,7 +21,7 @@ from moa_graph.calls.request import Hedge, Request
 from moa_graph.calls.round import Round
 from moa_graph.calls.samples import Together, can_be_together
 from moa_graph.calls.structured import instruction_for
-from moa_graph.description import Seconds, Slot
+from moa_graph.description import PositiveSeconds, Slot
 from moa_graph.errors import TooFewProposals
 from moa_graph.form import Form
 from moa_graph.models.catalogue import Member
@@ -44,8 +44,8 @@ class FanOut(Stage):
 
     record_kind: ClassVar[str] = "proposal"
 
-    timeout: Seconds | None = Field(
-        default=60.0, gt=0, description="For one answer, retries included; a slot's own wins."
+    timeout: PositiveSeconds | None = Field(
+        default=60.0, description="For one answer, retries included; a slot's own wins."
     )
     cap: int = Field(default=32_000, ge=200, description="Most characters of an answer that are kept: head and tail.")
 
