@@ -9,6 +9,7 @@ import platform
 from collections.abc import Iterable
 from pathlib import Path
 
+from rich import box
 from rich.console import Console
 from rich.table import Table
 
@@ -43,7 +44,8 @@ def main() -> None:
 
 
 def _table(results: Iterable[Result]) -> Table:
-    table = Table(title=f"{cores()} cores, Python {platform.python_version()}", title_justify="left")
+    machine = f"{cores()} cores, {platform.machine()}, Python {platform.python_version()}"
+    table = Table(title=machine, title_justify="left", box=box.MARKDOWN)
     for heading in ("figure", "value", "goal", "met", "from"):
         table.add_column(heading, overflow="fold")
     for result in results:

@@ -29,7 +29,7 @@ PROFILES: Mapping[str, Profile] = {
         _profile("straggler", SLOWER * SECONDS_A_CALL),
         *(_profile(f"spread-{number}", 0.15, sigma=0.5, faults=_SOMETIMES_SLOW) for number in range(6)),
         _profile("endless", faults=[{"kind": "hang"}]),
-        _profile("long", 0.05, rate=30),
+        _profile("long", 0.05, rate=200, fewest_tokens=400),
         _profile("writer", FIRST_TOKEN, rate=2_000),
         _profile("slow-writer", 0.05, rate=5),
     )

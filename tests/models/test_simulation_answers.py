@@ -50,6 +50,15 @@ def test_answers_do_not_depend_on_the_order_of_requests(
     assert {question: complete(profile, request(question)) for question in asked} == in_order
 
 
+@given(st.integers(0, 800), st.text(max_size=80))
+def test_an_answer_to_what_cannot_be_computed_is_as_long_as_the_profile_says(tokens: int, question: str) -> None:
+    asked = request(f"Tell me about {question}")
+    answer = complete(instant("ash", fewest_tokens=tokens), asked)
+    usual = complete(instant("ash"), asked)
+    assert max(tokens, usual.completion_tokens) <= answer.completion_tokens <= max(tokens + 40, usual.completion_tokens)
+    assert (answer.content or "").startswith(usual.content or "")
+
+
 def numbers_asked(count: int) -> list[Request]:
     return [request(f"What is {number} + {number * 7}?") for number in range(100, 100 + count)]
 

@@ -11,12 +11,12 @@ from moa_graph.models.simulation.conversation import Message, Request, read_conv
 from moa_graph.models.simulation.faults import SimulatedFault
 from moa_graph.models.simulation.judgement import Judgement
 from moa_graph.models.simulation.profile import Profile
+from moa_graph.models.simulation.prose import CHARACTERS_A_TOKEN
 from moa_graph.models.simulation.schema import object_for
 from moa_graph.models.simulation.tools import tool_call_for
 
-__all__ = ["CHARACTERS_A_TOKEN", "Completion", "complete", "count_tokens", "prompt_tokens"]
+__all__ = ["Completion", "complete", "count_tokens", "prompt_tokens"]
 
-CHARACTERS_A_TOKEN = 4
 
 _ANY_OBJECT = {"type": "object", "properties": {"answer": {"type": "string"}}, "required": ["answer"]}
 _JUDGED_OBJECT = {

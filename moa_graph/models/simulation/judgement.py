@@ -54,7 +54,7 @@ class Judgement:
             return synthesis(self.profile.name, question, references)
         if self.problem is not None and self.own_answer is not None:
             return solved_text(self.problem, self.own_answer, self.draws)
-        return free_text(self.profile.name, question, self.draws)
+        return free_text(self.profile.name, question, self.draws, self.profile.fewest_tokens)
 
     @property
     def short_answer(self) -> str:

@@ -47,6 +47,9 @@ class Profile(Description):
         "err on the same questions with the same wrong answers.",
     )
     price: Price = Price(input=0, output=0)
+    fewest_tokens: int = Field(
+        default=0, ge=0, le=100_000, description="Of an answer to what it can't compute: it is written at such length."
+    )
     window: int = Field(default=128_000, ge=1, description="Most tokens of prompt and answer together.")
     faults: tuple[Fault, ...] = ()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import re
 from collections.abc import Sequence
 
@@ -10,9 +11,13 @@ from moa_graph.models.simulation.draws import Draws
 from moa_graph.models.simulation.problems import Problem
 from moa_graph.models.simulation.reading import merged_sentences
 
-__all__ = ["free_text", "solved_text", "synthesis", "topic_of", "voted_text"]
+__all__ = ["CHARACTERS_A_TOKEN", "free_text", "solved_text", "synthesis", "topic_of", "voted_text"]
+
+CHARACTERS_A_TOKEN = 4
+"""As simulated models count them."""
 
 LONGEST_TOPIC = 120
+SENTENCES_OF_FREE_TEXT = 4
 SENTENCES_OF_ONE_REFERENCE = 3
 LONGEST_SENTENCE = 240
 LONGEST_SYNTHESIS = 1_200
@@ -48,6 +53,7 @@ _THIRD_POINTS = (
     "The order of the steps matters more than their number.",
     "Most of the disagreement is about words.",
 )
+_FURTHER_POINTS = (_SECOND_POINTS, _THIRD_POINTS)
 
 _SYNTHESIS = "Simulated synthesis by"
 _FRAME = re.compile(rf"{_SYNTHESIS}[^\n]*\n\n(.*)\n\n\(made from responses \w+\)", re.DOTALL)
@@ -66,14 +72,24 @@ def solved_text(problem: Problem, answer: str, draws: Draws) -> str:
     return f"{working}\n\nAnswer: {answer}"
 
 
-def free_text(name: str, question: str, draws: Draws) -> str:
-    """An answer to what can't be computed: it says that it is simulated, by whom, and about what."""
+def free_text(name: str, question: str, draws: Draws, fewest_tokens: int = 0) -> str:
+    """An answer to what can't be computed: it says that it is simulated, by whom, and about what.
+
+    Args:
+        name: Who answers.
+        question: What is asked.
+        draws: Choose the wording.
+        fewest_tokens: It goes on, point by point, until it has so many.
+    """
     topic = topic_of(question)
-    parts = (_OPENINGS, _FIRST_POINTS, _SECOND_POINTS, _THIRD_POINTS)
-    return " ".join(
-        draws.pick(wordings, "wording", number, topic).format(name=name, topic=topic)
-        for number, wordings in enumerate(parts)
-    )
+    parts = itertools.chain((_OPENINGS, _FIRST_POINTS, _SECOND_POINTS, _THIRD_POINTS), itertools.cycle(_FURTHER_POINTS))
+    text = ""
+    for number, wordings in enumerate(parts):
+        if number >= SENTENCES_OF_FREE_TEXT and len(text) >= fewest_tokens * CHARACTERS_A_TOKEN:
+            break
+        sentence = draws.pick(wordings, "wording", number, topic).format(name=name, topic=topic)
+        text += f" Point {number}: {sentence}" if number >= SENTENCES_OF_FREE_TEXT else f" {sentence}"
+    return text.lstrip()
 
 
 def voted_text(answer: str, votes: int, total: int) -> str:
