@@ -106,8 +106,15 @@ _KEY_VARIABLE = re.compile(r"(^|_)(KEY|TOKEN|SECRET|PASSWORD)$")
 _LOOKS_LIKE_A_KEY = re.compile(r"\b(?:sk|pk|tgp|lsv2|gsk|xai)[-_][\w*-]{8,}|(?<=Bearer )\S+")
 
 
-def redact(text: str) -> str:
-    """``text`` without anything that is, or looks like, a key."""
+def redact(text: str, secrets: Iterable[str] = ()) -> str:
+    """``text`` without anything that is, or looks like, a key.
+
+    Args:
+        text: What somebody may read.
+        secrets: Keys that don't stand in the environment.
+    """
+    for secret in secrets:
+        text = text.replace(secret, "[redacted]")
     for name, value in os.environ.items():
         if len(value) >= 8 and _KEY_VARIABLE.search(name):
             text = text.replace(value, "[redacted]")

@@ -99,19 +99,21 @@ class Finish:
         }
         own = [record for stage in proposals for record in stage if record["model"] in writers]
         first = [record for stage in proposals for record in stage]
-        candidates = own or first or live(state["records"])
+        candidates = own or first or [one for one in live(state["records"]) if one["kind"] in SHOWN_KINDS]
         if not candidates:
             raise RunFailed(f"{self._plan.mixture}: no stage gave an answer. Ask again, or change its models.")
         return candidates[0]
 
     def _missing_layers(self, way: list[Placed], state: MoaState) -> list[str]:
         """Stages that had too few live proposals to be shown to the next one."""
-        short = []
+        short, most = [], 0
         for placed in way:
             if placed.stage.proposes and state["turn"].get("end") is None:
                 found = len(live(of_stage(state["records"], placed.site.name)))
+                instead = "an earlier layer's were used" if most >= self._plan.min_live else "the turn went on without"
                 if found < self._plan.min_live:
-                    short.append(f"{placed.site.name} gave {found} live proposal(s): an earlier layer's were used")
+                    short.append(f"{placed.site.name} gave {found} live proposal(s): {instead}")
+                most = max(most, found)
         return short
 
 

@@ -7,6 +7,7 @@ import tomllib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, Self
+from urllib.parse import parse_qsl, urlsplit
 
 import yaml
 from pydantic import Field, ValidationError, field_validator, model_validator
@@ -16,6 +17,7 @@ from moa_graph import stages as _builtin_stages  # noqa: F401  (registers the bu
 from moa_graph.calls.limits import Limits
 from moa_graph.description import Budget, Description, ModelSettings
 from moa_graph.errors import MixtureError
+from moa_graph.models.reference import PROVIDERS
 from moa_graph.options import Options
 from moa_graph.stages.base import Stage, stage_kinds
 from moa_graph.stages.cluster_and_filter import ClusterAndFilter
@@ -43,7 +45,7 @@ class Mixture(Description):
     stages: tuple[AnyStage, ...] = Field(min_length=1, description="The steps, in order.")
     budget: Budget | None = Field(default=None, description="What one turn may spend.")
     limits: dict[str, Limits] = Field(
-        default_factory=dict, description="Provider -> what it allows, for all runs of a process together."
+        default_factory=dict, description="Provider -> what it allows, for all runs of an event loop together."
     )
     min_live: int = Field(default=1, ge=1, description="Fewest live proposals with which a turn goes on.")
     guard: Literal["cluster-and-filter"] | None = Field(
@@ -58,11 +60,26 @@ class Mixture(Description):
                 raise ValueError(f"{name!r} can't be a name: leave out ':' and '|'")
         return models
 
+    @field_validator("limits")
+    @classmethod
+    def _limits_are_providers(cls, limits: dict[str, Limits]) -> dict[str, Limits]:
+        known = [*PROVIDERS, "object"]
+        for name in limits:
+            if name not in known:
+                raise ValueError(f"there is no provider {name!r}; there are {', '.join(known)}")
+        return limits
+
     @model_validator(mode="after")
     def _no_secrets(self) -> Self:
         for name, settings in self.models.items():
             if settings.base_url is not None and without_credentials(settings.base_url) != settings.base_url:
                 raise ValueError(f"models.{name}.base_url: leave out the user and password, which are no part of it")
+            asked = dict(parse_qsl(urlsplit(settings.base_url or "").query))
+            for secret in asked.keys() - without_secrets(asked).keys():
+                raise ValueError(
+                    f"models.{name}.base_url: {secret} holds a secret, which is never part of a description: name the "
+                    "environment variable that holds it in key_variable"
+                )
             for field, value in settings.extra.items():
                 given = value if isinstance(value, Mapping) else {field: value}
                 for secret in given.keys() - without_secrets(given).keys():

@@ -11,6 +11,7 @@ from langgraph.runtime import get_runtime
 from langgraph.types import Overwrite
 
 from moa_graph.advice import find_advice
+from moa_graph.calls.media import holds_media
 from moa_graph.description import Budget
 from moa_graph.errors import InputError, MissingKey, MixtureError, OptionsError
 from moa_graph.models.catalogue import Member
@@ -45,6 +46,7 @@ class Prepare:
         _check(messages)
         members = self._members(options)
         self._check_options(options, members)
+        self._check_media(messages, options)
         self._check_models(members)
         simulated = bool(members) and all(member.provider == "sim" for member in members)
         advice = self._advice(messages, options)
@@ -115,6 +117,15 @@ class Prepare:
                     f"run-time options: proposers: with {', '.join(options.proposers) or 'none'} of them, "
                     f"{proposing.site.name} gives {most} proposal(s), and {self._plan.min_live} are needed (min_live)"
                 )
+
+    def _check_media(self, messages: Sequence[AnyMessage], options: Options) -> None:
+        """Raises InputError where a limit couldn't be held: a picture's tokens aren't bounded by its text."""
+        budget = options.limit(self._plan.budget)
+        if (budget.tokens is not None or budget.usd is not None) and holds_media(messages):
+            raise InputError(
+                f"{self._plan.mixture}: messages: what images and files cost isn't known before the call, so a budget "
+                "of tokens or usd can't be held with them: limit calls or the deadline instead, or leave them out"
+            )
 
     def _check_models(self, members: Sequence[Member]) -> None:
         """Raises where a model can't be asked here."""

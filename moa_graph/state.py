@@ -167,11 +167,15 @@ class Turn(TypedDict, total=False):
 
 def merge_by_id(left: Sequence[Any] | None, right: Sequence[Any] | None) -> list[Any]:
     """Records or calls by identity, the later one's fields winning, in the configured order whatever came first."""
-    merged: dict[str, dict[str, Any]] = {}
-    for entry in (*(left or ()), *(right or ())):
+    if isinstance(right, Mapping):
+        raise InputError(f"give a list of records, even for one: [{{'id': {right.get('id')!r}, ...}}]")
+    merged: dict[str, dict[str, Any]] = {entry["id"]: entry for entry in left or ()}
+    for entry in right or ():
         if "id" not in entry or ("order" not in entry and entry["id"] not in merged):
             there = ", ".join(merged) or "none"
             raise InputError(f"{entry!r} can't be edited: it needs the id of a record that is there: {there}")
+        if not isinstance(entry.get("text", ""), str):
+            raise InputError(f"{entry['id']} can't be edited: its text must be text, not {entry['text']!r}")
         there_already = merged.get(entry["id"])
         merged[entry["id"]] = {**there_already, **entry} if there_already else entry
     return sorted(merged.values(), key=itemgetter("order"))
@@ -179,6 +183,8 @@ def merge_by_id(left: Sequence[Any] | None, right: Sequence[Any] | None) -> list
 
 def add_conversation(left: Messages, right: Messages) -> Messages:
     """``add_messages``, whose complaints about what is no message become an ``InputError``."""
+    if right is None:
+        raise InputError("messages: give a list of messages, such as [('user', 'a question')]")
     try:
         return add_messages(left, right)
     except ValidationError as error:

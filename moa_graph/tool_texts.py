@@ -28,7 +28,7 @@ def told_calls(calls: Iterable[Mapping[str, Any]]) -> str:
 
 def without_tool_messages(messages: Sequence[BaseMessage]) -> tuple[BaseMessage, ...]:
     """The conversation with every tool call and result told at the end of the user's message before it."""
-    if not any(isinstance(message, ToolMessage) or getattr(message, "tool_calls", None) for message in messages):
+    if not any(map(_is_about_tools, messages)):
         return tuple(messages)
     shown: list[BaseMessage] = []
     exchanges: list[str] = []
@@ -41,6 +41,10 @@ def without_tool_messages(messages: Sequence[BaseMessage]) -> tuple[BaseMessage,
             shown.append(message)
     _tell(exchanges, shown)
     return tuple(shown)
+
+
+def _is_about_tools(message: BaseMessage) -> bool:
+    return isinstance(message, ToolMessage) or (isinstance(message, AIMessage) and bool(message.tool_calls))
 
 
 def _exchanges(message: AIMessage, results: Mapping[str, ToolMessage]) -> list[str]:

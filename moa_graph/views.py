@@ -1,8 +1,9 @@
 """What a model is shown of other models' answers: numbered, unnamed, fenced and fitted to its window.
 
 References enter a system message: appended to the one that is there, otherwise put before the conversation. The
-user's turns stay untouched. A reference is untrusted text, so each stands between fence lines with a delimiter that is
-derived from a hash of all of them: equal references give equal prompts, yet none of them can know its own fence.
+user's turns stay untouched, unless the references are wanted behind the last of them. A reference is untrusted text,
+so each stands between fence lines with a delimiter that is derived from a hash of all of them: equal references give
+equal prompts, yet none of them can know its own fence.
 """
 
 from __future__ import annotations
@@ -115,9 +116,11 @@ def appended(content: str | list[str | dict[Any, Any]], added: str) -> str | lis
 
 def _delimiter(texts: Sequence[str]) -> str:
     digest = hashlib.sha256("\x00".join(texts).encode("utf-8", "surrogatepass"))
-    while any(digest.hexdigest()[:12] in text for text in texts):
+    mark = digest.hexdigest()[:12]
+    while any(mark in text for text in texts):
         digest.update(b"again")
-    return digest.hexdigest()[:12]
+        mark = digest.hexdigest()[:12]
+    return mark
 
 
 _FENCED = re.compile(
@@ -164,21 +167,29 @@ def _append_to_last_question(conversation: list[BaseMessage], added: str) -> Non
     conversation[questions[-1]] = last.model_copy(update={"content": appended(last.content, added)})
 
 
+def _with_system_text(conversation: list[BaseMessage], added: str) -> list[BaseMessage]:
+    first, *rest = conversation
+    if isinstance(first, SystemMessage):
+        return [first.model_copy(update={"content": appended(first.content, added)}), *rest]
+    return [SystemMessage(added), first, *rest]
+
+
 @dataclass(frozen=True)
 class Prompt:
     """A conversation, and what a model is told and shown beside it.
 
     Args:
         conversation: The user's turns and the answers to them, with a system message in front or without.
-        instruction: Text for the system message. Not added where ``references`` was given empty.
+        instruction: What to do, and what to do with the references. Not added where ``references`` was given empty.
         references: Other models' answers; None for a prompt that is about no references.
         title: What a reference is called in its fence.
         own: The model's own earlier answers, oldest first.
         role: Instruction that only this slot is given.
         form: What form the answer must have; None for free text.
         tools: Tools that the model may call, in OpenAI's form.
-        after: Whether the references stand after the user's last message, so that all before them stays the same from
-            layer to layer and a provider's prefix cache holds; otherwise they stand in the system message.
+        after: Whether the references and the instruction about them stand behind the text of the user's last message,
+            after a line that ends it, so that all before that line stays the same from layer to layer and a provider's
+            prefix cache holds; otherwise they stand in the system message.
     """
 
     conversation: tuple[BaseMessage, ...]
@@ -197,27 +208,24 @@ class Prompt:
 
     @cached_property
     def _messages(self) -> list[BaseMessage]:
-        additions = [self.role] if self.role else []
+        told = [self.role] if self.role else []
         conversation, fences = list(self.conversation), self._fences()
-        if fences:
-            additions.append("\n\n".join([self.instruction, *(() if self.after else fences)]))
-            if self.after:
-                _append_to_last_question(conversation, "\n\n".join(fences))
+        if fences and self.after:
+            ended = f"<<end of question | {_delimiter(self._fenced_texts())}>>"
+            _append_to_last_question(conversation, "\n\n".join([ended, self.instruction, *fences]))
+        elif fences:
+            told.append("\n\n".join([self.instruction, *fences]))
         elif self.references is None and self.instruction:
-            additions.append(self.instruction)
+            told.append(self.instruction)
         if self.form:
-            additions.append(self.form)
-        if not additions:
-            return conversation
-        first, *rest = conversation
-        added = "\n\n".join(additions)
-        if isinstance(first, SystemMessage):
-            return [first.model_copy(update={"content": appended(first.content, added)}), *rest]
-        return [SystemMessage(added), first, *rest]
+            told.append(self.form)
+        return _with_system_text(conversation, "\n\n".join(told)) if told else conversation
 
     def _fences(self) -> list[str]:
-        everything = [text for texts, _ in self._shown() for text in texts]
-        return [fence(texts, title, beside=everything) for texts, title in self._shown() if texts]
+        return [fence(texts, title, beside=self._fenced_texts()) for texts, title in self._shown() if texts]
+
+    def _fenced_texts(self) -> list[str]:
+        return [text for texts, _ in self._shown() for text in texts]
 
     def _shown(self) -> list[tuple[tuple[str, ...], str]]:
         return [(self.own, "your own answer"), (self.references or (), self.title)]
@@ -225,10 +233,11 @@ class Prompt:
     @cached_property
     def characters(self) -> int:
         """Length of all that is sent."""
-        shown = sum(len(text) + FENCE_CHARACTERS for texts, _ in self._shown() for text in texts)
+        shown = sum(len(text) + FENCE_CHARACTERS for text in self._fenced_texts())
         said = sum(_length(message) for message in self.conversation)
         told = len(self.instruction) + len(self.role or "") + len(self.form or "")
-        return said + shown + told + (len(str(self.tools)) if self.tools else 0)
+        ended = FENCE_CHARACTERS if self.after else 0
+        return said + shown + told + ended + (len(str(self.tools)) if self.tools else 0)
 
     def fitted(self, characters: int) -> Prompt:
         """This prompt in about ``characters``, as far as that goes without touching the user's last turn.

@@ -165,7 +165,8 @@ def prompts(draw: st.DrawFn) -> Prompt:
         conversation += [HumanMessage(asked), AIMessage(answered)]
     conversation.append(HumanMessage(draw(st.text("abc ", max_size=400))))
     references = draw(st.none() | LONG.map(tuple))
-    return Prompt(tuple(conversation), "Judge these.", references, role=draw(st.none() | st.just("A role.")))
+    role, after = draw(st.none() | st.just("A role.")), draw(st.booleans())
+    return Prompt(tuple(conversation), "Judge these.", references, role=role, after=after)
 
 
 @given(prompt=prompts(), characters=st.integers(0, 8000))

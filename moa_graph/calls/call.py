@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
+from typing import Literal
 
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage
@@ -20,10 +21,11 @@ from langgraph.errors import GraphBubbleUp
 
 from moa_graph.calls.account import Account
 from moa_graph.calls.answer import AnswerStream
-from moa_graph.calls.budget import ONE_CALL, affordable_bytes, bytes_of_prompt, most_of_one_call
+from moa_graph.calls.budget import NOTHING, ONE_CALL, affordable_bytes, bytes_of_prompt, most_of_one_call
 from moa_graph.calls.events import RecordFinished
-from moa_graph.calls.failures import Diagnosis, classify, judge, usage_of
+from moa_graph.calls.failures import Diagnosis, HeldBack, classify, judge, usage_of
 from moa_graph.calls.first_tokens import FirstTokens
+from moa_graph.calls.gate import Gate, Ticket
 from moa_graph.calls.hedge import hedged
 from moa_graph.calls.ledger import Ledger, stated_cost, total
 from moa_graph.calls.limits import gate_of
@@ -111,6 +113,9 @@ class _Asking:
         self.ledger = Ledger(request, around.mixture, around.write, account.numbers)
         self.purse = account.purse
         self.answer = self._stream(begin)
+        self.tries = 0
+        self.queued = False
+        self.refused: Literal["blamed", "beside others"] | None = None
 
     def _stream(self, begin: Callable[[], None] | None) -> AnswerStream | FirstTokens | None:
         """What reads along while the answer is streamed; None for one that comes whole."""
@@ -148,14 +153,16 @@ class _Asking:
         if member is self.request.members[0] and (brought := self._brought_along(member)) is not None:
             return brought
         try:
-            async with self.around.round.limit(self.request.timeout) as self.scope:
+            async with self.around.round.limit(self.request.timeout) as self.time:
                 member = member.for_sample(self.request.sample)
                 prompt, left_out = readable_by(member, self.request.prompt)
-                return await self._attempts(fitted_to_window(member, prompt, left_out), self.scope)
+                return await self._attempts(fitted_to_window(member, prompt, left_out))
         except Closed as closed:
             failure = Diagnosis("cut", closed.reason)
         except CallTimedOut:
             failure = Diagnosis("timeout", f"no answer within {self.request.timeout:g} s")
+            if self.queued:
+                failure = Diagnosis("rate_limited", f"refused for now: not sent within {self.request.timeout:g} s")
         self.ledger.abandon(failure.record(), self.answer.text if self.answer is not None else "")
         return self._kept_partial(member) or Reply(member, failure=failure)
 
@@ -167,13 +174,13 @@ class _Asking:
         note = "it came with the first sample's request, which bears its cost"
         return reply_in(message, self.request, member, (note,))
 
-    async def _attempts(self, attempt: Attempt, scope: asyncio.Timeout) -> Reply:
+    async def _attempts(self, attempt: Attempt) -> Reply:
         """Asks until there is an answer, nothing more can be tried, or the tries are used up."""
         if not fits_at_all(attempt.member, attempt.prompt):
             too_long = f"the conversation is too long for a window of {attempt.member.window} tokens"
             return Reply(attempt.member, failure=Diagnosis("context_overflow", too_long))
         self.asked = self._within_grant(attempt)
-        tries = 0
+        self.tries = 0
         while True:
             reply = await self._one_call(attempt)
             if reply.failure is None:
@@ -182,11 +189,12 @@ class _Asking:
             if better is not None:
                 attempt = better
             else:
-                tries += 1
-                wait = wait_before(tries, reply.failure.retry_after, random.random())
-                if not reply.failure.retryable or tries >= self.request.tries or _ends_before(scope, wait):
+                self.tries += self.refused != "beside others"
+                wait = wait_before(self.tries, reply.failure.retry_after, random.random())
+                if not reply.failure.retryable or self.tries >= self.request.tries or self.time.ends_within(wait):
                     return self._kept_partial(attempt.member) or reply
-                await asyncio.sleep(wait)
+                if self.refused is None:
+                    await asyncio.sleep(wait)  # one that was refused waits at its provider's gate
             self._begin_again(reply.failure.message)
 
     def _better(self, attempt: Attempt, text: str, failure: Diagnosis) -> Attempt | None:
@@ -215,37 +223,45 @@ class _Asking:
             return Reply(attempt.member, attempt.notes, failure=failure)
         model, dropped = attempt.member.chat_model(streaming=self.answer is not None)
         notes = attempt.notes + tuple(f"{name} was left out: the model refuses it" for name in dropped)
-        self.ledger.open(attempt.member, need, attempt.prompt)
-        message, hit, problem = await self._request(attempt, model)
-        failed = problem.record() if problem is not None else None
-        partial = self.answer.text if self.answer is not None else ""
-        begun = problem is not None and problem.begun
-        usage = usage_of(message) if message else None
-        stated = stated_cost(attempt.member, message)
-        call = self.ledger.end(usage, failed, hit=hit, begun=begun, partial=partial, cost=stated)
-        self.purse.settle(need, call["charged"])
+        try:
+            message, hit, problem = await self._request(attempt, model, need)
+        except StoreMiss:
+            self.purse.settle(need, NOTHING)
+            raise
+        if message is not None and not self.ledger.is_open:  # it came from the store, or from another run's request
+            hit = True
+            self.ledger.open(attempt.member, need, attempt.prompt)
+        if self.ledger.is_open:
+            self._settle(attempt, need, message, problem, hit=hit)
+        else:
+            self.purse.settle(need, NOTHING)  # no request went out
         if problem is not None or message is None:
             return Reply(attempt.member, notes, failure=problem)
         if self.answer is not None:
             self.answer.finish()
         return reply_in(message, self.request, attempt.member, notes)
 
-    async def _request(self, attempt: Attempt, model: BaseChatModel) -> tuple[AIMessage | None, bool, Diagnosis | None]:
+    def _settle(
+        self, attempt: Attempt, need: Grant, message: AIMessage | None, problem: Diagnosis | None, *, hit: bool
+    ) -> None:
+        """Notes what the request has used, and returns the rest of what was set aside for it."""
+        call = self.ledger.end(
+            usage_of(message) if message else None,
+            problem.record() if problem is not None else None,
+            hit=hit,
+            begun=problem is not None and problem.begun,
+            partial=self.answer.text if self.answer is not None else "",
+            cost=stated_cost(attempt.member, message),
+        )
+        self.purse.settle(need, call["charged"])
+
+    async def _request(
+        self, attempt: Attempt, model: BaseChatModel, need: Grant
+    ) -> tuple[AIMessage | None, bool, Diagnosis | None]:
         """The model's message, whether it was stored, and what is wrong with it."""
-        gate = gate_of(attempt.member, self.around.limits.get(attempt.member.provider))
-        storms = 0
 
         async def call() -> AIMessage:
-            nonlocal storms
-            storms = await gate.enter(_expected_tokens(attempt) if gate.counts_tokens else 0)
-            try:
-                message = await message_of(
-                    model, attempt, self.request, self.around, self.ledger.attempt, self.answer, self._why_cancelled
-                )
-            finally:
-                gate.leave()
-            gate.went_well(storms)
-            return message
+            return await self._send(attempt, model, need)
 
         def problem_of(message: AIMessage) -> Diagnosis | None:
             return self._stopped_in_the_middle(message, model) or judge(message)
@@ -258,11 +274,38 @@ class _Asking:
         except (GraphBubbleUp, StoreMiss):
             raise
         except Exception as error:
-            failure = classify(error, attempt.member.key_variable)
-            if failure.kind == "rate_limited" and failure.retryable:
-                gate.was_refused(storms, wait_before(1, failure.retry_after, random.random()))
-            return None, False, failure
-        return message, hit, None if hit else problem_of(message)
+            return None, False, classify(error, attempt.member.key_variable, attempt.member.secrets)
+        return message, hit, problem_of(message)  # what another run's request gave is judged here too
+
+    async def _send(self, attempt: Attempt, model: BaseChatModel, need: Grant) -> AIMessage:
+        """One request: through its provider's gate, and from there on in the ledger."""
+        gate = gate_of(attempt.member, self.around.limits.get(attempt.member.provider))
+        if gate.held_for and self.time.ends_within(gate.held_for):
+            raise HeldBack(gate.held_for)
+        tokens = _expected_tokens(attempt) if gate.counts_tokens else 0
+        self.queued = True
+        ticket = await gate.enter(tokens, first=self.refused == "beside others", clock=self.time)
+        self.refused = None
+        self.queued = False
+        self.ledger.open(attempt.member, need, attempt.prompt)
+        self.around.round.note_request()
+        number, reader = self.ledger.attempt, self.answer
+        try:
+            message = await message_of(model, attempt, self.request, self.around, number, reader, self._why_cancelled)
+        except Exception as error:
+            self._tell_of_refusal(gate, ticket, classify(error))
+            raise
+        finally:
+            gate.leave()
+        gate.went_well(ticket)
+        return message
+
+    def _tell_of_refusal(self, gate: Gate, ticket: Ticket, failure: Diagnosis) -> None:
+        """A 429 is for all calls to the provider, and a try only of the call that is to blame for it."""
+        if failure.kind == "rate_limited" and failure.retryable:
+            wait = wait_before(self.tries + 1, failure.retry_after, random.random())
+            blamed = gate.was_refused(ticket, wait, again=self.tries > 0)
+            self.refused = "blamed" if blamed else "beside others"
 
     def _fits_schema(self, message: AIMessage) -> bool:
         schema = self.request.schema
@@ -314,15 +357,9 @@ class _Asking:
         """What the trace says of a request that was left."""
         if self.around.round.reason is not None:
             return f"cut: {self.around.round.reason}"
-        return "timeout" if self.scope.expired() else "the run was cancelled"
+        return "timeout" if self.time.scope.expired() else "the run was cancelled"
 
 
 def _expected_tokens(attempt: Attempt) -> int:
     """What a call is reckoned with where tokens a minute are limited."""
     return attempt.prompt.characters // CHARACTERS_PER_TOKEN + (attempt.member.settings.max_tokens or 0)
-
-
-def _ends_before(scope: asyncio.Timeout, wait: float) -> bool:
-    """Whether the time is up before a wait of so many seconds is over."""
-    end = scope.when()
-    return end is not None and asyncio.get_running_loop().time() + wait >= end

@@ -6,6 +6,7 @@ What a status means follows RFC 9110, section 15; what helps against it, the doc
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from langchain_core.exceptions import ContextOverflowError
@@ -23,7 +24,7 @@ from moa_graph.errors import redact
 from moa_graph.state import Failure, FailureKind, Usage
 from moa_graph.views import visible_text
 
-__all__ = ["Diagnosis", "classify", "is_truncated", "judge", "usage_of"]
+__all__ = ["Diagnosis", "HeldBack", "classify", "is_truncated", "judge", "usage_of"]
 
 LONGEST_MESSAGE = 500
 """Characters of a provider's words that are kept."""
@@ -57,7 +58,18 @@ class Diagnosis:
         return {"kind": self.kind, "message": self.message}
 
 
-def classify(error: BaseException, key_variable: str | None = None) -> Diagnosis:
+class HeldBack(Exception):
+    """A call that wasn't sent, since its provider had refused others.
+
+    Args:
+        seconds: For which the provider asked that nothing is sent.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(f"not sent: the provider refuses calls, and asked to wait {seconds:.0f} s more")
+
+
+def classify(error: BaseException, key_variable: str | None = None, secrets: Iterable[str] = ()) -> Diagnosis:
     """What ``error``, raised by a chat model, means for the call that met it.
 
     Never retried: 400, 401, 402, 403, 404, 422 and exhausted quotas. Retried: 408, 409, 429, 5xx, broken
@@ -66,15 +78,18 @@ def classify(error: BaseException, key_variable: str | None = None) -> Diagnosis
     Args:
         error: What was raised.
         key_variable: Environment variable that the key came from, named where the key is refused.
+        secrets: What the model knows and nobody may read, though the error repeats it.
     """
-    diagnosis = _diagnosis(error)
+    diagnosis = _diagnosis(error, secrets)
     if diagnosis.kind != "auth" or key_variable is None:
         return diagnosis
     return replace(diagnosis, message=f"{diagnosis.message.rstrip('.')}. The key came from {key_variable}.")
 
 
-def _diagnosis(error: BaseException) -> Diagnosis:
-    words = words_of(error)
+def _diagnosis(error: BaseException, secrets: Iterable[str]) -> Diagnosis:
+    if isinstance(error, HeldBack):
+        return Diagnosis("rate_limited", str(error))
+    words = redact(words_of(error), secrets)
     status = status_of(error)
     overflowed = isinstance(error, ContextOverflowError) or status == 413
     if overflowed or (status != 429 and _OVERFLOW.search(words)):
@@ -137,10 +152,14 @@ def is_truncated(message: AIMessage) -> bool:
 def usage_of(message: AIMessage) -> Usage | None:
     """Tokens that the provider counted for ``message``; None if it didn't say."""
     usage = message.usage_metadata
-    if not usage or not (usage["input_tokens"] or usage["output_tokens"]):
+    if not usage:
+        return None
+    # What comes from LangChain's cache may have a usage without tokens.
+    read, written = usage.get("input_tokens") or 0, usage.get("output_tokens") or 0
+    if not (read or written):
         return None
     cached = usage.get("input_token_details", {}).get("cache_read") or 0
-    return {"input": usage["input_tokens"], "output": usage["output_tokens"], "cached": cached}
+    return {"input": read, "output": written, "cached": cached}
 
 
 def _refusal(message: AIMessage) -> str | None:

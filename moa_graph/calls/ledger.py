@@ -7,6 +7,7 @@ import math
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import Literal
 
 from langchain_core.messages import AIMessage
 
@@ -24,6 +25,16 @@ NO_USAGE: Usage = {"input": 0, "output": 0, "cached": 0}
 
 _PROVIDER_MAY_BILL: frozenset[FailureKind] = frozenset({"timeout", "cut"})
 """Failures that leave a model at work: what it read, and perhaps wrote, may be billed."""
+
+_TOLD_OF_CALLS: tuple[Literal["status", "failure", "hit", "usage", "cost", "estimated", "seconds"], ...] = (
+    "status",
+    "failure",
+    "hit",
+    "usage",
+    "cost",
+    "estimated",
+    "seconds",
+)
 
 _USAGE_UNKNOWN: frozenset[FailureKind] = frozenset({"timeout", "cut", "connection"})
 
@@ -60,6 +71,11 @@ class Ledger:
     numbers: Iterator[int]
     calls: list[Call] = field(default_factory=list)
     _open: OpenCall | None = None
+
+    @property
+    def is_open(self) -> bool:
+        """Whether a request is in flight."""
+        return self._open is not None
 
     @property
     def attempt(self) -> int:
@@ -141,8 +157,7 @@ class Ledger:
             "seconds": asyncio.get_running_loop().time() - current.clock,
         }
         self.calls.append(call)
-        told = ("status", "failure", "hit", "usage", "cost", "estimated", "seconds")
-        self._tell("call_finished", current, **{key: value for key, value in call.items() if key in told})
+        self._tell("call_finished", current, **{name: call[name] for name in _TOLD_OF_CALLS})
         return call
 
     def _tell(self, event: str, call: OpenCall, **facts: object) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -11,7 +11,7 @@ from langchain_core.messages import BaseMessage
 from moa_graph.models.catalogue import Member
 from moa_graph.views import Prompt
 
-__all__ = ["readable_by"]
+__all__ = ["holds_media", "readable_by"]
 
 _TAKEN_BY = {
     "image": "image_inputs",
@@ -23,6 +23,16 @@ _TAKEN_BY = {
     "document": "pdf_inputs",
 }
 """Type of a content block, in LangChain's and the providers' words -> the entry of a model's profile."""
+
+
+def holds_media(messages: Iterable[BaseMessage]) -> bool:
+    """Whether there is anything but text, of which nobody knows beforehand how many tokens it takes."""
+    return any(
+        isinstance(block, dict) and block.get("type") in _TAKEN_BY
+        for message in messages
+        if not isinstance(message.content, str)
+        for block in message.content
+    )
 
 
 def readable_by(member: Member, prompt: Prompt) -> tuple[Prompt, tuple[str, ...]]:

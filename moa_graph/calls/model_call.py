@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
-from types import FunctionType
+from collections.abc import Callable
 from typing import Any, cast
 
-from langchain_core.callbacks import BaseCallbackHandler, BaseCallbackManager, Callbacks
-from langchain_core.language_models import BaseChatModel, chat_models
+import langchain_core
+from langchain_core.callbacks import (
+    AsyncCallbackManagerForLLMRun,
+    BaseCallbackHandler,
+    BaseCallbackManager,
+    Callbacks,
+)
+from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.outputs import ChatGeneration, ChatResult
+from langchain_core.tracers import context
+from langchain_core.utils.env import env_var_is_set
 from langgraph.constants import TAG_NOSTREAM
 
+from moa_graph.calls.cancelling import CancelledFromOutside
 from moa_graph.calls.mend import Attempt
 from moa_graph.calls.request import Request
 from moa_graph.calls.structured import parameters_for, tool_parameters
 from moa_graph.calls.surroundings import Surroundings
 from moa_graph.calls.tracing import model_run
+from moa_graph.models.instruments import is_wrapped
 
 __all__ = ["message_of"]
 
@@ -61,7 +68,7 @@ async def message_of(
     if reader is None and together is None and _nobody_listens(model, callbacks, messages):
         return await _directly(model, messages, parameters)
     traced = _traced(attempt, request, around, number, _with(reader, callbacks))
-    with model_run(traced, attempt.member.price, why_cancelled) as config:
+    with model_run(traced, attempt.member, why_cancelled) as config, CancelledFromOutside():
         result = await model.agenerate([messages], **config, **parameters)
     if together is not None:
         return together.first_of(result)
@@ -74,15 +81,26 @@ def _nobody_listens(model: BaseChatModel, callbacks: Callbacks, messages: list[B
     A method that somebody has wrapped, as instruments do, is somebody who listens. Content in blocks is left to
     LangChain to bring into one form.
     """
-    method = type(model).agenerate
     return (
         isinstance(callbacks, BaseCallbackManager)
         and not callbacks.handlers
         and not model.callbacks
         and not model.verbose
-        and type(method) is FunctionType
-        and method.__code__.co_filename == chat_models.__file__
+        and not is_wrapped(type(model).agenerate, langchain_core)
         and all(isinstance(message.content, str) for message in messages)
+        and not _is_collected()
+    )
+
+
+def _is_collected() -> bool:
+    """Whether handlers that LangChain finds in context variables and the environment, call by call, are waiting there.
+
+    Such are ``collect_runs`` and what libraries register. Where LangChain keeps them elsewhere, somebody may listen.
+    """
+    hooks = getattr(context, "_configure_hooks", None)
+    return hooks is None or any(
+        variable.get() is not None or (made is not None and setting is not None and env_var_is_set(setting))
+        for variable, _, made, setting in hooks
     )
 
 
@@ -91,21 +109,10 @@ async def _directly(model: BaseChatModel, messages: list[BaseMessage], parameter
 
     That takes most of a call's processor time when the model takes none.
     """
-    async with _cancelled_for_certain():
-        result: ChatResult = await model._agenerate_with_cache(messages, **parameters)  # noqa: SLF001
+    nobody = AsyncCallbackManagerForLLMRun.get_noop_manager()
+    with CancelledFromOutside():
+        result: ChatResult = await model._agenerate_with_cache(messages, run_manager=nobody, **parameters)  # noqa: SLF001
     return cast(AIMessage, result.generations[0].message)
-
-
-@asynccontextmanager
-async def _cancelled_for_certain() -> AsyncIterator[None]:
-    """A body that is cancelled ends as cancelled, even if a model answers that with an error or an answer."""
-    task = asyncio.current_task()
-    before = task.cancelling() if task is not None else 0
-    try:
-        yield
-    finally:
-        if task is not None and task.cancelling() > before:
-            raise asyncio.CancelledError
 
 
 def _parameters(model: BaseChatModel, attempt: Attempt, request: Request) -> dict[str, Any]:
@@ -116,11 +123,17 @@ def _parameters(model: BaseChatModel, attempt: Attempt, request: Request) -> dic
         parameters |= tool_parameters(model, tools, settings)
     if request.schema is not None:
         parameters |= parameters_for(model, request.schema, beside_tools=bool(tools))
-    if request.first_tokens is not None:
+    if request.first_tokens is not None and _can_stream(model):
         parameters["stream"] = True  # though nobody watches
     if model._llm_type == SIMULATED and attempt.member.settings.seed is None:  # noqa: SLF001
         parameters["sample"] = request.sample  # it answers equal requests alike
     return parameters
+
+
+def _can_stream(model: BaseChatModel) -> bool:
+    kind = type(model)
+    streams = kind._astream is not BaseChatModel._astream or kind._stream is not BaseChatModel._stream  # noqa: SLF001
+    return streams and model.disable_streaming is not True
 
 
 def _traced(

@@ -10,8 +10,11 @@ import asyncio
 import math
 import weakref
 from collections.abc import AsyncIterator, Awaitable, Callable, Hashable
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
+from types import TracebackType
+
+from moa_graph.calls.call_time import CallTime
 
 __all__ = ["CallTimedOut", "Closed", "Round", "Rounds"]
 
@@ -44,6 +47,7 @@ class Round:
         time: Seconds that the stage may take; None is no limit.
         live: Live proposals that were there before, on resuming.
         beginnings: Proposals whose beginning has to be there for the round to close; None waits for their ends.
+        expected: Proposals that are there or may still come: beginnings of more are never waited for.
         control: The run's own object, held so that the key made from its identity stays the run's.
     """
 
@@ -52,14 +56,15 @@ class Round:
     time: float | None = None
     live: int = 0
     beginnings: int | None = None
+    expected: int = 0
     control: object = None
     inside: int = 0
     began: float = 0.0
     closes: float = math.inf
     """When it closes, as far as that is known by now."""
-    _why: str = ""
+    why: str = ""
     _begun: set[str] = field(default_factory=set)
-    _calls: set[asyncio.Timeout] = field(default_factory=set)
+    calls: set[CallTime] = field(default_factory=set)
 
     def open(self) -> None:
         """Starts the clock."""
@@ -67,6 +72,9 @@ class Round:
         if self.time is not None:
             self._close_at(self.began + max(self.time, 0), "the deadline was reached")
         self._look_for_quorum()
+
+    def note_request(self) -> None:
+        """A request goes out; before that it may have waited for its provider's limits."""
 
     def count_live(self) -> None:
         """Tells the round that a proposal came in."""
@@ -76,59 +84,77 @@ class Round:
     def count_beginning(self, record: str, there: bool = True) -> None:
         """Tells the round that enough of a proposal is there for the next stage to begin, or is there no longer."""
         (self._begun.add if there else self._begun.discard)(record)
-        if self.beginnings is not None and len(self._begun) >= self.beginnings:
-            self._close_at(asyncio.get_running_loop().time() + self.grace, "enough proposals had begun")
+        self._look_for_beginnings()
+
+    def count_failed(self) -> None:
+        """Tells the round that a proposal won't come."""
+        self.expected -= 1
+        self._look_for_beginnings()
 
     @property
     def reason(self) -> str | None:
         """Why the round is closed; None while it is open."""
-        return self._why if asyncio.get_running_loop().time() + CLOCK_RESOLUTION >= self.closes else None
+        return self.why if asyncio.get_running_loop().time() + CLOCK_RESOLUTION >= self.closes else None
 
     @property
     def elapsed(self) -> float:
         """Seconds since the round opened."""
         return asyncio.get_running_loop().time() - self.began
 
-    @asynccontextmanager
-    async def limit(self, timeout: float | None) -> AsyncIterator[asyncio.Timeout]:
+    def limit(self, timeout: float | None) -> AbstractAsyncContextManager[CallTime]:
         """Lets the body run until it ends, its ``timeout`` in seconds passes, or the round closes.
 
         Raises:
             CallTimedOut: The body's own timeout passed.
             Closed: The round closed first, or was closed already.
         """
-        if self.reason is not None:
-            raise Closed(self.reason)
-        now = asyncio.get_running_loop().time()
-        own_end = math.inf if timeout is None else now + timeout
-        first_end = min(own_end, self.closes)
-        try:
-            async with asyncio.timeout_at(None if first_end == math.inf else first_end) as scope:
-                self._calls.add(scope)
-                try:
-                    yield scope
-                finally:
-                    self._calls.discard(scope)
-        except TimeoutError as error:
-            if not scope.expired():
-                raise
-            if self.closes <= own_end:
-                raise Closed(self._why) from error
-            raise CallTimedOut from error
+        return _Limit(self, timeout)
 
     def _look_for_quorum(self) -> None:
         if self.quorum is not None and self.live >= self.quorum:
             self._close_at(asyncio.get_running_loop().time() + self.grace, "the quorum was reached")
 
+    def _look_for_beginnings(self) -> None:
+        if self.beginnings is not None and len(self._begun) >= min(self.beginnings, self.expected):
+            self._close_at(asyncio.get_running_loop().time() + self.grace, "enough proposals had begun")
+
     def _close_at(self, when: float, reason: str) -> None:
         """Closes the round then, unless it closes sooner."""
         if when >= self.closes:
             return
-        self.closes, self._why = when, reason
-        for scope in self._calls:
-            end = scope.when()
-            if not scope.expired() and (end is None or end > when):
-                scope.reschedule(when)
+        self.closes, self.why = when, reason
+        for time in self.calls:
+            time.close_at(when)
+
+
+class _Limit:
+    """What :meth:`Round.limit` gives. Written out, since a generator for every call takes three times as long."""
+
+    __slots__ = ("_round", "_time", "_timeout")
+
+    def __init__(self, round: Round, timeout: float | None) -> None:
+        self._round = round
+        self._timeout = timeout
+
+    async def __aenter__(self) -> CallTime:
+        reason = self._round.reason
+        if reason is not None:
+            raise Closed(reason)
+        self._time = CallTime(self._timeout, self._round.closes)
+        await self._time.scope.__aenter__()
+        self._round.calls.add(self._time)
+        return self._time
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._round.calls.discard(self._time)
+        try:
+            await self._time.scope.__aexit__(kind, error, trace)
+        except TimeoutError as expired:
+            if self._round.closes <= self._time.own_end:
+                raise Closed(self._round.why) from expired
+            raise CallTimedOut from expired
 
 
 class Rounds:

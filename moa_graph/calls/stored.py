@@ -39,10 +39,9 @@ async def through(
 
     async def fresh() -> tuple[AIMessage, Entry | None]:
         message = await call()
-        usage = usage_of(message)
-        if usage is None or not is_whole(message):
+        if not is_whole(message):
             return message, None
-        return message, entry_of(message, model=attempt.member.reference, usage=usage)
+        return message, entry_of(message, model=attempt.member.reference, usage=usage_of(message))
 
     return await store.once(_identity(request, attempt), fresh, message_of)
 

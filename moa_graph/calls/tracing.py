@@ -25,6 +25,7 @@ from langsmith.utils import tracing_is_enabled
 from moa_graph.calls.failures import usage_of
 from moa_graph.description import Price
 from moa_graph.errors import redact
+from moa_graph.models.catalogue import Member
 from moa_graph.models.prices import cost
 from moa_graph.state import Call, Record, Usage
 from moa_graph.store.secret_names import without_secrets
@@ -74,14 +75,12 @@ def describe_node(config: RunnableConfig, mixture: str, record: Record, calls: S
 
 
 @contextmanager
-def model_run(
-    config: dict[str, Any], price: Price | None, why_cancelled: Callable[[], str]
-) -> Iterator[dict[str, Any]]:
+def model_run(config: dict[str, Any], member: Member, why_cancelled: Callable[[], str]) -> Iterator[dict[str, Any]]:
     """Has one call traced by :class:`CallTracer`.
 
     Args:
         config: The arguments of ``agenerate`` that are about traces.
-        price: What the model's tokens cost; None leaves it to LangSmith's own list.
+        member: Who is asked.
         why_cancelled: Says why, when the call is cancelled.
     """
     callbacks = config.get("callbacks")
@@ -89,8 +88,8 @@ def model_run(
         yield config
         return
     callbacks, run_id = callbacks.copy(), uuid7()
-    callbacks.handlers = [_careful(handler, price) for handler in callbacks.handlers]
-    callbacks.inheritable_handlers = [_careful(handler, price) for handler in callbacks.inheritable_handlers]
+    callbacks.handlers = [_careful(handler, member) for handler in callbacks.handlers]
+    callbacks.inheritable_handlers = [_careful(handler, member) for handler in callbacks.inheritable_handlers]
     try:
         yield {**config, "callbacks": callbacks, "run_id": run_id}
     except asyncio.CancelledError:
@@ -104,9 +103,12 @@ class CallTracer(LangChainTracer):
     """Sends the run of one model call to LangSmith: priced, without secrets, and always ended."""
 
     price: Price | None = None
+    """None leaves it to LangSmith's own list."""
+
+    secrets: tuple[str, ...] = ()
 
     @classmethod
-    def instead_of(cls, tracer: LangChainTracer, price: Price | None) -> Self:
+    def instead_of(cls, tracer: LangChainTracer, price: Price | None, secrets: tuple[str, ...]) -> Self:
         """A tracer that goes on with the runs of ``tracer``."""
         careful = cls(
             example_id=tracer.example_id,
@@ -118,16 +120,15 @@ class CallTracer(LangChainTracer):
             run_map=tracer.run_map,
             order_map=tracer.order_map,
         )
-        careful.price = price
+        careful.price, careful.secrets = price, secrets
         return careful
 
     def copy_with_metadata_defaults(
         self, *, metadata: Mapping[str, str] | None = None, tags: list[str] | None = None
     ) -> LangChainTracer:
         """A copy that also tells how the model was set; LangChain asks for it before each call."""
-        return self.instead_of(
-            super().copy_with_metadata_defaults(metadata=without_secrets(metadata or {}), tags=tags), self.price
-        )
+        copied = super().copy_with_metadata_defaults(metadata=without_secrets(metadata or {}), tags=tags)
+        return self.instead_of(copied, self.price, self.secrets)
 
     def on_chat_model_start(
         self, serialized: dict[str, Any], messages: list[list[BaseMessage]], *, run_id: UUID, **kwargs: Any
@@ -140,7 +141,7 @@ class CallTracer(LangChainTracer):
         """Ends the run with the error's words; its response would bring the headers."""
         kwargs.pop("response", None)
         words = str(error) if type(error) is RuntimeError else f"{type(error).__name__}: {error}"
-        return super().on_llm_error(RuntimeError(redact(words)), run_id=run_id, **kwargs)
+        return super().on_llm_error(RuntimeError(redact(words, self.secrets)), run_id=run_id, **kwargs)
 
     def _on_llm_end(self, run: Run) -> None:
         """Puts the cost where LangSmith looks for it, beside the tokens."""
@@ -170,8 +171,9 @@ def _tracers(callbacks: Any) -> list[LangChainTracer]:
     return [one for one in getattr(callbacks, "handlers", ()) if isinstance(one, LangChainTracer)]
 
 
-def _careful(handler: BaseCallbackHandler, price: Price | None) -> BaseCallbackHandler:
+def _careful(handler: BaseCallbackHandler, member: Member) -> BaseCallbackHandler:
     """A tracer of somebody's own stays as it is."""
     if isinstance(handler, LangChainTracer) and type(handler) in (LangChainTracer, CallTracer):
-        return CallTracer.instead_of(handler, price)  # a CallTracer where a mixture's model is a mixture
+        # A CallTracer comes where a mixture's model is a mixture.
+        return CallTracer.instead_of(handler, member.price, member.secrets)
     return handler

@@ -15,6 +15,7 @@ from langchain_core.callbacks.manager import BaseRunManager
 from langchain_core.runnables import RunnableConfig, ensure_config
 from langchain_core.runnables.config import get_callback_manager_for_config, var_child_runnable_config
 from langchain_core.tracers import BaseTracer
+from langchain_core.tracers import context as tracing
 from langchain_core.tracers._streaming import _StreamingCallbackHandler
 
 __all__ = ["below", "detached", "noting_its_run"]
@@ -70,7 +71,14 @@ def _traces(handler: BaseCallbackHandler) -> bool:
 
 
 def detached() -> Context:
-    """The present context, as if no graph were running: a run in it inherits neither savers nor streams."""
+    """The present context, as if no graph were running: a run in it inherits neither savers nor streams.
+
+    Nor the handlers that LangChain finds in context variables, such as those that count tokens: they see the one chat
+    model. Tracers among them come by :func:`below`.
+    """
     context = copy_context()
     context.run(var_child_runnable_config.set, None)
+    for variable, *_ in getattr(tracing, "_configure_hooks", ()):
+        if context.run(variable.get) is not None:
+            context.run(variable.set, None)
     return context

@@ -13,7 +13,7 @@ from moa_graph.graph import MoaGraph, create_moa, load_mixture
 from moa_graph.mixture import Mixture, propose_and_aggregate
 from moa_graph.store import Store, open_store
 
-__all__ = ["Chosen", "build"]
+__all__ = ["HOW_TO_USE_REAL_MODELS", "Chosen", "build", "everything_is_simulated"]
 
 HOW_TO_USE_REAL_MODELS = "set TOGETHER_API_KEY, OPENAI_API_KEY or OPENROUTER_API_KEY, or start Ollama"
 
@@ -59,8 +59,13 @@ def _mixture(choice: Choice) -> tuple[Mixture, str | None]:
     return detect(servers=() if _on_stand_ins(choice) else None)
 
 
+def everything_is_simulated() -> bool:
+    """Whether ``MOA_SIMULATE`` puts a simulated stand-in in every model's place."""
+    return os.environ.get("MOA_SIMULATE", "") not in ("", "0")
+
+
 def _on_stand_ins(choice: Choice) -> bool:
-    return choice.simulate or os.environ.get("MOA_SIMULATE", "") not in ("", "0")
+    return choice.simulate or everything_is_simulated()
 
 
 def _store(choice: Choice) -> Store | None:

@@ -54,8 +54,22 @@ class Choice:
 
 
 def _listed(context: click.Context, option: click.Parameter, values: Sequence[str]) -> tuple[str, ...]:
-    """An option that may be repeated, and may hold several values between commas."""
-    return tuple(part.strip() for value in values for part in value.split(",") if part.strip())
+    """An option that may be repeated, and may hold several models between commas."""
+    parts = [[part.strip() for part in value.split(",") if part.strip()] for value in values]
+    for value, named in zip(values, parts, strict=True):
+        if not named:
+            raise _no_model(value)
+    return tuple(part for named in parts for part in named)
+
+
+def _model(context: click.Context, option: click.Parameter, value: str | None) -> str | None:
+    if value is not None and not value.strip():
+        raise _no_model(value)
+    return value
+
+
+def _no_model(value: str) -> click.BadParameter:
+    return click.BadParameter(f"{value!r} names no model: write a name or provider:name, or leave the option out.")
 
 
 def _pairs(context: click.Context, option: click.Parameter, values: Sequence[str]) -> tuple[tuple[str, str], ...]:
@@ -71,7 +85,10 @@ _OPTIONS = (
         help="A preset (see: moa presets) or a file that describes a mixture. Default: what `moa doctor` finds.",
     ),
     click.option("--simulate", is_flag=True, help="Simulated models in every model's place. [env var: MOA_SIMULATE]"),
-    click.option("--aggregator", metavar="MODEL", help="The model that writes the answer: a name or provider:name."),
+    click.option(
+        "--aggregator", callback=_model, metavar="MODEL",
+        help="The model that writes the answer: a name or provider:name.",
+    ),
     click.option(
         "--reference-models", "--proposers", multiple=True, callback=_listed, metavar="MODEL,...",
         help="The models that answer side by side; recorded:FILE#MODEL takes recorded answers. May be repeated.",

@@ -16,7 +16,7 @@ from moa_graph.cli.choice import Choice
 from moa_graph.cli.doors import open_door
 from moa_graph.cli.failing import one_line
 from moa_graph.cli.running import take_turn
-from moa_graph.cli.threads import keeper, name_of_now
+from moa_graph.cli.threads import keeper, name_of_now, naming
 from moa_graph.errors import MissingKey, MixtureError, MoaError, OptionsError
 
 __all__ = ["talk"]
@@ -35,6 +35,7 @@ def talk(choice: Choice, file: Path | None, thread: str | None) -> None:
 
     Raises:
         MoaError: What was chosen can't work.
+        click.ClickException: The conversation can't be kept any longer.
     """
     chosen = build(choice)
     if file is not None:
@@ -46,9 +47,10 @@ def talk(choice: Choice, file: Path | None, thread: str | None) -> None:
             _say(chosen.headline)
             if thread is not None:
                 _say(f"conversation {thread}; go on with it later by --thread {thread}")
-            while (question := _question()) is not None:
-                if question.strip():
-                    _answer(runner, graph, question, choice.limits(), thread)
+            with naming(file):
+                while (question := _question()) is not None:
+                    if question.strip():
+                        _answer(runner, graph, question, choice.limits(), thread)
         finally:
             runner.run(at_the_end.aclose())
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import suppress
 from io import TextIOWrapper
 from typing import Any, TextIO
 
@@ -65,7 +66,8 @@ class Door:
     def leave(self) -> None:
         """Leaves everything as it is: the run has ended without an answer."""
         self.tally.stopped()
-        self._output.leave()
+        with suppress(OSError):  # that nothing can be written may be what ended the run
+            self._output.leave()
         self._progress.stop()
 
     def say_cost_so_far(self) -> None:

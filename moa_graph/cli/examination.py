@@ -8,10 +8,12 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from moa_graph import detection
+from moa_graph.cli.building import HOW_TO_USE_REAL_MODELS, everything_is_simulated
 from moa_graph.cli.served import Served, served_models
 from moa_graph.description import Price
 from moa_graph.detection import KEY_VARIABLES, LocalServer, detect, look_for_servers
 from moa_graph.graph import create_moa, load_mixture
+from moa_graph.mixture import Mixture
 from moa_graph.models.catalogue import Member
 from moa_graph.models.reference import PROVIDERS
 
@@ -65,11 +67,22 @@ async def examine(named: str | None) -> Findings:
     found.problems = [*_missing(members.values()), *_retired(members, served)]
     found.notes = _unknown(members.values(), served)
     if plan.simulated:
-        found.notes.append(
-            f"the models are simulated: set {', '.join(KEY_VARIABLES[:-1])} or {KEY_VARIABLES[-1]}, start a local "
-            "server, or leave out MOA_SIMULATE"
-        )
+        found.notes.append(f"the models are simulated: {_how_to_ask_real_ones(mixture, named)}")
     return found
+
+
+def _how_to_ask_real_ones(mixture: Mixture, named: str | None) -> str:
+    """What would have real models asked: that a mixture names simulated ones, no key changes."""
+    remedies = []
+    if create_moa(mixture, simulate=False).plan.simulated:
+        remedies.append(
+            f"{mixture.name} names them so; write models of a provider in their place (PROVIDER:NAME)"
+            if named
+            else HOW_TO_USE_REAL_MODELS
+        )
+    if everything_is_simulated():
+        remedies.append("leave out MOA_SIMULATE")
+    return ", and ".join(remedies)
 
 
 def _keys(members: Iterable[Member]) -> dict[str, bool]:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import signal
 import sys
 from collections.abc import Sequence
-from typing import Any
+from contextlib import suppress
+from typing import Any, TypeGuard
 
 import click
 
@@ -23,6 +25,9 @@ PIPE_CLOSED = 128 + 13
 
 TRACEBACK_VARIABLE = "MOA_TRACEBACK"
 
+NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO}
+"""A full disk, a quota, a file system's limit, a broken disk."""
+
 
 class OneLineErrors(click.Group):
     """A group of commands whose errors are one line each."""
@@ -35,10 +40,13 @@ class OneLineErrors(click.Group):
             code = super().main(args, standalone_mode=False, **extra)
         except click.Abort:
             code = INTERRUPTED
+        except click.exceptions.NoArgsIsHelpError as error:
+            error.show()
+            code = error.exit_code
         except Exception as error:
             if os.environ.get(TRACEBACK_VARIABLE):
                 raise
-            click.echo(f"moa: {one_line(error)}", err=True)
+            _tell(error)
             code = _exit_code(error)
         sys.exit(code if isinstance(code, int) else 0)
 
@@ -53,6 +61,14 @@ class OneLineErrors(click.Group):
         return result
 
 
+def _tell(error: Exception) -> None:
+    """Writes an error's line; where stderr can't be written either, the exit code alone tells of it."""
+    if _is_lost_output(error):
+        _forget_stdout()
+    with suppress(OSError):
+        click.echo(f"moa: {one_line(error)}", err=True)
+
+
 def one_line(error: BaseException) -> str:
     """What went wrong and what to do, in one line."""
     if isinstance(error, click.UsageError):
@@ -62,12 +78,19 @@ def one_line(error: BaseException) -> str:
         text = error.format_message()
     elif isinstance(error, MoaError | ImportError):
         text = str(error)
+    elif _is_lost_output(error):
+        text = f"stdout can't be written: {error.strerror}. Make room there, or write elsewhere"
     else:
         text = (
             f"{type(error).__name__}: {error}. This is a defect of moa_graph: please report it, with what "
             f"{TRACEBACK_VARIABLE}=1 shows."
         )
     return _folded(redact(text))
+
+
+def _is_lost_output(error: BaseException) -> TypeGuard[OSError]:
+    """Whether stdout couldn't be written: errors of any other file name it."""
+    return isinstance(error, OSError) and error.errno in NO_ROOM and error.filename is None
 
 
 def _folded(text: str) -> str:
@@ -84,5 +107,5 @@ def _exit_code(error: Exception) -> int:
 
 
 def _forget_stdout() -> None:
-    """Nobody reads stdout any more: what Python would still write to it at its end goes nowhere."""
+    """Nobody reads stdout any more, or it can't be written: what Python would write to it at its end goes nowhere."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

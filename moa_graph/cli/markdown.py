@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from rich.console import Console, ConsoleOptions
-from rich.live import Live
 from rich.markdown import Markdown
 from rich.segment import Segment
+
+from moa_graph.cli.redrawing import RedrawnLines
 
 __all__ = ["MarkdownStream", "blocks_of"]
 
@@ -23,7 +24,7 @@ class MarkdownStream:
         self._console = console
         self._last_block = ""
         self._blocks = 0
-        self._live: Live | None = None
+        self._live: RedrawnLines | None = None
 
     def add(self, text: str) -> None:
         """Draws what came."""
@@ -41,9 +42,9 @@ class MarkdownStream:
             self._print(self._last_block)
         self._last_block = ""
 
-    def _drawing(self) -> Live:
+    def _drawing(self) -> RedrawnLines:
         if self._live is None:
-            self._live = Live(console=self._console, refresh_per_second=12, transient=True)
+            self._live = RedrawnLines(console=self._console, refresh_per_second=12, transient=True)
             self._live.start()
         return self._live
 

@@ -5,18 +5,21 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 
 from rich.console import Console
-from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
 from moa_graph.calls.events import Event, RecordFinished
 from moa_graph.cli.printable import printable
+from moa_graph.cli.redrawing import RedrawnLines
 from moa_graph.cli.tally import SlotLine, Spent, Tally, counted
 
 __all__ = ["LiveProgress", "PlainProgress", "Progress", "say"]
 
 ROWS_KEPT_FREE = 3
 """Of the terminal's height, for the line above and the prompt below."""
+
+COLUMNS_KEPT_FREE = 2
+"""For the ``^C`` that a terminal writes behind the last line: it may not begin a new one."""
 
 STYLES = {
     "asking": "cyan",
@@ -90,7 +93,13 @@ class LiveProgress(Progress):
         self._tally = tally
         self._shared = shared
         self._over = False
-        self._live = Live(console=console, get_renderable=self.table, refresh_per_second=8, redirect_stdout=False)
+        self._live = RedrawnLines(
+            console=console,
+            get_renderable=self.table,
+            spare=COLUMNS_KEPT_FREE,
+            refresh_per_second=8,
+            redirect_stdout=False,
+        )
 
     def note(self, event: Event) -> None:
         """Begins with the run's first event; later ones are in the tally, which is drawn over and over.
@@ -164,8 +173,8 @@ class LiveProgress(Progress):
 
 
 def say(console: Console, text: str) -> None:
-    """Writes a line that is no answer."""
-    console.print(printable(text), style="dim", markup=False, highlight=False, soft_wrap=True)
+    """Writes a line that is no answer: whole into a file, and broken between words on a terminal."""
+    console.print(printable(text), style="dim", markup=False, highlight=False, soft_wrap=not console.is_terminal)
 
 
 def _style(state: str) -> str:

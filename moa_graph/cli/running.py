@@ -15,6 +15,7 @@ from moa_graph.cli.answer import AnswerBegunAnew, Outcome
 from moa_graph.cli.building import Chosen
 from moa_graph.cli.doors import Door
 from moa_graph.cli.failing import INTERRUPTED
+from moa_graph.errors import MoaError
 
 __all__ = ["ask_once", "take_turn", "until_interrupted"]
 
@@ -65,8 +66,10 @@ async def take_turn(
                     final = part
                 else:
                     _show(mode, part, door)
-    except BaseException:
+    except BaseException as error:
         door.leave()
+        if isinstance(error, Exception) and not isinstance(error, BrokenPipeError | MoaError):
+            door.say_cost_so_far()
         raise
     try:
         door.finish(Outcome(final["messages"][-1].text, final["records"], final["report"]))

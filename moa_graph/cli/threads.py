@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+import sqlite3
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import click
 from langgraph.checkpoint.base import CheckpointTuple
 from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 
 from moa_graph.errors import MixtureError
 
-__all__ = ["keeper", "listed", "name_of_now"]
+__all__ = ["keeper", "listed", "name_of_now", "naming"]
 
 
 @asynccontextmanager
@@ -23,7 +25,7 @@ async def keeper(file: Path) -> AsyncIterator[AsyncSqliteSaver]:
     """The checkpointer of a file, which nobody else may read.
 
     Raises:
-        MixtureError: The file can't be written.
+        MixtureError: The file can't be written, or is no file of conversations.
     """
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -31,7 +33,34 @@ async def keeper(file: Path) -> AsyncIterator[AsyncSqliteSaver]:
     except OSError as error:
         raise MixtureError(f"--file {file}: {error.strerror}; name a file in a folder that can be written") from error
     async with AsyncSqliteSaver.from_conn_string(str(file)) as saver:
+        await _try_to_read(saver, file)
         yield saver
+
+
+async def _try_to_read(saver: AsyncSqliteSaver, file: Path) -> None:
+    """Reads one checkpoint: what is no file of conversations is found out before anything is asked."""
+    try:
+        async for _ in saver.alist(None, limit=1):
+            pass
+    except sqlite3.Error as error:
+        raise MixtureError(
+            f"--file {file}: {error}; name a file of conversations, or one that doesn't exist yet"
+        ) from error
+
+
+@contextmanager
+def naming(file: Path | None) -> Iterator[None]:
+    """Has an error within a conversation say which file it is about.
+
+    Raises:
+        click.ClickException: The file can't be read or written any more.
+    """
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise click.ClickException(
+            f"--file {file}: {error}; see that there is room and no other program holds it, or name another file"
+        ) from error
 
 
 def name_of_now() -> str:

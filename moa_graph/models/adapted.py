@@ -10,6 +10,8 @@ from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import BaseMessage
 from langchain_core.outputs import ChatGenerationChunk, ChatResult
 
+from moa_graph.models.instruments import is_wrapped
+
 __all__ = ["adapted"]
 
 _MEANT_FOR_THE_SDK = {"extra_body", "extra_headers", "extra_query", "timeout"}
@@ -21,7 +23,8 @@ class _AsksDirectly:
 
     LangChain's way leads through the SDK's method for completions, which walks through the request a second time, makes
     objects of the answer, which LangChain turns back into a dictionary, and does that on another thread. That takes
-    about half of a call's processor time.
+    about half of a call's processor time. It is gone all the same where somebody has wrapped that method to see the
+    calls, as OpenTelemetry, Langfuse and Sentry do.
     """
 
     async def _agenerate(
@@ -37,10 +40,13 @@ class _AsksDirectly:
         return result
 
     def _needs_the_sdk(self, payload: dict[str, Any]) -> bool:
-        """Whether the request is for another part of the API, or its answer is wanted with its headers."""
+        """Whether the request is for another part of the API, its answer is wanted with its headers, or is watched."""
+        import openai  # by now LangChain has imported it
+
         model = cast(Any, self)
         return (
-            model.include_response_headers
+            is_wrapped(type(model.async_client).create, openai)
+            or model.include_response_headers
             or model._use_responses_api(payload)  # noqa: SLF001
             or isinstance(payload.get("response_format"), type)
             or not _MEANT_FOR_THE_SDK.isdisjoint(payload)

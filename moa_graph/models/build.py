@@ -17,6 +17,7 @@ from moa_graph.description import ModelSettings
 from moa_graph.errors import MissingKey, MixtureError, MoaError, redact
 from moa_graph.models.adapted import adapted
 from moa_graph.models.clients import LoopClients
+from moa_graph.models.objects import copied, retries_for_one_request
 from moa_graph.models.reference import PROVIDERS, Reference, is_elsewhere, key_variable_of, parse
 
 __all__ = ["PARAMETERS", "Built", "build"]
@@ -63,7 +64,7 @@ def build(settings: ModelSettings, clients: LoopClients, *, streaming: bool) -> 
         MissingKey: The environment doesn't hold the key.
     """
     if isinstance(settings.model, BaseChatModel):
-        return _with_parameters(_without_retries(settings.model), settings, streaming)
+        return _with_parameters(copied(settings.model, clients), settings, streaming)
     reference = parse(settings.model)
     made = _make(reference, settings, clients)
     if reference.provider == "recorded":
@@ -104,23 +105,6 @@ def _with_parameters(model: BaseChatModel, settings: ModelSettings, streaming: b
         else:
             update[field] = list(value) if isinstance(value, tuple) else value
     return Built(model.model_copy(update=update), tuple(dropped))
-
-
-def _without_retries(model: BaseChatModel) -> BaseChatModel:
-    """A copy of a user's model whose own retries are off, as far as its class lets them be."""
-    update: dict[str, Any] = {}
-    if "max_retries" in type(model).model_fields:
-        update["max_retries"] = _no_retries(type(model).__module__)
-    client: Any = getattr(model, "root_async_client", None)
-    if client is not None:
-        once = client.with_options(max_retries=0)
-        update |= {"root_async_client": once, "async_client": once.chat.completions}
-    return model.model_copy(update=update)
-
-
-def _no_retries(of: str) -> int:
-    """``max_retries`` for a single request: Google counts it in, and takes 0 for its default in older versions."""
-    return 1 if "google_genai" in of else 0
 
 
 def _key(reference: Reference, settings: ModelSettings) -> SecretStr:
@@ -197,7 +181,7 @@ def _openai_fields(
 def _any_provider(reference: Reference, settings: ModelSettings, clients: LoopClients) -> BaseChatModel:
     from langchain.chat_models import init_chat_model
 
-    fields: dict[str, Any] = {"max_retries": _no_retries(reference.provider)}
+    fields: dict[str, Any] = {"max_retries": retries_for_one_request(reference.provider)}
     if PROVIDERS[reference.provider].key_variable or settings.key_variable:
         fields["api_key"] = _key(reference, settings)
     if settings.base_url:

@@ -7,7 +7,8 @@ import os
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, cast
+from weakref import WeakKeyDictionary
 
 from langchain_core.language_models import BaseChatModel
 from pydantic import SecretStr
@@ -15,7 +16,8 @@ from pydantic import SecretStr
 from moa_graph.description import ModelSettings, Price
 from moa_graph.models import prices
 from moa_graph.models.build import PARAMETERS, Built, build
-from moa_graph.models.clients import of_running_loop
+from moa_graph.models.clients import LoopClients, of_running_loop
+from moa_graph.models.objects import goes_through_its_loops_client, secrets_of
 from moa_graph.models.reference import PROVIDERS, Reference, key_variable_of, parse
 
 __all__ = ["Catalogue", "Member"]
@@ -38,6 +40,9 @@ class Member:
     settings: ModelSettings
     written: Reference | None
     _copies: dict[bool, Built] = field(default_factory=dict, init=False, repr=False, compare=False)
+    _copies_of_loop: WeakKeyDictionary[LoopClients, dict[bool, Built]] = field(
+        default_factory=WeakKeyDictionary, init=False, repr=False, compare=False
+    )
 
     @cached_property
     def reference(self) -> str:
@@ -53,6 +58,11 @@ class Member:
     def key_variable(self) -> str | None:
         """Environment variable that must hold the key; None if none is needed."""
         return key_variable_of(self.written, self.settings) if self.written else None
+
+    @cached_property
+    def secrets(self) -> tuple[str, ...]:
+        """What a chat model object was given that nobody may read: keys, and what its headers hold."""
+        return () if self.written else secrets_of(cast(BaseChatModel, self.settings.model))
 
     @cached_property
     def price(self) -> Price | None:
@@ -100,12 +110,23 @@ class Member:
         """
         clients = of_running_loop()
         if self.written is None:
-            if streaming not in self._copies:
-                self._copies[streaming] = build(self.settings, clients, streaming=streaming)
-            return self._copies[streaming]
+            return self._copy(clients, streaming)
         key = SecretStr(os.environ.get(self.key_variable or "", ""))
         identity = (*self._identity, key, streaming)
         return clients.once(identity, lambda: build(self.settings, clients, streaming=streaming))
+
+    @cached_property
+    def _goes_through_its_loops_client(self) -> bool:
+        return goes_through_its_loops_client(cast(BaseChatModel, self.settings.model))
+
+    def _copy(self, clients: LoopClients, streaming: bool) -> Built:
+        """One copy for each loop where it holds the loop's connections, gone with them; otherwise one for all loops."""
+        copies = self._copies
+        if self._goes_through_its_loops_client:
+            copies = self._copies_of_loop.setdefault(clients, {})
+        if streaming not in copies:
+            copies[streaming] = build(self.settings, clients, streaming=streaming)
+        return copies[streaming]
 
 
 class Catalogue:

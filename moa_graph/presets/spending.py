@@ -20,8 +20,9 @@ def pyramid_moa() -> Mixture:
     A stated confidence counts too with `stop: {confidence: 0.8}`, where the models answer in JSON with that field.
     Published: up to 61 % of the cost saved on GSM8K at 93.0 (first version), 18 to 43 % at parity (later versions).
     """
+    cheap = {"propose": {"slots": CHEAP, "may_fail": True}}
     strong = {"aggregate": {"slot": "deepseek", "view": "none"}}
-    return mixture_of("pyramid-moa", {"propose": {"slots": CHEAP}}, {"stop": {"agreement": 1.0}}, strong)
+    return mixture_of("pyramid-moa", cheap, {"stop": {"agreement": 1.0}}, strong)
 
 
 @preset
@@ -30,15 +31,15 @@ def cascade() -> Mixture:
 
     Sources: FrugalGPT, Chen et al. 2023, arXiv 2305.05176; AutoMix, Madaan et al. 2023, arXiv 2310.12963.
     Roles: Llama-3.1-8B, then Llama-3.3-70B, then DeepSeek-V3; Qwen2.5-7B scores. An answer from 8 of 10 is taken; one
-    below 1 is taken too, since no dearer model would save a hopeless query.
+    below 1 is taken too, since no dearer model would save a hopeless query. A model that fails is passed over.
     Calls: 2 where the first answer is taken, 4 for the second, 5 for the last. Critical path: the same, at most 5.
     Pays where most questions are easy, time doesn't count, and the scorer is right about the others. Not where the
     scorer can't tell good from bad: measure it first.
     Published: FrugalGPT matches the best single model of its time at up to 98 % less cost, with a trained scorer.
     """
     score, accept = {"score": {"slots": ["qwen-7b"]}}, {"accept": {"score": 8, "hopeless": 1}}
-    cheap = {"propose": {"slots": ["llama-8b"]}}
-    middle = {"propose": {"slots": ["llama-70b"], "view": "none"}}
+    cheap = {"propose": {"slots": ["llama-8b"], "may_fail": True}}
+    middle = {"propose": {"slots": ["llama-70b"], "view": "none", "may_fail": True}}
     dear = {"aggregate": {"slot": "deepseek", "view": "none"}}
     return mixture_of("cascade", cheap, score, accept, middle, score, accept, dear)
 
@@ -49,7 +50,8 @@ def router() -> Mixture:
 
     Sources: RouteLLM, Ong et al. 2024, arXiv 2406.18665; RouteMoA, arXiv 2601.18130.
     Roles: Qwen2.5-7B gives the probability that the mixture's answer would be better. From 0.5 on, three models answer
-    and DeepSeek-V3 writes; below, Llama-3.3-70B answers alone. If the router fails, the mixture is taken.
+    and DeepSeek-V3 writes; below, Llama-3.3-70B answers alone, or DeepSeek-V3 where that fails. If the router fails,
+    the mixture is taken.
     Calls: 2 on the weak way, 1+N+1 = 5 on the strong one. Critical path: 2 or 3 calls.
     Pays for many questions, most of them easy, where the strong way costs much more. Not where a router can't tell from
     the question: a cascade judges answers instead. It asks a model, where the papers train a small scorer; so set the
@@ -58,7 +60,7 @@ def router() -> Mixture:
     Published: RouteLLM halves the cost, in some cases more, at the same quality; RouteMoA 89.8 % less cost and 63.6 %
     less latency than MoA with 15 models.
     """
-    weak = {"aggregate": {"slot": "llama-70b", "view": "none"}}
+    weak = {"aggregate": {"slot": "llama-70b", "view": "none", "fallbacks": ["deepseek"]}}
     strong = [{"propose": {"slots": PANEL}}, {"aggregate": {"slot": "deepseek"}}]
     routes = {
         "weak": {"when": "questions that one good model answers well: common facts, short tasks", "stages": [weak]},

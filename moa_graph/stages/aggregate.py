@@ -21,7 +21,7 @@ from moa_graph.stages.fan_out import Gathered, reasons
 from moa_graph.stages.instruction import AGGREGATE_AND_SYNTHESIZE, REFERENCES_PLACE, ReferencesPlace
 from moa_graph.stages.selection import Choice
 from moa_graph.stages.single import SingleSlot
-from moa_graph.state import Record, live
+from moa_graph.state import SHOWN_KINDS, Record, live
 from moa_graph.views import Prompt
 
 __all__ = ["Aggregate", "Window"]
@@ -117,8 +117,8 @@ class Aggregate(SingleSlot):
         return gathered
 
     def conclude(self, scene: Scene) -> Choice | None:
-        """Without any live record there is no answer to fall back on."""
-        if not live(scene.state["records"]):
+        """Without anything that a reader could be shown there is no answer to fall back on."""
+        if not any(record["kind"] in SHOWN_KINDS for record in live(scene.state["records"])):
             listed = "".join(f"\n  {reason}" for reason in reasons(scene.own_records()))
             raise RunFailed(f"{scene.site.name}: no model gave an answer. Ask again, or name fallbacks.{listed}")
         own = scene.own_records()

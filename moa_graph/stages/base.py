@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar
 
 from langchain_core.messages import BaseMessage
@@ -159,10 +160,15 @@ class Site:
     branch: frozenset[tuple[str, str]] = frozenset()
     field: str = ""
 
-    @property
+    @cached_property
+    def following(self) -> Sequence[Placed]:
+        """The stages of which one follows where the run goes on. To be asked once all stages are in their places."""
+        return self.plan.following(self)
+
+    @cached_property
     def is_last(self) -> bool:
         """Whether no stage follows on its way."""
-        return not self.plan.following(self)
+        return not self.following
 
 
 @dataclass(frozen=True)

@@ -69,6 +69,10 @@ class FanOut(Stage):
         """Live records that close the round (None: all), and the grace in seconds after that."""
         return None, 0.0
 
+    def may_fall_short(self) -> bool:
+        """Whether the turn goes on with fewer live proposals than ``min_live``."""
+        return False
+
     def add_to(self, graph: StateGraph[Any, Any, Any, Any], site: Site) -> tuple[list[str], str]:
         """A node for each slot, and the join."""
         join = f"{site.name}/join"
@@ -209,13 +213,20 @@ class FanOut(Stage):
     def _round(self, scene: Scene, config: RunnableConfig, runtime: Runtime[Any]) -> AbstractAsyncContextManager[Round]:
         async def make() -> Round:
             quorum, grace = self.closes_at(scene.options)
-            present = scene.own_live()
-            if quorum is not None:
-                before = await finished_siblings(config, runtime, scene.site.name)
-                present = {**present, **{record["id"]: record for record in live(before)}}
-            time = scene.state["turn"].get("time")
-            beginnings = quorum or self._asked(scene) if self._first_tokens(scene.site) else None
-            current = Round(quorum, grace, time, len(present), beginnings, runtime.control)
+            staircase = self._first_tokens(scene.site) is not None
+            counts = staircase or quorum is not None
+            before = await finished_siblings(config, runtime, scene.site.name) if counts else []
+            present = {**scene.own_live(), **{record["id"]: record for record in live(before)}}
+            expected = self._asked(scene) - (len(before) - len(live(before)))
+            current = Round(
+                quorum,
+                grace,
+                scene.state["turn"].get("time"),
+                live=len(present),
+                beginnings=(quorum or expected) if staircase else None,
+                expected=expected,
+                control=runtime.control,
+            )
             for record in present:
                 current.count_beginning(record)
             return current
@@ -224,7 +235,7 @@ class FanOut(Stage):
 
     def _first_tokens(self, site: Site) -> int | None:
         """How many tokens of a proposal are enough for the next stage."""
-        following = site.plan.following(site)
+        following = site.following
         return following[0].stage.begins_with() if self.proposes and len(following) == 1 else None
 
     @staticmethod
@@ -257,7 +268,7 @@ class FanOut(Stage):
 
     def _falls_short(self, scene: Scene) -> bool:
         """Whether there are too few live proposals to go on with, here and in the stages before."""
-        if not self.proposes or len(live(scene.own_records())) >= scene.site.plan.min_live:
+        if not self.proposes or self.may_fall_short() or len(live(scene.own_records())) >= scene.site.plan.min_live:
             return False
         return not scene.proposals()
 
@@ -337,6 +348,8 @@ async def _counted(request: Request, around: Surroundings) -> Gathered:
     if record["status"] == "live":
         around.round.count_live()
         around.round.count_beginning(record["id"])
+    else:
+        around.round.count_failed()
     return [record], calls
 
 

@@ -39,6 +39,9 @@ class Propose(FanOut):
         default="all", description="What is shown of the last layer: everything, nothing, or `members` at random."
     )
     members: int = Field(default=4, ge=1, description="How many answers of the last layer a random view shows.")
+    may_fail: bool = Field(
+        default=False, description="Whether the turn goes on without its proposals: a later stage is asked then."
+    )
     references: ReferencesPlace = REFERENCES_PLACE
     instruction: str = Field(
         default=AGGREGATE_AND_SYNTHESIZE,
@@ -54,6 +57,10 @@ class Propose(FanOut):
         most = sum(slot.samples for slot in self.slots)
         if self.quorum is not None and self.quorum > most:
             raise ValueError(f"quorum: {self.quorum} live proposals can't come from {most} slot(s) and samples")
+
+    def may_fall_short(self) -> bool:
+        """Where the description says so."""
+        return self.may_fail
 
     def closes_at(self, options: Options) -> tuple[int | None, float]:
         """The quorum and its grace, as the run or the mixture says."""

@@ -33,7 +33,9 @@ class Entry(TypedDict):
     message: dict[str, Any]
     """What :func:`message_of` builds the message from."""
 
-    usage: Usage
+    usage: Usage | None
+    """None where the provider didn't say."""
+
     model: str
     """Reference of the model that answered: the slot's own, or a fallback."""
 
@@ -41,7 +43,7 @@ class Entry(TypedDict):
     """UNIX time in seconds."""
 
 
-def entry_of(message: AIMessage, *, model: str, usage: Usage, created: float | None = None) -> Entry:
+def entry_of(message: AIMessage, *, model: str, usage: Usage | None, created: float | None = None) -> Entry:
     """The entry for a whole answer.
 
     The message's id, headers and keys are not part of it; nor is what isn't plain JSON among its
@@ -50,7 +52,7 @@ def entry_of(message: AIMessage, *, model: str, usage: Usage, created: float | N
     Args:
         message: The answer.
         model: Reference of the model that gave it.
-        usage: Tokens that it took.
+        usage: Tokens that it took; None where the provider didn't say.
         created: UNIX time in seconds; default: now.
     """
     metadata = message.response_metadata

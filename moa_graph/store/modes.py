@@ -76,6 +76,21 @@ class Store:
         self._clock = clock
         self._flights = Flights()
 
+    @property
+    def reads(self) -> bool:
+        """Whether calls are answered from what is stored."""
+        return self.mode in ("cache", "replay")
+
+    def apart(self) -> Store:
+        """A store of the same entries whose calls are never one with an equal call of this one's in flight."""
+        return Store(self.backend, self.mode, ttl=self.ttl, missing=self.missing, clock=self._clock)
+
+    def only_stored(self) -> Store:
+        """A store of the same entries that makes no call: where this one would, it raises StoreMiss."""
+        other = self.apart()
+        other.mode, other.missing = "replay", "fail"
+        return other
+
     async def once(
         self,
         identity: CallIdentity,
@@ -118,7 +133,7 @@ class Store:
 
     async def _stored(self, identity: CallIdentity) -> Entry | None:
         """The entry that answers the call; None if the call is to be made."""
-        if self.mode == "record":
+        if not self.reads:
             return None
         must_hit = self.mode == "replay" and self.missing == "fail"
         try:
@@ -128,12 +143,14 @@ class Store:
                 raise StoreMiss(f"The recording can't be read ({error}), needed for {identity}") from error
             _log.warning("the store can't be read, so the model is called: %s", error)
             return None
+        if entry is not None and not self._is_fresh(entry):
+            entry = None
         if entry is None and must_hit:
             raise StoreMiss(
                 f"No recorded call for {identity}. It was never recorded, or what it is asked has changed: "
                 "record again, or replay with missing=call."
             )
-        return entry if entry is None or self._is_fresh(entry) else None
+        return entry
 
     def _is_fresh(self, entry: Entry) -> bool:
         return self.ttl is None or self._clock() - entry["created"] < self.ttl

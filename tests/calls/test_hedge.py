@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from typing import Any
 
 import pytest
 from langchain_core.messages import AnyMessage
 from pydantic import ValidationError
+from typing_extensions import override
 
 from moa_graph import create_moa
 from moa_graph.description import Slot
-from moa_graph.errors import MixtureError
+from moa_graph.errors import MixtureError, StoreMiss
 from moa_graph.graph import MoaGraph
+from moa_graph.store import Entry, MemoryBackend, Mode, Store
 from tests.models_for_tests import Asked, Reply, ScriptedModel, provider_error, scripted
 
 pytestmark = pytest.mark.virtual_clock
@@ -183,6 +186,121 @@ async def test_each_sample_has_a_hedge_of_its_own() -> None:
     graph = proposing(with_hedge(model, slot={"samples": 2}))
     state = await graph.compile().ainvoke(QUESTION)
     assert sorted(r["text"] for r in state["records"] if r["kind"] == "proposal") == ["answer 2", "answer 3"]
+
+
+async def test_the_time_in_a_providers_queue_does_not_count() -> None:
+    model, other = scripted("model", delay=5), scripted("other")
+    slots = [{"name": "first", "model": model}, {"name": "queued", **with_hedge(model, after=6, hedge=other)}]
+    stages = [{"propose": {"slots": slots}}, {"aggregate": {"slot": scripted("writer")}}]
+    limits = {"object": {"concurrency": 1}}
+    await create_moa({"name": "queued", "stages": stages, "limits": limits}).compile().ainvoke(QUESTION)
+    assert [asked.at for asked in model.journal.asked] == [0, 5]
+    assert other.journal.asked == []
+
+
+async def test_the_delay_counts_from_the_first_request() -> None:
+    model, other = scripted("model", Reply(delay=4, error=provider_error(400)), delay=30), scripted("other", delay=1)
+    failing = {"model": model, "hedge": {"after": 6, "model": other}}
+    stages = [{"aggregate": {"slot": failing, "fallbacks": [scripted("fallback", delay=30)]}}]
+    await create_moa({"name": "hedged", "stages": stages}).compile().ainvoke(QUESTION)
+    assert [asked.at for asked in other.journal.asked] == [6]
+
+
+class SlowBackend(MemoryBackend):
+    """Takes its time to read."""
+
+    @override
+    async def get(self, key: str) -> Entry | None:
+        await asyncio.sleep(1)
+        return await super().get(key)
+
+
+def proposing_beside_another(slot: dict[str, Any], store: Store) -> MoaGraph:
+    stages = [{"propose": {"slots": [slot, scripted("b")]}}, {"aggregate": {"slot": scripted("writer")}}]
+    return create_moa({"name": "stored", "stages": stages}, store=store)
+
+
+async def stored(backend: MemoryBackend, mode: Mode, **more: Any) -> tuple[dict[str, Any], int]:
+    """The proposal of a run with the store in which a hedge wins if it is asked, and how often both were asked."""
+    slow, quick = scripted("slow", delay=30), scripted("quick", "the quick answer", delay=1)
+    store = Store(backend, mode, **more)
+    record, _ = await run(proposing_beside_another(with_hedge(slow, hedge=quick), store))
+    return record, len(slow.journal.asked) + len(quick.journal.asked)
+
+
+@pytest.mark.parametrize("missing", ["fail", "call"])
+async def test_a_run_whose_hedge_won_can_be_replayed(missing: Any) -> None:
+    backend = MemoryBackend()
+    recorded, asked = await stored(backend, "record")
+    replayed, asked_again = await stored(backend, "replay", missing=missing)
+    assert (asked, asked_again) == (2, 0)
+    assert (replayed["text"], replayed["model"]) == (recorded["text"], recorded["model"])
+    assert replayed["notes"] == ["it is the answer of its hedge, quick, that was stored"]
+
+
+async def test_a_cached_answer_of_a_hedge_is_asked_of_nobody() -> None:
+    backend = MemoryBackend()
+    assert [(await stored(backend, "cache"))[1] for _ in range(3)] == [2, 0, 0]
+
+
+async def test_a_cached_answer_of_a_hedge_that_is_too_old_is_asked_for_again() -> None:
+    backend = MemoryBackend()
+    _, asked = await stored(backend, "cache")
+    _, asked_again = await stored(backend, "cache", ttl=1, clock=lambda: time.time() + 2)
+    assert (asked, asked_again) == (2, 2)
+
+
+async def test_recording_asks_both_each_time() -> None:
+    backend = MemoryBackend()
+    assert [(await stored(backend, "record"))[1] for _ in range(2)] == [2, 2]
+
+
+async def test_an_answer_in_time_is_replayed_though_its_hedge_is_stored_too() -> None:
+    backend = MemoryBackend()
+    await stored(backend, "record")
+    in_time = proposing_beside_another(
+        with_hedge(scripted("slow", "in time"), hedge=scripted("quick")), Store(backend, "record")
+    )
+    await run(in_time)
+    replayed, _ = await stored(backend, "replay")
+    assert (replayed["text"], replayed["notes"]) == ("in time", [])
+
+
+async def test_a_replay_that_has_neither_answer_ends_with_one_store_miss_that_names_the_slots_own() -> None:
+    slot = with_hedge(scripted("slow"), hedge=scripted("quick"))
+    stages = [{"aggregate": {"slot": slot}}]
+    graph = create_moa({"name": "stored", "stages": stages}, store=Store(MemoryBackend(), "replay"))
+    with pytest.raises(StoreMiss, match="model object:slow"):
+        await run(graph)
+
+
+async def test_a_replay_asks_nobody_however_slow_its_store_is() -> None:
+    backend = SlowBackend()
+    in_time, quick = with_hedge(scripted("slow"), after=0.1, hedge=scripted("quick")), scripted("quick")
+    await run(proposing_beside_another(in_time, Store(backend, "record")))
+    slow = scripted("slow")
+    replay = proposing_beside_another(with_hedge(slow, after=0.1, hedge=quick), Store(backend, "replay"))
+    record, _ = await run(replay)
+    assert (record["text"], slow.journal.asked, quick.journal.asked) == ("slow's answer", [], [])
+
+
+@pytest.mark.parametrize("mode", ["cache", "record"])
+async def test_the_same_model_is_asked_a_second_time_and_its_answer_stored(mode: Mode) -> None:
+    backend = MemoryBackend()
+    model = scripted("model", Reply("late", delay=30), Reply("again", delay=1))
+    recorded, _ = await run(proposing_beside_another(with_hedge(model), Store(backend, mode)))
+    assert [asked.at for asked in model.journal.asked] == [0, 2]
+    replayed, _ = await run(proposing_beside_another(with_hedge(model), Store(backend, "replay")))
+    assert (recorded["text"], replayed["text"], len(model.journal.asked)) == ("again", "again", 2)
+
+
+async def test_a_look_into_the_store_takes_nothing_from_the_budget() -> None:
+    backend = MemoryBackend()
+    slow, quick = scripted("slow", delay=30), scripted("quick", "second", delay=1)
+    graph = proposing(with_hedge(slow, hedge=quick), budget={"calls": 3})
+    cached = create_moa(graph.mixture, store=Store(backend, "cache"))
+    record, calls = await run(cached)
+    assert (record["text"], len(calls)) == ("second", 2)
 
 
 def test_a_hedge_after_no_time_is_refused() -> None:

@@ -11,7 +11,11 @@ from langchain_core.caches import InMemoryCache
 from langchain_core.callbacks import AsyncCallbackHandler, get_usage_metadata_callback
 from langchain_core.globals import set_llm_cache
 from langchain_core.language_models import BaseChatModel
+from langchain_core.language_models.fake_chat_models import FakeListChatModel
+from langchain_core.messages import AIMessage
+from langchain_core.outputs import ChatGeneration, ChatResult
 from langchain_core.rate_limiters import BaseRateLimiter
+from langchain_core.tracers.context import collect_runs
 
 from moa_graph import create_moa
 from tests.models_for_tests import ScriptedModel, provider_error, scripted
@@ -151,3 +155,53 @@ async def test_a_failure_is_told_in_the_same_words_whether_or_not_somebody_liste
     watched = await failing().ainvoke(QUESTION, {"callbacks": [Listener()]})
     assert alone["records"][0]["failure"] == {"kind": "bad_request", "message": "HTTP 400: no such thing"}
     assert watched["records"][0]["failure"] == alone["records"][0]["failure"]
+
+
+async def test_runs_that_are_collected_around_a_run_are_those_of_all_calls() -> None:
+    with collect_runs() as collected:
+        await mixture(scripted("one"), scripted("two")).ainvoke(QUESTION)
+    assert sorted(run.name for run in collected.traced_runs if run.run_type == "llm") == [
+        "aggregate",
+        "layer_1/one",
+        "layer_1/two",
+    ]
+
+
+class TellsItsManager(FakeListChatModel):
+    """A model that tells its run manager of tokens without asking whether there is one, as LangChain's always is."""
+
+    async def _agenerate(self, messages: Any, stop: Any = None, run_manager: Any = None, **_: Any) -> ChatResult:
+        await run_manager.on_llm_new_token("hello")
+        return ChatResult(generations=[ChatGeneration(message=AIMessage("hello"))])
+
+
+async def test_a_model_is_always_given_a_run_manager() -> None:
+    state = await mixture(TellsItsManager(responses=["hello"]), scripted("two")).ainvoke(QUESTION)
+    assert [record["status"] for record in state["records"]] == ["live"] * 3
+
+
+@pytest.mark.usefixtures("cache")
+async def test_an_answer_from_langchains_cache_without_usage_is_an_answer() -> None:
+    compiled = mixture(FakeListChatModel(responses=["hello"]), scripted("two"))
+    for _ in range(2):
+        state = await compiled.ainvoke(QUESTION)
+        assert state["records"][0]["text"] == "hello"
+
+
+class CannotStream(FakeListChatModel):
+    """A model that gives its answer whole, and takes no parameter."""
+
+    async def _agenerate(self, messages: Any, stop: Any = None, run_manager: Any = None) -> ChatResult:  # type: ignore[override]
+        return ChatResult(generations=[ChatGeneration(message=AIMessage("whole"))])
+
+    _astream = BaseChatModel._astream
+    _stream = BaseChatModel._stream
+
+
+async def test_with_a_staircase_a_model_that_cannot_stream_is_waited_for() -> None:
+    stages = [
+        {"propose": {"slots": [CannotStream(responses=[]), scripted("two")]}},
+        {"aggregate": {"slot": scripted("writer"), "staircase": {"tokens": 1}}},
+    ]
+    state = await create_moa({"stages": stages}).compile().ainvoke(QUESTION)
+    assert [record["text"] for record in state["records"]][:2] == ["whole", "two's answer"]

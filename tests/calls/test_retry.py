@@ -141,3 +141,12 @@ async def test_a_run_is_cancelled_even_where_a_model_answers_all_the_same() -> N
     run.cancel()
     with pytest.raises(asyncio.CancelledError):
         await run
+
+
+async def test_a_model_that_cancels_itself_has_failed_and_the_run_goes_on() -> None:
+    async def gives_up() -> None:
+        raise asyncio.CancelledError
+
+    record, calls = await ask(scripted("a", Reply(until=gives_up)), tries=1)
+    assert record["failure"] == {"kind": "server", "message": "the model's call was cancelled from within"}
+    assert len(calls) == 1

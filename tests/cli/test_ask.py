@@ -219,6 +219,9 @@ FAILURES = {
     "replay of nothing": (["--replay"], 2, "--store"),
     "a store of no known form": (["--store", "calls.txt"], 2, "calls.txt"),
     "empty question": ([""], 2, "question is empty"),
+    "references that name no model": (["--reference-models", ","], 2, "names no model"),
+    "one reference that names no model": (["--proposers", "sim:swift", "--proposers", ""], 2, "names no model"),
+    "an aggregator without a name": (["--aggregator", " "], 2, "names no model"),
     "missing key": (["-m", "moa-lite"], 1, "TOGETHER_API_KEY"),
 }
 

@@ -1,8 +1,13 @@
 from __future__ import annotations
 
+import sqlite3
 import stat
+from contextlib import closing
 from pathlib import Path
 from typing import Any
+
+import pytest
+from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 
 from moa_graph.cli.threads import listed
 from tests.cli.conftest import Moa
@@ -78,6 +83,41 @@ def test_bad_use_is_refused(moa: Moa, tmp_path: Path) -> None:
     result = moa("chat", "--simulate", "--file", "taken/c.sqlite", input="hello\n")
     assert result.exit_code == 2
     assert "--file taken/c.sqlite" in result.stderr
+
+
+@pytest.mark.parametrize("more", [(), ("--list",)])
+def test_a_file_that_holds_something_else_is_refused_by_its_name_and_stays(
+    moa: Moa, tmp_path: Path, more: tuple[str, ...]
+) -> None:
+    (tmp_path / "notes").write_text("milk, bread\n")
+    result = moa("chat", "--simulate", "--file", "notes", *more, input="hello\n")
+    assert result.exit_code == 2
+    assert result.stderr.startswith("moa: --file notes: file is not a database; name a file of conversations")
+    assert result.stderr.count("\n") == 1
+    assert (tmp_path / "notes").read_text() == "milk, bread\n"
+
+
+def test_a_database_of_another_program_is_refused_by_its_name(moa: Moa, tmp_path: Path) -> None:
+    with closing(sqlite3.connect(tmp_path / "other.sqlite")) as other, other:
+        other.execute("CREATE TABLE checkpoints (id INTEGER)")
+    result = moa("chat", "--file", "other.sqlite", "--list")
+    assert result.exit_code == 2
+    assert result.stderr.startswith("moa: --file other.sqlite: no such column")
+
+
+def test_a_file_that_fails_within_a_turn_is_named_and_ends_the_conversation(
+    moa: Moa, instant: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def full(*_: object, **__: object) -> None:
+        raise sqlite3.OperationalError("database or disk is full")
+
+    monkeypatch.setattr(AsyncSqliteSaver, "aput", full)
+    result = moa("chat", "-m", instant, "--file", "c.sqlite", input="What is 2 + 3?\nWhat is 4 * 5?\n")
+    *_, cost, last = result.stderr.splitlines()
+    assert result.exit_code == 1
+    assert cost.startswith("stopped: ")
+    assert last.startswith("moa: --file c.sqlite: database or disk is full; ")
+    assert result.stderr.count("stopped: ") == 1
 
 
 def test_an_empty_list_is_no_error(moa: Moa) -> None:

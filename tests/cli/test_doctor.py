@@ -30,6 +30,20 @@ def test_without_anything_the_simulated_default_is_fine_and_says_how_to_get_real
     assert "the models are simulated: set TOGETHER_API_KEY" in result.stdout
 
 
+def test_simulated_models_that_a_file_names_are_not_said_to_become_real_by_a_key(moa: Moa, instant: str) -> None:
+    note = "the models are simulated: test-mixture names them so; write models of a provider"
+    named = moa("doctor", "-m", instant, env={"TOGETHER_API_KEY": SECRET}).stdout
+    assert note in named
+    assert "MOA_SIMULATE" not in named.rpartition("Good to know")[2]
+    both = moa("doctor", "-m", instant, env={"MOA_SIMULATE": "1"}).stdout
+    assert f"{note} in their place (PROVIDER:NAME), and leave out MOA_SIMULATE" in both
+
+
+def test_stand_ins_for_real_models_are_said_to_go_with_moa_simulate(moa: Moa) -> None:
+    shown = moa("doctor", "-m", "moa-lite", env={"MOA_SIMULATE": "1"}).stdout
+    assert "  the models are simulated: leave out MOA_SIMULATE\n" in shown
+
+
 def test_a_missing_key_is_a_problem_that_names_every_model_that_needs_it(moa: Moa) -> None:
     result = moa("doctor", "--mixture", "moa-turbo")
     assert result.exit_code == 1

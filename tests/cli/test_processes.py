@@ -69,6 +69,47 @@ def test_help_imports_nothing_heavy() -> None:
         assert f"'{heavy}'" not in loaded.stdout
 
 
+def test_without_a_command_the_help_is_shown_as_it_is_written() -> None:
+    bare = subprocess.run(COMMAND, env=environment(), capture_output=True, text=True, check=False)
+    asked = subprocess.run([*COMMAND, "--help"], env=environment(), capture_output=True, text=True, check=True)
+    assert (bare.returncode, bare.stdout, bare.stderr) == (2, "", asked.stdout)
+
+
+@pytest.mark.parametrize(
+    "arguments", [("presets",), ("show", "--form", "schema"), ("--help",), ("ask", "--json", QUESTION)]
+)
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
+def test_output_that_cannot_be_written_is_no_defect(arguments: tuple[str, ...]) -> None:
+    code, err = into_a_full_disk(*arguments)
+    assert code == 1
+    assert err[-1] == "moa: stdout can't be written: No space left on device. Make room there, or write elsewhere"
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
+@pytest.mark.parametrize(
+    ("form", "told"), [((), "stopped: 4 calls, "), (("--json",), "5 calls, "), (("--events",), "stopped: 0 calls, ")]
+)
+def test_what_was_paid_for_an_answer_that_cannot_be_written_is_told(form: tuple[str, ...], told: str) -> None:
+    _, err = into_a_full_disk("ask", "--simulate", *form, QUESTION)
+    assert err[-2].startswith(told)
+    assert sum("calls, " in line for line in err) == 1
+
+
+def into_a_full_disk(*arguments: str) -> tuple[int, list[str]]:
+    """The exit code, and what stderr says."""
+    with Path("/dev/full").open("w") as full:
+        ended = subprocess.run(
+            [*COMMAND, *arguments],
+            env=environment(MOA_SIMULATE="1"),
+            stdin=subprocess.DEVNULL,
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+    return ended.returncode, ended.stderr.splitlines()
+
+
 def test_ctrl_c_cancels_the_calls_tells_the_cost_and_exits_with_130(served: Any) -> None:
     mixture, simulator = served(quick={}, hangs=HANGS, writer={})
     with started("ask", "-m", mixture, QUESTION) as process:

@@ -9,10 +9,12 @@ from rich.console import Console
 
 from moa_graph.cli.answer import MarkdownAnswer, Outcome
 from moa_graph.cli.doors import Door
-from moa_graph.cli.progress import LiveProgress
+from moa_graph.cli.progress import LiveProgress, say
+from moa_graph.cli.redrawing import RedrawnLines
 from moa_graph.cli.tally import Tally
 from tests.cli.test_tally import event, finished, recorded
 
+ONE_UP = "\x1b[1A"
 COLOUR = re.compile(r"\x1b\[[\d;]*3\d[;m]")
 
 
@@ -69,6 +71,38 @@ def test_no_line_is_wider_than_the_terminal() -> None:
     for one in (event("call_started", slot=name), finished(slot=name), recorded("context_overflow", slot=name)):
         tally.note(one)
     assert max(len(line) for line in drawn(terminal(), tally)) <= 80
+
+
+def test_lines_that_a_narrower_terminal_has_broken_are_drawn_over() -> None:
+    console = terminal()
+    lines = RedrawnLines(console=console, get_renderable=lambda: "x" * 70 + "\n" + "y" * 30, auto_refresh=False)
+    with console.capture() as captured, lines:
+        lines.refresh()
+        console.width = 30
+        lines.refresh()
+    assert captured.get().count(ONE_UP) == 2 + 1 + 3  # 70 columns broken in three; as drawn first; as drawn last
+
+
+def test_room_for_what_a_terminal_shows_of_ctrl_c_stays_free() -> None:
+    tally, console = Tally(lambda: 0.0), terminal()
+    name = "a-very-long-name-of-a-model-" * 5
+    progress = LiveProgress(console, tally)
+    with console.capture() as captured:
+        started: Any = {"type": "run_started", "mixture": "m", "simulated": True, "stages": {"layer_1": [name]}}
+        tally.note(started)
+        progress.note(started)
+        progress.stop()
+    drawn_lines = [re.sub(r"\x1b\[[?\d;]*[a-zA-Z]", "", line) for line in captured.get().splitlines()]
+    assert 0 < max(map(len, drawn_lines)) <= 80 - len("^C")
+
+
+@pytest.mark.parametrize(("is_terminal", "lines"), [(True, 3), (False, 1)])
+def test_what_is_said_is_broken_between_words_on_a_terminal_only(is_terminal: bool, lines: int) -> None:
+    console = Console(file=io.StringIO(), force_terminal=is_terminal, width=20, color_system=None)
+    with console.capture() as captured:
+        say(console, "these words are not broken, MOA_SIMULATE least")
+    assert len(captured.get().splitlines()) == lines
+    assert "MOA_SIMULATE" in captured.get()
 
 
 def test_a_slot_that_was_left_out_is_not_said_to_wait() -> None:

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from tests.cli.conftest import WriteMixture
 from tests.cli.processes import COMMAND, environment
 
 pytestmark = [
@@ -82,6 +83,33 @@ def test_ask_draws_a_line_for_each_slot_then_the_answer_then_what_it_cost(termin
     assert "Answer: 411" in after
     assert after[-2].startswith("4 calls, ")
     assert after[-2].endswith("cost unknown")
+
+
+@pytest.mark.parametrize("columns", [30, 20])
+def test_on_a_terminal_that_becomes_narrower_every_slot_still_has_one_line(
+    terminal: Terminal, served: Any, columns: int
+) -> None:
+    mixture, _ = served(a={}, b={"faults": [{"kind": "hang"}]}, c={}, writer={})
+    terminal.run("ask", "-m", mixture, "What is 17 * 24 + 3?")
+    terminal.until(lambda screen: screen.count("answered") == 2 and "asking" in screen)
+
+    terminal.tmux("resize-window", "-x", str(columns), "-y", "30")
+    terminal.until(lambda screen: "…" in screen)
+    terminal.type("C-c")
+    after = terminal.until(lambda screen: "exit code 130" in screen)
+    before, _, _ = "\n".join(after).partition("layer_1/a")
+    slots = [line.split()[0] for line in after if "/" in line]
+    assert before.strip() in ("", "test-mixture")
+    assert slots[:3] == ["layer_1/a", "layer_1/b", "layer_1/c"]
+    assert len(slots) <= 4
+
+
+def test_lines_are_broken_between_words(terminal: Terminal, write_mixture: WriteMixture) -> None:
+    mixture = write_mixture({"one": "sim:instant", "writer": "sim:instant"}, name="a-name-of-some-length")
+    terminal.run("ask", "-m", mixture, "--simulate", "What is 17 * 24 + 3?")
+    shown = terminal.until(lambda screen: "exit code 0" in screen)
+    first = "a-name-of-some-length on simulated models; for real ones leave out --simulate"
+    assert shown[:2] == [first, "and MOA_SIMULATE"]
 
 
 def test_in_a_chat_ctrl_c_stops_an_answer_or_empties_the_line_and_ctrl_d_leaves(

@@ -6,9 +6,12 @@ import asyncio
 from typing import Any
 
 import pytest
+from langchain_core.runnables import RunnableConfig
+from langgraph.checkpoint.memory import InMemorySaver
 
 from moa_graph import create_moa
 from moa_graph.errors import MixtureError
+from moa_graph.graph import MoaGraph
 from moa_graph.views import read_references
 from tests.models_for_tests import Asked, Reply, ScriptedModel, provider_error, scripted
 
@@ -23,12 +26,16 @@ def writing(name: str, words: int, *, delay: float = 1.0) -> ScriptedModel:
     return scripted(name, Reply(WORD * words, pieces=[WORD] * words, delay=delay, between=1.0))
 
 
-def graph(*models: ScriptedModel, tokens: int = 8, writer: ScriptedModel | None = None, **propose: Any) -> Any:
+def moa(*models: ScriptedModel, tokens: int = 8, writer: ScriptedModel | None = None, **propose: Any) -> MoaGraph:
     stages = [
         {"propose": {"slots": list(models), **propose}},
         {"aggregate": {"slot": writer or scripted("writer"), "staircase": {"tokens": tokens}}},
     ]
-    return create_moa({"name": "staircase", "stages": stages}).compile()
+    return create_moa({"name": "staircase", "stages": stages})
+
+
+def graph(*models: ScriptedModel, **more: Any) -> Any:
+    return moa(*models, **more).compile()
 
 
 async def proposals(compiled: Any) -> list[dict[str, Any]]:
@@ -80,6 +87,45 @@ async def test_a_beginning_that_is_lost_does_not_count() -> None:
     other = writing("other", 100, delay=20)
     found = await proposals(graph(scripted("breaking", breaks_once), other))
     assert [record["status"] for record in found] == ["live", "live"]
+
+
+@pytest.mark.parametrize(("fails_at", "begins_at"), [(2, 5), (9, 9)], ids=["before the others", "after the others"])
+async def test_a_proposal_that_has_failed_is_not_waited_for(fails_at: float, begins_at: float) -> None:
+    writer = scripted("writer")
+    failing = scripted("failing", Reply(delay=fails_at, error=provider_error(400)))
+    found = await proposals(graph(failing, writing("a", 100), writing("b", 100, delay=2), writer=writer))
+    assert writer.journal.asked[0].at == begins_at
+    assert [record["status"] for record in found] == ["failed", "live", "live"]
+
+
+async def test_a_quorum_waits_for_no_more_than_can_still_come() -> None:
+    writer = scripted("writer")
+    failing = [scripted(name, Reply(delay=2, error=provider_error(400))) for name in ("c", "d")]
+    found = await proposals(graph(writing("a", 100), writing("b", 100), *failing, writer=writer, quorum=3))
+    assert writer.journal.asked[0].at == 4
+    assert [record["status"] for record in found] == ["live", "live", "failed", "failed"]
+
+
+async def test_a_quorum_does_not_shrink_while_it_can_be_reached() -> None:
+    writer = scripted("writer")
+    failing = scripted("failing", Reply(delay=2, error=provider_error(400)))
+    await proposals(graph(failing, writing("a", 100), writing("b", 100, delay=20), writer=writer, quorum=2))
+    assert writer.journal.asked[0].at == 23
+
+
+@pytest.mark.parametrize("first", ["No.", provider_error(400)], ids=["answered", "failed"])
+async def test_what_had_ended_before_the_run_stopped_is_not_waited_for(first: str | Exception) -> None:
+    config: RunnableConfig = {"configurable": {"thread_id": "one"}}
+    writer, long = scripted("writer"), writing("long", 100, delay=3)
+    resumable = moa(scripted("short", first, delay=1), long, writer=writer).compile(checkpointer=InMemorySaver())
+    stopped = asyncio.create_task(resumable.ainvoke(QUESTION, config))
+    await asyncio.sleep(2)
+    stopped.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await stopped
+    await resumable.ainvoke(None, config)
+    assert [asked.at for asked in long.journal.asked] == [0, 2]
+    assert writer.journal.asked[0].at == 8
 
 
 async def test_reasoning_is_no_beginning() -> None:

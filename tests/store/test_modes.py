@@ -114,6 +114,25 @@ async def test_a_replay_may_call_for_what_is_missing_and_leaves_the_recording_as
     assert await backend.get(identity().key) is None
 
 
+async def test_looking_for_what_is_stored_makes_no_call(identity: MakeIdentity, model: Model) -> None:
+    store = Store(MemoryBackend(), "cache")
+    with pytest.raises(StoreMiss):
+        await store.only_stored().once(identity(), model, text_of)
+    assert model.calls == 0
+    await store.once(identity(), model, text_of)
+    assert await store.only_stored().once(identity(), model, text_of) == ("answer 1", True)
+
+
+async def test_looking_for_what_is_stored_passes_over_what_is_too_old(identity: MakeIdentity, model: Model) -> None:
+    now = 1000.0
+    store = Store(MemoryBackend(), "cache", ttl=60, clock=lambda: now)
+    await store.once(identity(), model, text_of)
+    now = 1060.0
+    with pytest.raises(StoreMiss):
+        await store.only_stored().once(identity(), model, text_of)
+    assert model.calls == 1
+
+
 async def test_six_samples_are_six_entries(identity: MakeIdentity, model: Model) -> None:
     store = Store(MemoryBackend())
     for hit in (False, True):

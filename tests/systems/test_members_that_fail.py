@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from moa_graph import preset_names
+from moa_graph import RunFailed, preset_names
 from moa_graph.presets import load_preset
 from tests.models_for_tests import provider_error, scripted
 from tests.systems.panel import Panel, says
@@ -44,7 +44,7 @@ def broken(preset: str, index: int) -> tuple[Panel, dict[str, Any]]:
     return panel, data
 
 
-ONLY_PROPOSER = {("self-moa", 0), ("self-moa-seq", 0), ("rsa", 0), ("cascade", 0)}
+ONLY_PROPOSER = {("self-moa", 0), ("self-moa-seq", 0), ("rsa", 0)}
 """Stages whose one model fails leave nothing: that is in another test."""
 
 
@@ -107,6 +107,34 @@ async def test_a_cascade_whose_scorer_fails_asks_the_next_model() -> None:
     assert result["messages"][-1].text == "The answer is 3."
 
 
+@pytest.mark.parametrize(
+    ("preset", "failing"),
+    [("cascade", ["llama-8b"]), ("cascade", ["llama-8b", "llama-70b"]), ("pyramid-moa", ["llama-8b", "qwen-7b"])],
+)
+async def test_where_the_cheap_models_fail_the_dear_one_is_asked(preset: str, failing: list[str]) -> None:
+    panel = Panel()
+    for name in failing:
+        panel.models[name] = scripted(name, provider_error(400))
+    panel.models["deepseek"] = scripted("deepseek", "deepseek's own")
+
+    result = await panel.run(preset)
+
+    assert result["messages"][-1].text == "deepseek's own"
+    assert "layer_1 gave 0 live proposal(s): the turn went on without" in result["report"]["degraded"]
+
+
+async def test_a_routed_question_whose_model_fails_is_answered_by_another_and_never_by_the_router() -> None:
+    panel = Panel({"qwen-7b": says(Odds={"reasoning": "easy", "probability": 0.1})})
+    panel.models["llama-70b"] = scripted("llama-70b", provider_error(400))
+    panel.models["deepseek"] = scripted("deepseek", "deepseek's own")
+    assert (await panel.run("router"))["messages"][-1].text == "deepseek's own"
+    assert not panel.asked("qwen-72b")
+
+    panel.models["deepseek"] = scripted("deepseek", provider_error(400))
+    with pytest.raises(RunFailed, match="no model gave an answer"):
+        await panel.run("router")
+
+
 async def test_a_jury_combines_the_scores_that_it_has() -> None:
     panel, data = broken("jury", 0)
 
@@ -116,8 +144,6 @@ async def test_a_jury_combines_the_scores_that_it_has() -> None:
 
 
 async def test_a_jury_of_which_nobody_answers_has_no_answer() -> None:
-    from moa_graph import RunFailed
-
     panel = Panel()
     for name in ("llama-70b", "qwen-72b", "deepseek"):
         panel.models[name] = scripted(name, provider_error(400))

@@ -1,0 +1,67 @@
+"""A user's chat model objects: copied, never changed, so that each is asked once and in any event loop.
+
+LangChain gives the objects of langchain-openai, and of what is built on it, one HTTP client for all event loops, which
+breaks in the second of them. A copy goes through the running loop's own client instead, unless the user has given one;
+``http_socket_options`` are about LangChain's client and end with it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from langchain_core.language_models import BaseChatModel
+from pydantic import SecretStr
+
+from moa_graph.models.clients import LoopClients
+
+__all__ = ["copied", "goes_through_its_loops_client", "retries_for_one_request", "secrets_of"]
+
+SHORTEST_SECRET = 6
+"""Characters; shorter ones would blot out parts of words."""
+
+
+def goes_through_its_loops_client(model: BaseChatModel) -> bool:
+    """Whether a copy of ``model`` is good for one event loop only."""
+    return _sdk_client(model) is not None and getattr(model, "http_async_client", None) is None
+
+
+def copied(model: BaseChatModel, clients: LoopClients) -> BaseChatModel:
+    """A copy of ``model`` whose own retries are off, as far as its class lets them be.
+
+    Args:
+        model: As the user made it.
+        clients: Those of the event loop in which the copy is asked.
+    """
+    update: dict[str, Any] = {}
+    if "max_retries" in type(model).model_fields:
+        update["max_retries"] = retries_for_one_request(type(model).__module__)
+    client = _sdk_client(model)
+    if client is not None:
+        options: dict[str, Any] = {"max_retries": 0}
+        if goes_through_its_loops_client(model):
+            options["http_client"] = clients.transport(str(client.base_url).rstrip("/")).pooled
+        once = client.with_options(**options)
+        update |= {"root_async_client": once, "async_client": once.chat.completions}
+    return model.model_copy(update=update)
+
+
+def secrets_of(model: BaseChatModel) -> tuple[str, ...]:
+    """What of a model nobody may read: its keys, and what its headers hold."""
+    found = []
+    for name, value in vars(model).items():
+        if isinstance(value, SecretStr):
+            found.append(value.get_secret_value())
+        elif isinstance(value, Mapping) and name.endswith("headers"):
+            found.extend(str(header) for header in value.values())
+    return tuple(secret for secret in found if len(secret) >= SHORTEST_SECRET)
+
+
+def retries_for_one_request(of: str) -> int:
+    """``max_retries`` for a single request: Google counts it in, and takes 0 for its default in older versions."""
+    return 1 if "google_genai" in of else 0
+
+
+def _sdk_client(model: BaseChatModel) -> Any:
+    """The client of OpenAI's SDK that ``model`` asks through; None if it asks through none."""
+    return getattr(model, "root_async_client", None)
