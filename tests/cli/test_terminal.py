@@ -35,7 +35,9 @@ class Terminal:
 
     def tmux(self, *arguments: str) -> str:
         command = ["tmux", "-S", str(self._socket), "-f", "/dev/null", *arguments]
-        return subprocess.run(command, env=environment(), capture_output=True, text=True, check=True).stdout
+        # A width that the tests' own process was told would be taken for the terminal's, whatever that becomes.
+        inherited = {name: value for name, value in environment().items() if name not in ("COLUMNS", "LINES")}
+        return subprocess.run(command, env=inherited, capture_output=True, text=True, check=True).stdout
 
     def run(self, *arguments: str) -> None:
         """Runs the command; what it leaves on the terminal stays, with its exit code below."""
