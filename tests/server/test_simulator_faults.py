@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import httpx
+import httpx2
 import openai
 import pytest
 
@@ -143,7 +144,7 @@ async def test_a_stream_stops_in_the_middle(ask: Ask, simulator: RunningSimulato
         async for chunk in ask("broken").astream(QUESTION):
             heard.append(chunk.text)  # noqa: PERF401
 
-    with pytest.raises((openai.APIError, httpx.HTTPError)):
+    with pytest.raises((openai.APIError, httpx2.HTTPError)):
         await listen()
     assert "".join(heard)
     assert ANSWER not in "".join(heard)
@@ -161,7 +162,7 @@ async def test_a_plain_answer_stops_in_the_middle_of_its_body(ask: Ask, simulato
 
 async def test_a_stream_that_broke_once_is_whole_the_second_time(ask: Ask) -> None:
     model = ask("broken-once")
-    with pytest.raises((openai.APIError, httpx.HTTPError)):
+    with pytest.raises((openai.APIError, httpx2.HTTPError)):
         [chunk async for chunk in model.astream(QUESTION)]
     assert "".join([chunk.text async for chunk in model.astream(QUESTION)]).endswith(ANSWER)
 
