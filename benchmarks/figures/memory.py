@@ -29,7 +29,7 @@ async def peak(url: str, queries: int) -> float:
 
 
 def measure(effort: Effort, server: Server) -> list[Result]:
-    few, many = effort.scaled(1_000, 150), effort.scaled(10_000, 600)
+    few, many = effort.scaled(1_000, 64), effort.scaled(10_000, 256)
     fewer, more = (apart(peak, server.base_url, queries) for queries in (few, many))
     figure = f"peak memory of {many:,} queries at 64 at once against {few:,}"
     return [at_most(1.2, figure, more / fewer, "x", f"{more:.0f} MB against {fewer:.0f} MB")]

@@ -15,7 +15,7 @@ def measure(effort: Effort, server: Server) -> list[Result]:
     names = {"bare": "bare_graph_in_process", "mixture": "mixture_in_process"}
     spent = compare(
         {name: client(module, "") for name, module in names.items()},
-        rounds=effort.scaled(15, 7),
+        rounds=effort.scaled(15, 5),
         queries=effort.scaled(60, 25),
         at_once=1,
         of=lambda spent: spent.computed * 1000,

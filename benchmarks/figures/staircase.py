@@ -30,7 +30,7 @@ async def _until_first_token(graph: Any, number: int) -> float:
 
 
 def measure(effort: Effort, server: Server) -> list[Result]:
-    with_it, without = apart(seconds, server.base_url, effort.scaled(7, 2))
+    with_it, without = apart(seconds, server.base_url, effort.scaled(7, 1))
     figure = "first token with staircase against without, proposers of 400 tokens"
     shown = f"{with_it:.2f} s against {without:.2f} s, after {FIRST_TOKENS} of 400 tokens"
     return [at_most(0.5, figure, with_it / without, "x", shown)]

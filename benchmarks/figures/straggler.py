@@ -24,7 +24,7 @@ async def seconds(url: str, queries: int) -> tuple[float, float]:
 
 
 def measure(effort: Effort, server: Server) -> list[Result]:
-    taken, alone = apart(seconds, server.base_url, effort.scaled(12, 5))
+    taken, alone = apart(seconds, server.base_url, effort.scaled(12, 2))
     goal = (alone + PROPOSING * GRACE) * 1.05
     figure = "one of six 10 x slower, quorum 5, grace 0.1 s, 2 propose stages"
     return [at_most(goal, figure, taken, "s", f"the quorum alone takes {alone:.3f} s")]

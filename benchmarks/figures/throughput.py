@@ -20,7 +20,7 @@ def measure(effort: Effort, server: Server) -> list[Result]:
         contenders["ChatOpenAI loop"] = client("chat_openai_loop", url)
     seconds = compare(
         contenders,
-        rounds=effort.scaled(5, 2),
+        rounds=effort.scaled(5, 1),
         queries=effort.scaled(128, 32),
         at_once=32,
         of=lambda spent: spent.wall,
