@@ -150,6 +150,7 @@ class _Asking:
 
     async def _reply_of(self, member: Member) -> Reply:
         """One member's reply within its timeout, as long as the round is open."""
+        self.queued = False
         if member is self.request.members[0] and (brought := self._brought_along(member)) is not None:
             return brought
         try:
@@ -225,8 +226,9 @@ class _Asking:
         notes = attempt.notes + tuple(f"{name} was left out: the model refuses it" for name in dropped)
         try:
             message, hit, problem = await self._request(attempt, model, need)
-        except StoreMiss:
-            self.purse.settle(need, NOTHING)
+        except (StoreMiss, asyncio.CancelledError):
+            if not self.ledger.is_open:
+                self.purse.settle(need, NOTHING)  # no request went out
             raise
         if message is not None and not self.ledger.is_open:  # it came from the store, or from another run's request
             hit = True
@@ -287,10 +289,10 @@ class _Asking:
         ticket = await gate.enter(tokens, first=self.refused == "beside others", clock=self.time)
         self.refused = None
         self.queued = False
-        self.ledger.open(attempt.member, need, attempt.prompt)
-        self.around.round.note_request()
-        number, reader = self.ledger.attempt, self.answer
         try:
+            self.ledger.open(attempt.member, need, attempt.prompt)
+            self.around.round.note_request()
+            number, reader = self.ledger.attempt, self.answer
             message = await message_of(model, attempt, self.request, self.around, number, reader, self._why_cancelled)
         except Exception as error:
             self._tell_of_refusal(gate, ticket, classify(error))

@@ -109,3 +109,25 @@ async def test_however_little_a_provider_allows_every_call_ends_well(requests: i
 def test_limits_of_what_is_no_provider_are_refused() -> None:
     with pytest.raises(MixtureError, match=r"limits: there is no provider 'togehter'; there are .*together"):
         mixture(scripted("a"), limits={"togehter": {"concurrency": 1}})
+
+
+async def test_a_call_that_times_out_before_it_was_sent_leaves_its_budget_to_its_fallback() -> None:
+    def reply(asked: Asked) -> Reply:
+        return Reply(error=provider_error(429, retry_after=1)) if asked.number == 0 else Reply(delay=100)
+
+    slot = {"model": scripted("crowded", reply), "samples": 2, "timeout": 5, "fallbacks": [scripted("other")]}
+    stages = [{"propose": {"slots": [slot]}}, {"aggregate": {"slot": scripted("writer")}}]
+    state = await create_moa({"stages": stages, "budget": {"calls": 5}}).compile().ainvoke(QUESTION)
+    assert every(state, "text") == ["other's answer"] * 2
+    assert state["report"]["calls"] == 5
+
+
+async def test_what_a_timeout_is_told_by_is_where_the_call_was() -> None:
+    def reply(asked: Asked) -> Reply:
+        return Reply(error=provider_error(429, retry_after=1)) if asked.number == 0 else Reply(delay=100)
+
+    slot = {"model": scripted("crowded", reply), "samples": 2, "timeout": 5, "fallbacks": [scripted("slow", delay=50)]}
+    state = await mixture(slot, scripted("quick")).ainvoke(QUESTION)
+    failed = [record for record in state["records"] if record["status"] == "failed"]
+    assert [record["failure"]["kind"] for record in failed] == ["timeout"] * 2
+    assert {record["notes"][0].partition("(")[2].partition(")")[0] for record in failed} == {"timeout", "rate_limited"}
