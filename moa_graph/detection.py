@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+import http
 import http.client
 import json
 import os
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+import queue
+import threading
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
+from moa_graph.errors import MixtureError, ServerSilent
 from moa_graph.mixture import Mixture, propose_and_aggregate
+from moa_graph.models.reference import is_elsewhere
 from moa_graph.presets.catalogue import load_preset
 
-__all__ = ["KEY_VARIABLES", "SERVERS", "LocalServer", "detect", "keys_found", "look_for_servers", "on_stand_ins"]
+__all__ = [
+    "KEY_VARIABLES", "SERVERS", "LocalServer", "detect", "keys_found", "look_for_servers", "on_stand_ins",
+    "server_of_environment",
+]  # fmt: skip
 
 KEY_VARIABLES = ("TOGETHER_API_KEY", "OPENAI_API_KEY", "OPENROUTER_API_KEY")
 """The keys that choose a default mixture, the first one found."""
@@ -21,7 +29,13 @@ SERVERS = {"Ollama": 11434, "vLLM": 8000, "LM Studio": 1234}
 """Servers of OpenAI's protocol, and the loopback ports that they listen on as they are installed."""
 
 PATIENCE = 0.3
-"""Seconds in which a server on this machine must answer."""
+"""Seconds in which a server on this machine must accept a connection."""
+
+LONGEST_WAIT = 60.0
+"""Seconds in which a server that accepts connections must list its models: one that is busy may answer them in turn."""
+
+SAID_AFTER = 1.0
+"""Seconds of waiting after which a person is told what for."""
 
 LONGEST_LIST = 1_000_000
 """Bytes of a list of models that are read."""
@@ -46,45 +60,135 @@ OPENROUTER = {
 
 @dataclass(frozen=True)
 class LocalServer:
-    """A server of OpenAI's protocol on this machine.
+    """A server of OpenAI's protocol, mostly on this machine.
 
     Args:
         name: What usually listens on its port.
         url: Its base URL.
         models: The models that it serves and that can chat.
+        key_variable: Environment variable that holds its key; None if it needs none.
     """
 
     name: str
     url: str
     models: tuple[str, ...]
+    key_variable: str | None = None
 
 
-def detect(servers: Sequence[LocalServer] | None = None) -> tuple[Mixture, str]:
+Say = Callable[[str], None]
+"""Tells a person what is being waited for."""
+
+
+def detect(
+    servers: Sequence[LocalServer] | None = None, say: Say | None = None, *, offline: bool = False
+) -> tuple[Mixture, str]:
     """The mixture that runs where none is named, and why it is this one.
 
     Args:
         servers: Local servers to choose from where no key is found; default: those that answer now.
+        say: Tells a person what is being waited for.
+        offline: Ask no server which models it serves.
+
+    Raises:
+        ServerSilent: A server is there, but doesn't list its models.
+        MixtureError: ``OPENAI_BASE_URL`` names a server that can't be used.
     """
-    found = keys_found()
+    found = [name for name in keys_found() if not (offline and name == "OPENAI_BASE_URL")]
     if found:
-        return _of_key(found[0]), f"{found[0]} is set"
-    answering = look_for_servers() if servers is None else servers
-    serving = [server for server in answering if server.models]
+        return _of_key(found[0], say), f"{found[0]} is set"
+    if servers is None:
+        servers = () if offline else look_for_servers(say)
+    serving = [server for server in servers if server.models]
     if serving:
         return _local(serving[0]), f"no key is set, and {serving[0].name} answers at {serving[0].url}"
+    if servers:
+        return on_stand_ins(load_preset("moa-turbo")), f"no key is set, and {servers[0].name} serves no model"
     return on_stand_ins(load_preset("moa-turbo")), "no key is set, and no local server answers"
 
 
 def keys_found() -> list[str]:
-    """The variables of :data:`KEY_VARIABLES` that hold a key."""
-    return [variable for variable in KEY_VARIABLES if os.environ.get(variable)]
+    """The variables that choose a mixture: those of :data:`KEY_VARIABLES` that hold a key, and ``OPENAI_BASE_URL``.
+
+    An address of a server of one's own stands in the place of OpenAI's key: the two belong together.
+    """
+    own = _own_address() is not None
+    names = ("OPENAI_BASE_URL" if own and name == "OPENAI_API_KEY" else name for name in KEY_VARIABLES)
+    return [name for name in names if os.environ.get(name)]
 
 
-def look_for_servers() -> list[LocalServer]:
-    """The servers that answer on this machine, all asked at once."""
-    with ThreadPoolExecutor(len(SERVERS)) as threads:
-        found = threads.map(_ask_for_models, SERVERS, SERVERS.values())
-        return [server for server in found if server is not None]
+def look_for_servers(say: Say | None = None) -> list[LocalServer]:
+    """The servers on this machine, all asked at once.
+
+    Args:
+        say: Tells a person what is being waited for.
+
+    Raises:
+        ServerSilent: A server accepts connections, but doesn't list its models.
+    """
+    found: queue.Queue[tuple[str, LocalServer | ServerSilent | None]] = queue.Queue()
+
+    def ask(name: str, port: int) -> None:
+        try:
+            found.put((name, _ask_for_models(name, f"http://127.0.0.1:{port}/v1")))
+        except ServerSilent as silent:
+            found.put((name, silent))
+
+    for name, port in SERVERS.items():
+        threading.Thread(target=ask, args=(name, port), daemon=True).start()  # Ctrl-C needn't wait for them
+    answers = dict(_taken(found, list(SERVERS), say))
+    servers = [answer for name in SERVERS if isinstance(answer := answers[name], LocalServer)]
+    silent = [answer for name in SERVERS if isinstance(answer := answers[name], ServerSilent)]
+    if silent and not any(server.models for server in servers):
+        raise silent[0]
+    return servers
+
+
+def server_of_environment(say: Say | None = None) -> LocalServer | None:
+    """The server that ``OPENAI_BASE_URL`` names, where it isn't OpenAI's own; None if it names none.
+
+    Raises:
+        ServerSilent: It accepts connections, but doesn't list its models.
+        MixtureError: It isn't reached, or doesn't list models in OpenAI's protocol.
+    """
+    url = _own_address()
+    if url is None:
+        return None
+    key_variable = "OPENAI_API_KEY" if os.environ.get("OPENAI_API_KEY") else None
+    if say is not None:
+        say(f"asking {url} (OPENAI_BASE_URL) which models it serves")
+    server = _ask_for_models("OPENAI_BASE_URL", url, key_variable, connect_within=LONGEST_WAIT)
+    if server is None or not server.models:
+        what = "lists no model that can chat" if server else "isn't reached, or doesn't list its models"
+        raise MixtureError(
+            f"OPENAI_BASE_URL is set, but {url} {what}: start the server, mend the address (most end in /v1), "
+            "unset the variable, or try with --simulate"
+        )
+    return server
+
+
+def _own_address() -> str | None:
+    address = os.environ.get("OPENAI_BASE_URL", "").strip().rstrip("/")
+    return address if address and is_elsewhere("openai", address) else None
+
+
+def _taken(
+    found: queue.Queue[tuple[str, LocalServer | ServerSilent | None]], names: list[str], say: Say | None
+) -> list[tuple[str, LocalServer | ServerSilent | None]]:
+    """What every server answers; what is being waited for is said once."""
+    taken: list[tuple[str, LocalServer | ServerSilent | None]] = []
+    patience: float | None = SAID_AFTER
+    while len(taken) < len(names):
+        try:
+            taken.append(found.get(timeout=patience))
+        except queue.Empty:
+            patience = None
+            waiting = [name for name in names if name not in {name for name, _ in taken}]
+            if say is not None:
+                say(
+                    f"{' and '.join(waiting)} on this machine is busy: waiting up to {LONGEST_WAIT:.0f} s "
+                    "for the list of its models"
+                )
+    return taken
 
 
 def on_stand_ins(mixture: Mixture) -> Mixture:
@@ -96,7 +200,9 @@ def on_stand_ins(mixture: Mixture) -> Mixture:
     return mixture.model_copy(update={"models": models})
 
 
-def _of_key(variable: str) -> Mixture:
+def _of_key(variable: str, say: Say | None) -> Mixture:
+    if variable == "OPENAI_BASE_URL" and (server := server_of_environment(say)) is not None:
+        return _local(server, name="own-server")
     if variable == "OPENAI_API_KEY":
         return _over(OPENAI, "gpt-4.1", "openai-models")
     if variable == "OPENROUTER_API_KEY":
@@ -111,31 +217,56 @@ def _over(models: dict[str, dict[str, object]], writer: str, name: str) -> Mixtu
     return propose_and_aggregate(proposers, aggregator, name=name, models=models)
 
 
-def _local(server: LocalServer) -> Mixture:
+def _local(server: LocalServer, name: str | None = None) -> Mixture:
     """A few of the served models answer, the only one three times; the first one writes the answer."""
     used = server.models[:MOST_LOCAL_MODELS]
     names = [_name_of_node(model) for model in used]
     models = {
-        name: {"model": f"openai:{model}", "base_url": server.url} for name, model in zip(names, used, strict=True)
+        node: {"model": f"openai:{model}", "base_url": server.url, "key_variable": server.key_variable}
+        for node, model in zip(names, used, strict=True)
     }
     slots: Sequence[object] = names if len(names) > 1 else [{"model": names[0], "samples": 3}]
-    return propose_and_aggregate(list(slots), names[0], name=_name_of_node(server.name).lower(), models=models)
+    return propose_and_aggregate(list(slots), names[0], name=name or _name_of_node(server.name).lower(), models=models)
 
 
 def _name_of_node(text: str) -> str:
     return text.replace(":", "-").replace("|", "-").replace(" ", "-")
 
 
-def _ask_for_models(name: str, port: int) -> LocalServer | None:
-    """What ``GET /v1/models`` of a port on this machine says; None if nothing answers in OpenAI's protocol."""
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE)
+def _ask_for_models(
+    name: str, url: str, key_variable: str | None = None, connect_within: float | None = None
+) -> LocalServer | None:
+    """What ``GET /models`` of an address says; None if nothing answers there in OpenAI's protocol.
+
+    Raises:
+        ServerSilent: Something accepts connections there, and says nothing.
+    """
+    address = urlsplit(url)
+    secure = address.scheme == "https"
+    kind = http.client.HTTPSConnection if secure else http.client.HTTPConnection
+    headers = {"authorization": f"Bearer {os.environ[key_variable]}"} if key_variable else {}
+    connection: http.client.HTTPConnection | None = None
     try:
-        connection.request("GET", "/v1/models")
-        listed = json.loads(connection.getresponse().read(LONGEST_LIST))["data"]
+        connection = kind(address.hostname or "", address.port, timeout=connect_within or PATIENCE)
+        connection.connect()
+        connection.sock.settimeout(LONGEST_WAIT)
+        connection.request("GET", f"{address.path}/models", headers=headers)
+        answer = connection.getresponse()
+        if answer.status == http.HTTPStatus.SERVICE_UNAVAILABLE:  # as llama.cpp says while it loads a model
+            raise ServerSilent(f"{name}: {url} isn't ready (HTTP 503): ask again later, or try with --simulate")
+        listed = json.loads(answer.read(LONGEST_LIST))["data"]
         models = tuple(str(model["id"]) for model in listed)
+    except TimeoutError as error:
+        if connection is None or connection.sock is None:
+            return None
+        raise ServerSilent(
+            f"{name}: {url} accepts connections, but hasn't listed its models in {LONGEST_WAIT:.0f} s. It may be busy: "
+            "ask again later, name a mixture with --mixture, or try with --simulate"
+        ) from error
     except (OSError, http.client.HTTPException, ValueError, KeyError, TypeError):
         return None
     finally:
-        connection.close()
+        if connection is not None:
+            connection.close()
     chatting = tuple(model for model in models if "embed" not in model.lower())
-    return LocalServer(name, f"http://127.0.0.1:{port}/v1", chatting)
+    return LocalServer(name, url, chatting, key_variable)

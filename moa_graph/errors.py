@@ -6,6 +6,7 @@ MoaError
 ├── OptionsError          a run-time option is out of its bounds
 ├── InputError            the conversation can't be answered as it is; raised before any call
 ├── MissingKey            a model needs a key that the environment doesn't hold; raised before any call
+├── ServerSilent          a server accepts connections, but doesn't say which models it serves
 ├── StoreMiss             a replay met a call that was never recorded
 └── RunFailed             a run ended without an answer
     ├── AnswerBeganAgain  a streamed answer began anew, where tokens can't be taken back
@@ -33,6 +34,7 @@ __all__ = [
     "MoaError",
     "OptionsError",
     "RunFailed",
+    "ServerSilent",
     "StoreMiss",
     "TooFewProposals",
     "UnknownPreset",
@@ -62,6 +64,10 @@ class InputError(MoaError, ValueError):
 
 class MissingKey(MoaError, RuntimeError):
     """A model needs a key that the environment doesn't hold."""
+
+
+class ServerSilent(MoaError, RuntimeError):
+    """A server of models accepts connections, but doesn't say in time which models it serves."""
 
 
 class StoreMiss(MoaError, RuntimeError):

@@ -33,10 +33,15 @@ class Outcome:
     records: list[dict[str, Any]]
     report: dict[str, Any]
 
-    def to_json(self) -> str:
-        """The object of ``moa ask --json``."""
+    def to_json(self, mark: str | None = None) -> str:
+        """The object of ``moa ask --json``.
+
+        Args:
+            mark: Why simulated models answered though nobody asked for them.
+        """
         proposals = [record for record in self.records if record["kind"] == "proposal"]
-        return json.dumps({"answer": self.answer, "proposals": proposals, "report": self.report}, ensure_ascii=False)
+        told = {"answer": self.answer, "proposals": proposals, "report": self.report}
+        return json.dumps({**told, "simulated": mark} if mark else told, ensure_ascii=False)
 
 
 class AnswerOutput(Protocol):
@@ -60,10 +65,12 @@ class PlainAnswer:
 
     Args:
         out: Where it goes.
+        mark: A line that stands before the answer.
     """
 
-    def __init__(self, out: TextIO) -> None:
+    def __init__(self, out: TextIO, mark: str | None = None) -> None:
         self._out = out
+        self._mark = mark
         self._written = ""
         self._dropped: str | None = None
 
@@ -100,6 +107,8 @@ class PlainAnswer:
             self._written, self._dropped = "", reason
 
     def _write(self, text: str) -> None:
+        if self._mark is not None:
+            text, self._mark = f"{self._mark}\n{text}", None
         self._out.write(text)
         self._out.flush()
 
@@ -149,10 +158,12 @@ class WholeAsJSON:
 
     Args:
         out: Where it goes.
+        mark: Why simulated models answer though nobody asked for them.
     """
 
-    def __init__(self, out: TextIO) -> None:
+    def __init__(self, out: TextIO, mark: str | None = None) -> None:
         self._out = out
+        self._mark = mark
 
     def event(self, event: Event) -> None:
         """Nothing is written before the end."""
@@ -162,7 +173,7 @@ class WholeAsJSON:
 
     def finish(self, outcome: Outcome) -> None:
         """Writes the object."""
-        self._out.write(outcome.to_json() + "\n")
+        self._out.write(outcome.to_json(self._mark) + "\n")
         self._out.flush()
 
     def leave(self) -> None:

@@ -27,7 +27,7 @@ def ask(prompt: str | None, choice: Choice, as_json: bool, events: bool) -> None
     from moa_graph.cli.running import ask_once, until_interrupted
 
     chosen = build(choice)
-    door = open_door(chosen.headline, as_json=as_json, events=events)
+    door = open_door(chosen.headline, mark=chosen.mark, as_json=as_json, events=events)
     until_interrupted(ask_once(chosen, question, choice.limits(), door), door)
 
 

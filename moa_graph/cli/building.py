@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 
+import click
+
 from moa_graph.cli.choice import Choice
 from moa_graph.cli.classic import with_flags
 from moa_graph.detection import detect
@@ -26,11 +28,13 @@ class Chosen:
         graph: The mixture's graph.
         headline: The line that says which mixture runs, and on what.
         store: What its calls are kept in, to be closed by whoever built it.
+        mark: What stands before an answer that simulated models give though nobody asked for them; None otherwise.
     """
 
     graph: MoaGraph
     headline: str
     store: Store | None
+    mark: str | None = None
 
 
 def build(choice: Choice) -> Chosen:
@@ -47,7 +51,9 @@ def build(choice: Choice) -> Chosen:
         substitute=dict(choice.substitute),
         store=store,
     )
-    return Chosen(graph, _headline(graph, choice, why), store)
+    unasked = why is not None and bool(_simulated_slots(graph)) and not _on_stand_ins(choice)
+    mark = f"[simulated: no real model was asked, since {why}]" if unasked else None
+    return Chosen(graph, _headline(graph, choice, why), store, mark)
 
 
 def _mixture(choice: Choice) -> tuple[Mixture, str | None]:
@@ -56,7 +62,11 @@ def _mixture(choice: Choice) -> tuple[Mixture, str | None]:
         return load_mixture(choice.mixture), None
     if choice.reference_models and choice.aggregator is not None:
         return propose_and_aggregate(list(choice.reference_models), choice.aggregator), None
-    return detect(servers=() if _on_stand_ins(choice) else None)
+    return detect(say=_say, offline=_on_stand_ins(choice))
+
+
+def _say(text: str) -> None:
+    click.echo(f"moa: {text}", err=True)
 
 
 def everything_is_simulated() -> bool:

@@ -50,7 +50,7 @@ def talk(choice: Choice, file: Path | None, thread: str | None) -> None:
             with naming(file):
                 while (question := _question()) is not None:
                     if question.strip():
-                        _answer(runner, graph, question, choice.limits(), thread)
+                        _answer(runner, graph, question, choice.limits(), thread, chosen.mark)
         finally:
             runner.run(at_the_end.aclose())
 
@@ -69,9 +69,10 @@ def _answer(
     question: str,
     limits: dict[str, Any],
     thread: str | None,
+    mark: str | None,
 ) -> None:
     """One turn. A run that fails, or that the person stops, doesn't end the conversation."""
-    door = open_door()
+    door = open_door(mark=mark)
     try:
         runner.run(take_turn(graph, question, limits, door, thread))
     except KeyboardInterrupt:

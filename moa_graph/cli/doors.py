@@ -79,24 +79,27 @@ class Door:
         self.say(f"stopped: {made} so far{open_calls}")
 
 
-def open_door(headline: str | None = None, *, as_json: bool = False, events: bool = False) -> Door:
+def open_door(
+    headline: str | None = None, *, mark: str | None = None, as_json: bool = False, events: bool = False
+) -> Door:
     """The door that fits what stdout and stderr are.
 
     Args:
         headline: Said when the run begins.
+        mark: Stands before an answer that leaves the terminal on which the headline is read.
         as_json: Whether stdout gets one JSON object.
         events: Whether stdout gets the events.
     """
     err, out = _console(sys.stderr), _console(sys.stdout)
-    whole = WholeAsJSON(sys.stdout)
+    whole = WholeAsJSON(sys.stdout, mark)
     if events:
         output: AnswerOutput = EventLines(sys.stdout, whole if as_json else None)
     elif as_json:
         output = whole
-    elif _draws(out):
+    elif _draws(out) and (mark is None or err.is_terminal):
         output = MarkdownAnswer(out)
     else:
-        output = PlainAnswer(sys.stdout)
+        output = PlainAnswer(sys.stdout, None if sys.stdout.isatty() and sys.stderr.isatty() else mark)
     return Door(err, output, shared=_draws(out) and _draws(err), headline=headline)
 
 

@@ -6,6 +6,7 @@ ours: ``sim`` for a simulated model, ``recorded`` for answers that were recorded
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -127,13 +128,18 @@ def key_variable_of(reference: Reference, settings: ModelSettings) -> str | None
     """The environment variable that must hold a key for this model; None if it needs none.
 
     A key is only ever meant for its provider's own host. With a ``base_url`` elsewhere none is sent, unless
-    the description names its ``key_variable``.
+    the description names its ``key_variable``. One that ``OPENAI_BASE_URL`` names is sent OpenAI's key if there is one,
+    as by every program that knows these two variables.
     """
     if settings.key_variable is not None:
         return settings.key_variable
     if settings.base_url and is_elsewhere(reference.provider, settings.base_url):
         return None
-    return PROVIDERS[reference.provider].key_variable
+    variable = PROVIDERS[reference.provider].key_variable
+    own_server = os.environ.get("OPENAI_BASE_URL") if reference.provider == "openai" and not settings.base_url else None
+    if own_server and is_elsewhere("openai", own_server) and variable and not os.environ.get(variable):
+        return None
+    return variable
 
 
 def is_elsewhere(provider: str, base_url: str) -> bool:

@@ -37,6 +37,16 @@ def test_without_keys_the_first_line_says_that_models_are_simulated_and_how_to_u
     assert "TOGETHER_API_KEY" in first
 
 
+def test_an_answer_nobody_thought_or_asked_for_is_marked_on_stdout(moa: Moa, instant: str) -> None:
+    mark = "[simulated: no real model was asked, since no key is set, and no local server answers]"
+    assert moa("ask", QUESTION).stdout.startswith(f"{mark}\n")
+    assert given(moa("ask", "--json", QUESTION))["simulated"] == mark
+    for asked_for in (("--simulate",), ("-m", instant)):
+        assert "[simulated" not in moa("ask", *asked_for, QUESTION).stdout
+        assert "simulated" not in given(moa("ask", *asked_for, "--json", QUESTION))
+    assert "[simulated" not in moa("ask", QUESTION, env={"MOA_SIMULATE": "1"}).stdout
+
+
 def test_the_first_line_names_the_models_that_are_simulated_beside_real_ones(moa: Moa, tmp_path: Path) -> None:
     (tmp_path / "outputs.jsonl").write_text(json.dumps({"question": QUESTION, "outputs": {"a": "Answer: 7"}}) + "\n")
     result = moa("ask", "--reference-models", "recorded:outputs.jsonl#a", QUESTION)

@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 import json
+import threading
 from urllib.parse import urlsplit
 
 import pytest
 
 from moa_graph import create_moa, detection
 from moa_graph.detection import detect, look_for_servers
+from moa_graph.errors import MixtureError, ServerSilent
 from moa_graph.mixture import Mixture
 from moa_graph.models.prices import price_of
 from tests.loopback import Asked, Reply, loopback_in_thread
@@ -91,3 +93,66 @@ def test_servers_are_asked_without_the_environments_proxy(monkeypatch: pytest.Mo
     with loopback_in_thread(lambda asked: serving("one")) as server:
         monkeypatch.setattr(detection, "SERVERS", {"Ollama": urlsplit(server.url).port})
         assert [found.models for found in look_for_servers()] == [("one",)]
+
+
+def test_a_busy_server_is_waited_for_and_a_person_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    told, said = threading.Event(), list[str]()
+
+    def busy(asked: Asked) -> Reply:
+        assert told.wait(10)
+        return serving("busy-model")
+
+    def say(text: str) -> None:
+        said.append(text)
+        told.set()
+
+    monkeypatch.setattr(detection, "SAID_AFTER", 0.01)
+    with loopback_in_thread(busy) as server:
+        monkeypatch.setattr(detection, "SERVERS", {"Ollama": urlsplit(server.url).port, "Nobody": 1})
+        mixture, _ = detect(say=say)
+    assert references(mixture) == {"openai:busy-model"}
+    assert said == ["Ollama on this machine is busy: waiting up to 60 s for the list of its models"]
+
+
+@pytest.mark.parametrize("reply", [Reply(hangs=True), Reply(status=503, body=b'{"error": "Loading model"}')])
+def test_a_server_that_does_not_list_its_models_is_an_error_not_a_simulation(
+    monkeypatch: pytest.MonkeyPatch, reply: Reply
+) -> None:
+    monkeypatch.setattr(detection, "LONGEST_WAIT", 0.1)
+    with loopback_in_thread(lambda asked: reply) as server:
+        monkeypatch.setattr(detection, "SERVERS", {"Ollama": urlsplit(server.url).port})
+        with pytest.raises(ServerSilent, match=r"Ollama: .*--simulate"):
+            detect()
+
+
+@pytest.mark.parametrize("key", ["", "servers-key"])
+def test_the_models_of_openai_base_url_are_asked_with_and_without_a_key(
+    monkeypatch: pytest.MonkeyPatch, key: str
+) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", key)
+    with loopback_in_thread(lambda asked: serving("mine", "embed-mine")) as server:
+        monkeypatch.setenv("OPENAI_BASE_URL", f"{server.url}/")
+        mixture, why = detect()
+    assert references(mixture) == {"openai:mine"}
+    assert why == "OPENAI_BASE_URL is set"
+    assert server.asked[0].headers.get("authorization") == (f"Bearer {key}" if key else None)
+    assert [member.missing_key() for member in create_moa(mixture).plan.members.values()] == [None]
+
+
+def test_an_openai_base_url_where_nobody_listens_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_BASE_URL", "http://127.0.0.1:1/v1")
+    with pytest.raises(MixtureError, match=r"OPENAI_BASE_URL is set, but .* isn't reached"):
+        detect()
+
+
+def test_openais_own_address_is_no_server_of_ones_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_BASE_URL", "https://api.openai.com/v1")
+    assert "no key is set" in detect()[1]
+
+
+def test_a_model_named_for_openai_needs_no_key_where_openai_base_url_is_elsewhere(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("OPENAI_BASE_URL", "http://127.0.0.1:1/v1")
+    graph = create_moa(proposers=["openai:mine"], aggregator="openai:mine")
+    assert [member.missing_key() for member in graph.plan.members.values()] == [None]
