@@ -3,19 +3,72 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any
 
-from moa_graph.state import MoaState, Record, Usage, live, of_stage
+from typing_extensions import TypedDict
 
-__all__ = ["make_report"]
+from moa_graph.state import Failure, MoaState, Record, Usage, live, of_stage
+
+__all__ = ["Report", "Saved", "StageReport", "make_report"]
 
 
-def make_report(state: MoaState, mixture: str, stages: Sequence[str]) -> dict[str, Any]:
-    """The report of a turn, plain JSON.
+class Saved(TypedDict):
+    """What it would have taken to get the advice that the conversation already held."""
 
-    Unknown costs are None, never zero: ``cost`` is None as soon as the price of one call isn't known, and
-    ``known_cost`` is the sum of the others. ``estimated`` says whether any figure is an estimate, as those of calls
-    that were cut off are.
+    answers: int
+    usage: Usage
+    cost: float | None
+    """US dollars; None as soon as the cost of one answer isn't known."""
+
+
+class StageReport(TypedDict):
+    """What one stage gave."""
+
+    stage: str
+    live: int
+    """Records that hold an answer."""
+    failed: dict[str, Failure | None]
+    """``slot#sample`` of each failed record, and why it failed."""
+    notes: dict[str, list[str]]
+    """``slot#sample`` of each record that a reader should know something about."""
+    seconds: float
+
+
+class Report(TypedDict):
+    """What a turn did and cost, plain JSON. Unknown costs are None, never zero."""
+
+    mixture: str
+    simulated: bool
+    """Whether every model is a simulated one."""
+    degraded: list[str]
+    """Why the answer is less than what the mixture describes; empty if it isn't."""
+    ended_early: str | None
+    """Why the turn went straight to its answer."""
+    resumed: bool
+    calls: int
+    """Model requests that were made, retries included."""
+    hits: int
+    """Calls answered by the store."""
+    saved: Saved | None
+    """What an agent's loop was spared; None where the conversation held no advice."""
+    failed_calls: int
+    usage: Usage
+    usage_complete: bool
+    """Whether the usage of every call is known."""
+    cost: float | None
+    """US dollars; None as soon as the price of one call isn't known."""
+    known_cost: float
+    """US dollars, of the calls whose price is known."""
+    estimated: bool
+    """Whether any figure is an estimate, as those of calls that were cut off are."""
+    seconds: float
+    """Active seconds: without the time in which a person was waited for."""
+    models: list[str]
+    """The models that were asked, each once."""
+    stages: list[StageReport]
+
+
+def make_report(state: MoaState, mixture: str, stages: Sequence[str]) -> Report:
+    """The report of a turn.
 
     Args:
         state: The state at the turn's end.
@@ -46,7 +99,7 @@ def make_report(state: MoaState, mixture: str, stages: Sequence[str]) -> dict[st
     }
 
 
-def _saved(state: MoaState) -> dict[str, Any] | None:
+def _saved(state: MoaState) -> Saved | None:
     """What it had taken to get the advice that the conversation held; None where it held none."""
     if not state["turn"].get("advised"):
         return None
@@ -70,7 +123,7 @@ def _total(usages: Iterable[Usage | None]) -> Usage:
     }
 
 
-def _stage(name: str, records: Sequence[Record]) -> dict[str, Any]:
+def _stage(name: str, records: Sequence[Record]) -> StageReport:
     failed = [record for record in records if record["status"] == "failed"]
     return {
         "stage": name,

@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 from typing_extensions import TypedDict
 
+from moa_graph.report import Report
 from moa_graph.state import Failure, Usage
 
 __all__ = [
@@ -112,7 +113,7 @@ class RunFinished(TypedDict):
 
     type: Literal["run_finished"]
     mixture: str
-    report: dict[str, Any]
+    report: Report
 
 
 Event = RunStarted | CallStarted | CallFinished | RecordFinished | StageFinished | Reset | RunFinished

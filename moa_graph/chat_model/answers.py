@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from langchain_core.messages import AIMessage, AIMessageChunk
 from langchain_core.messages.ai import InputTokenDetails, UsageMetadata
@@ -12,18 +11,20 @@ from langchain_core.messages.tool import tool_call_chunk
 from langchain_core.outputs import ChatGenerationChunk
 
 from moa_graph.advice import ADVICE
+from moa_graph.runs import Outcome
+from moa_graph.state import Usage
 
 __all__ = ["last_chunk", "passed_on", "whole_answer"]
 
 
-def whole_answer(state: Mapping[str, Any], stop: Sequence[str] = ()) -> AIMessage:
+def whole_answer(outcome: Outcome, stop: Sequence[str] = ()) -> AIMessage:
     """The answer of a run: its metadata holds the report, its usage that of all calls together.
 
     Args:
-        state: What the graph gave.
+        outcome: What the run gave.
         stop: Texts before which the answer ends, whoever wrote it.
     """
-    written, report = state["messages"][-1], state["report"]
+    written, report = outcome.message, outcome.report
     metadata = {
         "model_name": report["mixture"],
         "mixture": report["mixture"],
@@ -67,7 +68,7 @@ def _until(stop: Sequence[str], text: str) -> str:
     return text[: min(ends)] if ends else text
 
 
-def _usage(usage: Mapping[str, int]) -> UsageMetadata:
+def _usage(usage: Usage) -> UsageMetadata:
     return UsageMetadata(
         input_tokens=usage["input"],
         output_tokens=usage["output"],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Mapping, Sequence
+from contextlib import aclosing
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal
@@ -30,6 +31,7 @@ from moa_graph.form import Form
 from moa_graph.graph import Compiled, MoaGraph
 from moa_graph.mixture import Mixture
 from moa_graph.options import AnswerSettings, Options
+from moa_graph.runs import Outcome, Token, follow, run
 from moa_graph.stages.node import loop_thread
 from moa_graph.store import Store
 
@@ -194,12 +196,12 @@ class ChatMoA(BaseChatModel):
         return loop_thread().call(self._answer, messages, self._settings(stop, kwargs), run_manager)
 
     async def _answer(
-        self, messages: list[BaseMessage], settings: AnswerSettings, run: BaseRunManager | None
+        self, messages: list[BaseMessage], settings: AnswerSettings, run_manager: BaseRunManager | None
     ) -> ChatResult:
-        config = RunnableConfig(callbacks=below(run))
-        answering = self._compiled.ainvoke(_copied(messages), config, context=self._options.with_answer(settings))
-        state = await asyncio.create_task(answering, context=detached())
-        return ChatResult(generations=[ChatGeneration(message=whole_answer(state, settings.stop))])
+        config = RunnableConfig(callbacks=below(run_manager))
+        answering = run(self._compiled, messages, options=self._options, answer=settings, config=config)
+        outcome = await asyncio.create_task(answering, context=detached())
+        return ChatResult(generations=[ChatGeneration(message=whole_answer(outcome, settings.stop))])
 
     def _astream(
         self,
@@ -222,29 +224,21 @@ class ChatMoA(BaseChatModel):
         return pumped_from_thread(source, detached())
 
     async def _chunks(
-        self, messages: list[BaseMessage], settings: AnswerSettings, run: BaseRunManager | None
+        self, messages: list[BaseMessage], settings: AnswerSettings, run_manager: BaseRunManager | None
     ) -> AsyncGenerator[ChatGenerationChunk, None]:
         """The answer's chunks as the model that writes it gives them, and its metadata with the last."""
-        streamed: str | None = None
-        state: Any = None
-        mode: str
-        part: Any
-        async for mode, part in self._compiled.astream(
-            _copied(messages),
-            RunnableConfig(callbacks=below(run)),
-            context=self._options.with_answer(settings),
-            stream_mode=["messages", "custom", "values"],
-        ):
-            if mode == "values":
-                state = part
-            elif mode == "custom" and part["type"] == "reset":
-                raise _began_again(part["reason"])
-            elif mode == "messages" and isinstance(part[0], AIMessageChunk):
-                streamed = part[0].id
-                yield passed_on(part[0])
-        if streamed not in (None, state["messages"][-1].id):
-            raise _began_again("; ".join(state["report"]["degraded"]))
-        yield last_chunk(whole_answer(state, settings.stop), streamed=streamed is not None)
+        streamed = False
+        config = RunnableConfig(callbacks=below(run_manager))
+        parts = follow(self._compiled, messages, options=self._options, answer=settings, config=config)
+        async with aclosing(parts):
+            async for part in parts:
+                if isinstance(part, Token):
+                    streamed = True
+                    yield passed_on(part.chunk)
+                elif isinstance(part, Outcome):
+                    yield last_chunk(whole_answer(part, settings.stop), streamed=streamed)
+                elif part["type"] == "reset":
+                    raise _began_again(part["reason"])
 
     def _settings(self, stop: list[str] | None, asked: Mapping[str, Any]) -> AnswerSettings:
         settings = AnswerSettings(
@@ -303,11 +297,6 @@ class ChatMoA(BaseChatModel):
         refuse_if_nothing_writes(self._graph)
         Form.of(schema)
         return structured(self, schema, method, include_raw=include_raw)
-
-
-def _copied(messages: Sequence[BaseMessage]) -> dict[str, list[BaseMessage]]:
-    """The graph gives messages their identity: the caller's own stay as they are."""
-    return {"messages": [message.model_copy() for message in messages]}
 
 
 def _began_again(reason: str) -> AnswerBeganAgain:

@@ -3,45 +3,20 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
-from typing import Any, Protocol, TextIO
+from typing import Protocol, TextIO
 
 from rich.console import Console
 
 from moa_graph.calls.events import Event
 from moa_graph.cli.markdown import MarkdownStream
 from moa_graph.cli.printable import printable
+from moa_graph.runs import Outcome
 
-__all__ = ["AnswerBegunAnew", "AnswerOutput", "EventLines", "MarkdownAnswer", "Outcome", "PlainAnswer", "WholeAsJSON"]
+__all__ = ["AnswerBegunAnew", "AnswerOutput", "EventLines", "MarkdownAnswer", "PlainAnswer", "WholeAsJSON"]
 
 
 class AnswerBegunAnew(Exception):
     """A pipe can't take back what was written: what was dropped stands before the whole answer."""
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What a run gave.
-
-    Args:
-        answer: Its text.
-        records: Everything that slots gave, as in the state.
-        report: What the run did and cost.
-    """
-
-    answer: str
-    records: list[dict[str, Any]]
-    report: dict[str, Any]
-
-    def to_json(self, mark: str | None = None) -> str:
-        """The object of ``moa ask --json``.
-
-        Args:
-            mark: Why simulated models answered though nobody asked for them.
-        """
-        proposals = [record for record in self.records if record["kind"] == "proposal"]
-        told = {"answer": self.answer, "proposals": proposals, "report": self.report}
-        return json.dumps({**told, "simulated": mark} if mark else told, ensure_ascii=False)
 
 
 class AnswerOutput(Protocol):
@@ -173,7 +148,7 @@ class WholeAsJSON:
 
     def finish(self, outcome: Outcome) -> None:
         """Writes the object."""
-        self._out.write(outcome.to_json(self._mark) + "\n")
+        self._out.write(_as_json(outcome, self._mark) + "\n")
         self._out.flush()
 
     def leave(self) -> None:
@@ -207,3 +182,15 @@ class EventLines:
 
     def leave(self) -> None:
         """Every line is whole."""
+
+
+def _as_json(outcome: Outcome, mark: str | None) -> str:
+    """The object of ``moa ask --json``.
+
+    Args:
+        outcome: What the run gave.
+        mark: Why simulated models answered though nobody asked for them.
+    """
+    proposals = [record for record in outcome.records if record["kind"] == "proposal"]
+    told = {"answer": outcome.answer, "proposals": proposals, "report": outcome.report}
+    return json.dumps({**told, "simulated": mark} if mark else told, ensure_ascii=False)

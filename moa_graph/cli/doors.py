@@ -5,14 +5,16 @@ from __future__ import annotations
 import sys
 from contextlib import suppress
 from io import TextIOWrapper
-from typing import Any, TextIO
+from typing import TextIO
 
 from rich.console import Console
 
 from moa_graph.calls.events import Event
-from moa_graph.cli.answer import AnswerOutput, EventLines, MarkdownAnswer, Outcome, PlainAnswer, WholeAsJSON
+from moa_graph.cli.answer import AnswerOutput, EventLines, MarkdownAnswer, PlainAnswer, WholeAsJSON
 from moa_graph.cli.progress import LiveProgress, PlainProgress, Progress, say
 from moa_graph.cli.tally import Tally, counted, money
+from moa_graph.report import Report
+from moa_graph.runs import Outcome
 
 __all__ = ["Door", "open_door"]
 
@@ -118,7 +120,7 @@ def _draws(console: Console) -> bool:
     return console.is_terminal and not console.is_dumb_terminal
 
 
-def _footer(report: dict[str, Any]) -> list[str]:
+def _footer(report: Report) -> list[str]:
     """What the run cost, and what is less than described."""
     parts = [counted(report["calls"], "call"), f"{report['seconds']:.1f} s", _tokens(report), _cost(report)]
     if report["hits"]:
@@ -131,12 +133,12 @@ def _footer(report: dict[str, Any]) -> list[str]:
     return lines + [f"degraded: {reason}" for reason in report["degraded"]]
 
 
-def _tokens(report: dict[str, Any]) -> str:
+def _tokens(report: Report) -> str:
     text = counted(report["usage"]["input"] + report["usage"]["output"], "token")
     return text if report["usage_complete"] else f"{text} known"
 
 
-def _cost(report: dict[str, Any]) -> str:
+def _cost(report: Report) -> str:
     if report["cost"] is None:
         known = f" (at least {money(report['known_cost'])})" if report["known_cost"] else ""
         return f"cost unknown{known}"

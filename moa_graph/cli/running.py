@@ -5,17 +5,18 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Coroutine
 from contextlib import AsyncExitStack, aclosing
-from typing import Any, cast
+from typing import Any
 
 import click
-from langchain_core.messages import AIMessageChunk
-from langgraph.graph.state import CompiledStateGraph
+from langchain_core.runnables import RunnableConfig
 
-from moa_graph.cli.answer import AnswerBegunAnew, Outcome
+from moa_graph.cli.answer import AnswerBegunAnew
 from moa_graph.cli.building import Chosen
 from moa_graph.cli.doors import Door
 from moa_graph.cli.failing import INTERRUPTED
 from moa_graph.errors import MoaError
+from moa_graph.graph import Compiled
+from moa_graph.runs import Outcome, Part, Token, follow
 
 __all__ = ["ask_once", "take_turn", "until_interrupted"]
 
@@ -38,7 +39,7 @@ async def ask_once(chosen: Chosen, question: str, limits: dict[str, Any], door: 
 
 
 async def take_turn(
-    graph: CompiledStateGraph[Any, Any, Any, Any],
+    graph: Compiled,
     question: str,
     limits: dict[str, Any],
     door: Door,
@@ -57,22 +58,17 @@ async def take_turn(
         MoaError: The run failed.
         click.ClickException: stdout holds more than the answer.
     """
-    final: dict[str, Any] = {}
-    stream = _stream(graph, question, limits, thread)
+    config: RunnableConfig | None = {"configurable": {"thread_id": thread}} if thread else None
     try:
-        async with aclosing(stream):
-            async for mode, part in stream:
-                if mode == "values":
-                    final = part
-                else:
-                    _show(mode, part, door)
+        async with aclosing(follow(graph, [("user", question)], options=limits, config=config)) as parts:
+            outcome = await _show(parts, door)
     except BaseException as error:
         door.leave()
         if isinstance(error, Exception) and not isinstance(error, BrokenPipeError | MoaError):
             door.say_cost_so_far()
         raise
     try:
-        door.finish(Outcome(final["messages"][-1].text, final["records"], final["report"]))
+        door.finish(outcome)
     except AnswerBegunAnew as begun:
         raise click.ClickException(
             f"the answer began anew ({begun}): stdout holds what was dropped, an empty line, and the whole answer. "
@@ -80,21 +76,13 @@ async def take_turn(
         ) from None
 
 
-def _stream(
-    graph: CompiledStateGraph[Any, Any, Any, Any], question: str, limits: dict[str, Any], thread: str | None
-) -> AsyncGenerator[tuple[str, Any]]:
-    """The run's events, tokens and states."""
-    stream: Any = graph.astream(
-        {"messages": [("user", question)]},
-        {"configurable": {"thread_id": thread}} if thread else None,
-        context=limits or None,
-        stream_mode=["custom", "messages", "values"],
-    )
-    return cast("AsyncGenerator[tuple[str, Any]]", stream)
-
-
-def _show(mode: str, part: Any, door: Door) -> None:
-    if mode == "custom":
-        door.event(part)
-    elif isinstance(part[0], AIMessageChunk):
-        door.token(str(part[0].text))
+async def _show(parts: AsyncGenerator[Part, None], door: Door) -> Outcome:
+    """Shows what comes; the outcome is last."""
+    async for part in parts:
+        if isinstance(part, Outcome):
+            return part
+        if isinstance(part, Token):
+            door.token(part.text)
+        else:
+            door.event(part)
+    raise AssertionError("every run that doesn't fail ends with its outcome")

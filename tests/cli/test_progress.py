@@ -5,13 +5,16 @@ import re
 from typing import Any
 
 import pytest
+from langchain_core.messages import AIMessage
 from rich.console import Console
 
-from moa_graph.cli.answer import MarkdownAnswer, Outcome
+from moa_graph.cli.answer import MarkdownAnswer
 from moa_graph.cli.doors import Door
 from moa_graph.cli.progress import LiveProgress, say
 from moa_graph.cli.redrawing import RedrawnLines
 from moa_graph.cli.tally import Tally
+from moa_graph.report import Report
+from moa_graph.runs import Outcome
 from tests.cli.test_tally import event, finished, recorded
 
 ONE_UP = "\x1b[1A"
@@ -124,8 +127,8 @@ def test_no_color_is_honoured(no_color: bool) -> None:
     assert bool(COLOUR.search(captured.get())) is not no_color
 
 
-def report(**fields: Any) -> dict[str, Any]:
-    facts = {"calls": 3, "hits": 0, "seconds": 1.5, "usage": {"input": 100, "output": 20, "cached": 0}}
+def report(**fields: Any) -> Report:
+    facts: Any = {"calls": 3, "hits": 0, "seconds": 1.5, "usage": {"input": 100, "output": 20, "cached": 0}}
     cost = {"usage_complete": True, "cost": 0.25, "known_cost": 0.25, "estimated": False}
     return {**facts, **cost, "simulated": False, "ended_early": None, "degraded": [], **fields}
 
@@ -134,7 +137,7 @@ def footer(**fields: Any) -> list[str]:
     err = terminal()
     door = Door(err, MarkdownAnswer(terminal()), shared=False)
     with err.capture() as captured:
-        door.finish(Outcome("yes", [], report(**fields)))
+        door.finish(Outcome(AIMessage("yes"), [], report(**fields)))
     return re.sub(r"\x1b\[[\d;]*m", "", captured.get()).splitlines()
 
 
@@ -164,7 +167,7 @@ def shown(*steps: tuple[str, str], answer: str) -> str:
     output = MarkdownAnswer(console)
     for step, text in steps:
         output.add(text) if step == "token" else output.event(event("reset", reason=text))
-    output.finish(Outcome(answer, [], report()))
+    output.finish(Outcome(AIMessage(answer), [], report()))
     assert isinstance(console.file, io.StringIO)
     return console.file.getvalue()
 

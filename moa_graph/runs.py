@@ -1,0 +1,197 @@
+"""One reader of runs, for every door: the terminal, the chat model, servers, batches and evaluations.
+
+:func:`follow` gives a run's events and the answer's tokens as they come, and its outcome last; :func:`run` gives the
+outcome alone. Runs share nothing that is kept here, so any number may go on side by side. A run that is left, by
+cancelling its task or closing its generator, closes its requests to the models.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass
+from typing import Any, cast
+
+from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
+from langchain_core.runnables import RunnableConfig
+
+from moa_graph.calls.events import Event, Reset
+from moa_graph.errors import RunFailed
+from moa_graph.graph import Compiled
+from moa_graph.options import AnswerSettings, Options
+from moa_graph.report import Report
+from moa_graph.state import Record
+
+__all__ = ["Event", "Outcome", "Part", "Reset", "Token", "follow", "run"]
+
+OUTPUT = ("messages", "records", "report")
+"""Asked of every graph, also of one that gives its parent graph the conversation alone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """A piece of the answer as it is written: text, or a piece of a tool call.
+
+    Args:
+        chunk: As LangChain streams it, under the id of the message that it is part of.
+    """
+
+    chunk: AIMessageChunk
+
+    @property
+    def text(self) -> str:
+        """The text that it adds."""
+        return str(self.chunk.text)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a run gave.
+
+    Args:
+        message: The answer.
+        records: Everything that slots gave, live and failed, in the configured order.
+        report: What the run did and cost.
+    """
+
+    message: AIMessage
+    records: list[Record]
+    report: Report
+
+    @property
+    def answer(self) -> str:
+        """The answer's text."""
+        return str(self.message.text)
+
+
+Part = Event | Token | Outcome
+"""What a run is told in. An event is a dictionary with a ``type``: see ``docs/events.md``."""
+
+
+async def follow(
+    graph: Compiled,
+    messages: Sequence[Any] | None,
+    *,
+    options: Options | Mapping[str, Any] | None = None,
+    answer: AnswerSettings | None = None,
+    config: RunnableConfig | None = None,
+) -> AsyncGenerator[Part, None]:
+    """Runs one turn and tells everything about it, the outcome last.
+
+    Where the answer begins anew after its first tokens, a ``reset`` event says so: the tokens so far are to be dropped.
+    Read it within ``contextlib.aclosing``, so that a run that isn't read to its end is closed at once.
+
+    >>> from moa_graph import create_moa
+    >>> graph = create_moa("moa-lite", simulate=True).compile()
+    >>> async def ask(question: str) -> None:
+    ...     async with aclosing(follow(graph, [("user", question)])) as parts:
+    ...         async for part in parts:
+    ...             if isinstance(part, Token):
+    ...                 print(part.text, end="")
+    ...             elif isinstance(part, Outcome):
+    ...                 print(part.report["cost"])
+
+    Args:
+        graph: A compiled graph of a mixture.
+        messages: The conversation, or what is new of it where a checkpointer keeps the rest; None goes on with a
+            thread whose last run failed or was interrupted.
+        options: Run-time options of the mixture.
+        answer: What the caller asks of the answer: tools, a form, parameters of the model that writes it.
+        config: As for any graph: ``{"configurable": {"thread_id": ...}}``, callbacks, tags.
+
+    Yields:
+        Events and tokens as they come, and one :class:`Outcome`.
+
+    Raises:
+        MoaError: The run failed, or something that was asked of it can't work.
+        RunFailed: The run stopped before its answer, at an interrupt that the graph was compiled with.
+    """
+    state: Mapping[str, Any] = {}
+    streamed: AIMessageChunk | None = None
+    parts = cast(
+        "AsyncGenerator[tuple[str, Any]]",
+        graph.astream(
+            _input(messages),
+            config,
+            context=_context(graph, options, answer),
+            stream_mode=["custom", "messages", "values"],
+            output_keys=OUTPUT,
+        ),
+    )
+    async with aclosing(parts):
+        async for mode, part in parts:
+            if mode == "values":
+                state = part
+            elif mode == "custom" and _is_event(part):
+                streamed = None if part["type"] == "reset" else streamed
+                yield part
+            elif mode == "messages" and isinstance(part[0], AIMessageChunk):
+                streamed = part[0]
+                yield Token(streamed)
+    outcome = _outcome(state)
+    if streamed is not None and streamed.id != outcome.message.id:
+        yield _replaced(outcome.report, str(streamed.id))
+    yield outcome
+
+
+async def run(
+    graph: Compiled,
+    messages: Sequence[Any] | None,
+    *,
+    options: Options | Mapping[str, Any] | None = None,
+    answer: AnswerSettings | None = None,
+    config: RunnableConfig | None = None,
+) -> Outcome:
+    """Runs one turn. Nothing is streamed, which takes far less processor time.
+
+    Args:
+        graph: A compiled graph of a mixture.
+        messages: As for :func:`follow`.
+        options: Run-time options of the mixture.
+        answer: As for :func:`follow`.
+        config: As for :func:`follow`.
+
+    Raises:
+        MoaError: As for :func:`follow`.
+    """
+    context = _context(graph, options, answer)
+    return _outcome(await graph.ainvoke(_input(messages), config, context=context, output_keys=OUTPUT))
+
+
+def _input(messages: Sequence[Any] | None) -> dict[str, list[Any]] | None:
+    """The graph gives messages their identity: the caller's own stay as they are."""
+    if messages is None:
+        return None
+    return {"messages": [one.model_copy() if isinstance(one, BaseMessage) else one for one in messages]}
+
+
+def _context(graph: Compiled, options: Options | Mapping[str, Any] | None, answer: AnswerSettings | None) -> Any:
+    """What LangGraph hands to the nodes; with an answer's settings, which only Python code can give."""
+    if answer is None:
+        return options or None
+    if not isinstance(options, Options):
+        kind = cast("type[Options]", graph.builder.context_schema)
+        options = kind(**options or {})
+    return options.with_answer(answer)
+
+
+def _is_event(told: Any) -> bool:
+    """Stages of one's own may write whatever they like to this stream."""
+    return isinstance(told, Mapping) and "type" in told and "mixture" in told
+
+
+def _outcome(state: Mapping[str, Any]) -> Outcome:
+    if not state.get("report"):
+        raise RunFailed("the run stopped before its answer: resume its thread, or compile the graph without interrupts")
+    return Outcome(state["messages"][-1], state["records"], state["report"])
+
+
+def _replaced(report: Report, message_id: str) -> Reset:
+    """Told where an answer was written, and another took its place."""
+    return {
+        "type": "reset",
+        "mixture": report["mixture"],
+        "stage": report["stages"][-1]["stage"],
+        "message_id": message_id,
+        "reason": "; ".join(report["degraded"]) or "another answer took its place",
+    }
