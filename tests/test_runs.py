@@ -28,7 +28,8 @@ def a_mixture(*writing: Any, delay: float = 0.0, **choices: Any) -> Compiled:
 
 async def parts_of(graph: Compiled, **asked: Any) -> tuple[list[str], str, Outcome]:
     """Types of the events, the tokens that stand after the last reset, and the outcome."""
-    types, text, outcome = [], "", None
+    types: list[str] = []
+    text, outcome = "", None
     async with aclosing(follow(graph, WHY, **asked)) as parts:
         async for part in parts:
             assert outcome is None, "the outcome is last"

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import io
 import re
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from langchain_core.messages import AIMessage
@@ -128,9 +128,10 @@ def test_no_color_is_honoured(no_color: bool) -> None:
 
 
 def report(**fields: Any) -> Report:
-    facts: Any = {"calls": 3, "hits": 0, "seconds": 1.5, "usage": {"input": 100, "output": 20, "cached": 0}}
+    facts = {"calls": 3, "hits": 0, "seconds": 1.5, "usage": {"input": 100, "output": 20, "cached": 0}}
     cost = {"usage_complete": True, "cost": 0.25, "known_cost": 0.25, "estimated": False}
-    return {**facts, **cost, "simulated": False, "ended_early": None, "degraded": [], **fields}
+    told: Any = {**facts, **cost, "simulated": False, "ended_early": None, "degraded": [], **fields}
+    return cast(Report, told)
 
 
 def footer(**fields: Any) -> list[str]:
