@@ -97,6 +97,8 @@ class Call(TypedDict):
     """What the call counts for in the budget: what was used, or what could have been where that isn't known."""
     started: float
     seconds: float
+    equal: NotRequired[str]
+    """Where a store is kept: which one it is among the turn's equal calls, as ``hash#number``."""
 
 
 class Record(TypedDict):

@@ -131,9 +131,10 @@ class _Asking:
         reply = Reply(self.request.members[0], failure=NOTHING_WORKED)
         failed: list[str] = []
         missed: StoreMiss | None = None
-        for member in self.request.members:
+        equals = self.request.equal or ("",) * len(self.request.members)
+        for member, equal in zip(self.request.members, equals, strict=False):
             try:
-                reply = await self._reply_of(member)
+                reply = await self._reply_of(member, equal)
             except StoreMiss as miss:
                 missed = missed or miss
                 failed.append(f"{member.name} isn't in the recording")
@@ -148,7 +149,7 @@ class _Asking:
             raise missed
         return replace(reply, notes=(*failed[:-1], *reply.notes))
 
-    async def _reply_of(self, member: Member) -> Reply:
+    async def _reply_of(self, member: Member, equal: str) -> Reply:
         """One member's reply within its timeout, as long as the round is open."""
         self.queued = False
         if member is self.request.members[0] and (brought := self._brought_along(member)) is not None:
@@ -157,7 +158,8 @@ class _Asking:
             async with self.around.round.limit(self.request.timeout) as self.time:
                 member = member.for_sample(self.request.sample)
                 prompt, left_out = readable_by(member, self.request.prompt)
-                return await self._attempts(fitted_to_window(member, prompt, left_out))
+                attempt = fitted_to_window(member, prompt, left_out)
+                return await self._attempts(replace(attempt, equal=equal) if equal else attempt)
         except Closed as closed:
             failure = Diagnosis("cut", closed.reason)
         except CallTimedOut:
@@ -232,7 +234,7 @@ class _Asking:
             raise
         if message is not None and not self.ledger.is_open:  # it came from the store, or from another run's request
             hit = True
-            self.ledger.open(attempt.member, need, attempt.prompt)
+            self.ledger.open(attempt.member, need, attempt.prompt, attempt.equal)
         if self.ledger.is_open:
             self._settle(attempt, need, message, problem, hit=hit)
         else:
@@ -290,7 +292,7 @@ class _Asking:
         self.refused = None
         self.queued = False
         try:
-            self.ledger.open(attempt.member, need, attempt.prompt)
+            self.ledger.open(attempt.member, need, attempt.prompt, attempt.equal)
             self.around.round.note_request()
             number, reader = self.ledger.attempt, self.answer
             message = await message_of(model, attempt, self.request, self.around, number, reader, self._why_cancelled)

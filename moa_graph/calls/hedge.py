@@ -82,7 +82,7 @@ async def hedged(request: Request, hedge: Hedge, around: Surroundings, account: 
     Raises:
         StoreMiss: Replaying, and neither was ever recorded.
     """
-    again = replace(request, members=(hedge.member,), answers=False)
+    again = replace(request, members=(hedge.member,), equal=request.equal[-1:], answers=False)
     if around.store is not None and around.store.reads:
         found = await _stored(request, again, around, account, ask)
         if found is not None:
@@ -126,9 +126,7 @@ async def _first_of_both(
     async with asyncio.TaskGroup() as group:
         first = group.create_task(ask(request, replace(around, round=own), account, begin))
         if await _is_late(first, own, after):
-            # Where both ask the same of the same model, the store mustn't take them for one call.
-            apart = around.store and around.store.apart()
-            second = group.create_task(ask(again, replace(around, round=other, store=apart), account, _nothing))
+            second = group.create_task(ask(again, replace(around, round=other), account, _nothing))
             await asyncio.wait({first, second}, return_when=asyncio.FIRST_COMPLETED)
             for task, left in ((first, other), (second, own)):
                 if _won(task):

@@ -52,6 +52,8 @@ class OpenCall:
     begun: bool = False
     partial: str = ""
     """What has been streamed so far."""
+    equal: str = ""
+    """Which one it is among the turn's equal calls."""
 
 
 @dataclass
@@ -83,10 +85,10 @@ class Ledger:
         assert self._open is not None, "no request is in flight"
         return self._open.attempt
 
-    def open(self, member: Member, need: Grant, prompt: Prompt) -> OpenCall:
+    def open(self, member: Member, need: Grant, prompt: Prompt, equal: str = "") -> OpenCall:
         """Notes that a request goes out."""
         loop = asyncio.get_running_loop()
-        self._open = OpenCall(next(self.numbers), member, need, prompt, time.time(), loop.time())
+        self._open = OpenCall(next(self.numbers), member, need, prompt, time.time(), loop.time(), equal=equal)
         self._tell("call_started", self._open)
         return self._open
 
@@ -156,6 +158,8 @@ class Ledger:
             "started": current.started,
             "seconds": asyncio.get_running_loop().time() - current.clock,
         }
+        if current.equal:
+            call["equal"] = current.equal
         self.calls.append(call)
         self._tell("call_finished", current, **{name: call[name] for name in _TOLD_OF_CALLS})
         return call

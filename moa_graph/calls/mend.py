@@ -21,13 +21,23 @@ ROOM_FOR_ANSWER = 1024
 
 @dataclass(frozen=True)
 class Attempt:
-    """How a member is asked: with which prompt, and what was changed to make it work."""
+    """How a member is asked: with which prompt, and what was changed to make it work.
+
+    Args:
+        member: Who is asked.
+        prompt: What it is shown.
+        notes: What was changed.
+        shortened: Whether the prompt was, since the model had said that it was too long.
+        repaired: Whether it was shown what is wrong with the form of its first answer.
+        equal: Which one it is among the turn's equal calls; empty without a store.
+    """
 
     member: Member
     prompt: Prompt
     notes: tuple[str, ...] = field(default=())
     shortened: bool = False
     repaired: bool = False
+    equal: str = ""
 
 
 def fitted_to_window(member: Member, prompt: Prompt, notes: tuple[str, ...] = ()) -> Attempt:

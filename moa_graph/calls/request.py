@@ -59,6 +59,7 @@ class Request:
         first_tokens: Tokens that are enough of it for the next stage to begin; None for the whole.
         hedge: What is done about an answer that is late; None waits for it.
         given: The answer, where another sample's request has brought it along.
+        equal: For each model that may be asked, which one it is among the turn's equal calls; empty without a store.
     """
 
     record: str
@@ -84,3 +85,9 @@ class Request:
     first_tokens: int | None = None
     hedge: Hedge | None = None
     given: AIMessage | None = None
+    equal: tuple[str, ...] = ()
+
+    @property
+    def everyone(self) -> tuple[Member, ...]:
+        """All models that may be asked: the slot's own, its fallbacks, its hedge."""
+        return self.members if self.hedge is None else (*self.members, self.hedge.member)

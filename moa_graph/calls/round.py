@@ -13,8 +13,12 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Hashable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from types import TracebackType
+from typing import TYPE_CHECKING
 
 from moa_graph.calls.call_time import CallTime
+
+if TYPE_CHECKING:
+    from moa_graph.calls.stored import EqualCalls
 
 __all__ = ["CallTimedOut", "Closed", "Round", "Rounds"]
 
@@ -49,6 +53,7 @@ class Round:
         beginnings: Proposals whose beginning has to be there for the round to close; None waits for their ends.
         expected: Proposals that are there or may still come: beginnings of more are never waited for.
         control: The run's own object, held so that the key made from its identity stays the run's.
+        equal_calls: Numbers of the stage's equal calls; None until a store asks for them.
     """
 
     quorum: int | None = None
@@ -58,6 +63,7 @@ class Round:
     beginnings: int | None = None
     expected: int = 0
     control: object = None
+    equal_calls: EqualCalls | None = None
     inside: int = 0
     began: float = 0.0
     closes: float = math.inf

@@ -20,6 +20,7 @@ from moa_graph.calls.call import Surroundings, ask
 from moa_graph.calls.request import Hedge, Request
 from moa_graph.calls.round import Round
 from moa_graph.calls.samples import Together, can_be_together
+from moa_graph.calls.stored import EqualCalls
 from moa_graph.calls.structured import instruction_for
 from moa_graph.description import PositiveSeconds, Slot
 from moa_graph.errors import TooFewProposals
@@ -151,8 +152,24 @@ class FanOut(Stage):
         runtime = get_runtime()
         async with self._round(scene, config, runtime) as current:
             around = surroundings(scene.site.plan, scene.state, config, runtime, current)
+            if around.store is not None:
+                requests = self._numbered(requests, scene, current)
             records, calls = await _answers(requests, around)
         return [self.finished(record, seat, scene) for record in records], calls
+
+    def _numbered(self, requests: Sequence[Request], scene: Scene, current: Round) -> list[Request]:
+        """The requests, told apart from equal ones of the turn: of earlier stages, and of all slots of this one."""
+        if current.equal_calls is None:
+            name = scene.site.name
+            current.equal_calls = EqualCalls(call for call in scene.state.get("ledger") or () if call["stage"] != name)
+            current.equal_calls.numbered(
+                [
+                    self.request(seat, scene, task, scene.site.plan.members_of(seat, self, scene.options))
+                    for seat in chosen(scene.site.seats, scene.options)
+                    for task in self.tasks(seat, scene)
+                ]
+            )
+        return current.equal_calls.numbered(requests)
 
     def finished(self, record: Record, seat: Seat, scene: Scene) -> Record:
         """A record as it goes into the state."""

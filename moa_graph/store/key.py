@@ -1,4 +1,8 @@
-"""What makes two model calls the same call: all that the answer depends on, and nothing secret or random."""
+"""What makes two model calls the same call: all that the answer depends on, and nothing secret or random.
+
+Where a call was made is no part of that. The same question to the same model is one call in every stage, slot and
+mixture, so what was paid for once is found again after a slot was renamed or moved.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +21,7 @@ from moa_graph.store.secret_names import without_credentials, without_secrets
 
 __all__ = ["CallIdentity", "message_record"]
 
-KEY_VERSION = 1
+KEY_VERSION = 2
 """Part of every key: raised when a field's meaning changes, so that no old entry is taken for a new one."""
 
 _RANDOM_BLOCK_ID = "lc_"
@@ -30,46 +34,59 @@ class CallIdentity:
 
     Args:
         model: Reference of the model, ``provider:name``.
-        stage: Name of the stage, such as ``layer_1``.
-        slot: Name of the slot in its stage.
-        sample: Index of the sample in its slot: six samples are six entries.
         messages: What the model is sent, as :func:`message_record` gives it.
         parameters: Temperature, max_tokens, tool choice and whatever else the request holds. Those that are
             None count as not given; those named like keys, tokens and headers are left out of the key.
         base_url: Address of the server, if not the provider's own.
         tools: Schemas of the tools that the model may call.
         response_format: Schema or mode that the answer must follow.
+        number: Which one it is, from 0, among equal calls of one turn: six samples of one prompt are six entries.
+        stage: Name of the stage that asks. This and the next two are for messages and :attr:`key_in_version_1`.
+        slot: Name of the slot in its stage.
+        sample: Index of the sample in its slot.
     """
 
     model: str
-    stage: str
-    slot: str
-    sample: int = 0
     messages: Sequence[Mapping[str, Any]] = field(repr=False)
     parameters: Mapping[str, Any] = field(default_factory=dict, repr=False)
     base_url: str | None = field(default=None, repr=False)
     tools: Sequence[Mapping[str, Any]] = field(default=(), repr=False)
     response_format: Any = field(default=None, repr=False)
+    number: int = 0
+    stage: str = ""
+    slot: str = ""
+    sample: int = 0
 
     @cached_property
-    def key(self) -> str:
-        """The hash that the call is stored under.
+    def content(self) -> str:
+        """What equal calls have in common: the hash of all but their number.
 
         Raises:
             MixtureError: A field holds something that isn't plain JSON, so that equal calls can't be told.
         """
-        fields = {
-            "version": KEY_VERSION,
+        return self._hash({"version": KEY_VERSION, **self._fields(), "response_format": self.response_format})
+
+    @cached_property
+    def key(self) -> str:
+        """The hash that the call is stored under. Raises as :attr:`content` does."""
+        return hashlib.sha256(f"{self.content}#{self.number}".encode("ascii")).hexdigest()
+
+    @cached_property
+    def key_in_version_1(self) -> str:
+        """What versions before 0.2 stored the call under, so that their files are still read."""
+        place = {"stage": self.stage, "slot": self.slot, "sample": self.sample}
+        return self._hash({"version": 1, **self._fields(), **place, "response_format": None})
+
+    def _fields(self) -> dict[str, Any]:
+        return {
             "model": self.model,
             "base_url": self.base_url and without_credentials(self.base_url),
-            "stage": self.stage,
-            "slot": self.slot,
-            "sample": self.sample,
             "parameters": without_secrets({k: v for k, v in self.parameters.items() if v is not None}),
             "messages": self.messages,
             "tools": self.tools,
-            "response_format": self.response_format,
         }
+
+    def _hash(self, fields: Mapping[str, Any]) -> str:
         canonical = json.dumps(_canonical(fields, self.model), sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(canonical.encode("ascii")).hexdigest()
 

@@ -81,13 +81,9 @@ class Store:
         """Whether calls are answered from what is stored."""
         return self.mode in ("cache", "replay")
 
-    def apart(self) -> Store:
-        """A store of the same entries whose calls are never one with an equal call of this one's in flight."""
-        return Store(self.backend, self.mode, ttl=self.ttl, missing=self.missing, clock=self._clock)
-
     def only_stored(self) -> Store:
         """A store of the same entries that makes no call: where this one would, it raises StoreMiss."""
-        other = self.apart()
+        other = Store(self.backend, self.mode, ttl=self.ttl, missing=self.missing, clock=self._clock)
         other.mode, other.missing = "replay", "fail"
         return other
 
@@ -123,7 +119,7 @@ class Store:
             return reply, False
 
         async def answer() -> tuple[Reply, bool]:
-            entry = await self._stored(identity)
+            entry = await self._recorded(identity)
             if entry is not None:
                 return restore(entry), True
             return await self._call_and_store(identity, call), False
@@ -131,26 +127,33 @@ class Store:
         (reply, was_stored), first = await self._flights.join(identity.key, answer)
         return reply, was_stored or not first
 
-    async def _stored(self, identity: CallIdentity) -> Entry | None:
-        """The entry that answers the call; None if the call is to be made."""
+    async def _recorded(self, identity: CallIdentity) -> Entry | None:
+        """The entry that answers the call; None if the call is to be made.
+
+        Raises:
+            StoreMiss: There is none, and it may not be made.
+        """
         if not self.reads:
             return None
         must_hit = self.mode == "replay" and self.missing == "fail"
         try:
-            entry = await self.backend.get(identity.key)
+            entry = await self._stored(identity)
         except OSError as error:
             if must_hit:
                 raise StoreMiss(f"The recording can't be read ({error}), needed for {identity}") from error
             _log.warning("the store can't be read, so the model is called: %s", error)
             return None
-        if entry is not None and not self._is_fresh(entry):
-            entry = None
         if entry is None and must_hit:
             raise StoreMiss(
                 f"No recorded call for {identity}. It was never recorded, or what it is asked has changed: "
                 "record again, or replay with missing=call."
             )
         return entry
+
+    async def _stored(self, identity: CallIdentity) -> Entry | None:
+        """What the backend has of the call, from this version or an earlier one, unless that is too old."""
+        entry = await self.backend.get(identity.key) or await self.backend.get(identity.key_in_version_1)
+        return entry if entry is not None and self._is_fresh(entry) else None
 
     def _is_fresh(self, entry: Entry) -> bool:
         return self.ttl is None or self._clock() - entry["created"] < self.ttl

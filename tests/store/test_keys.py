@@ -35,9 +35,7 @@ Make = Callable[..., CallIdentity]
         {"messages": [{"role": "system", "content": "Hello"}]},
         {"tools": [{"name": "search"}]},
         {"response_format": {"type": "json_object"}},
-        {"stage": "layer_2"},
-        {"slot": "a-2"},
-        {"sample": 1},
+        {"number": 1},
     ],
     ids="-".join,
 )
@@ -62,13 +60,24 @@ def test_lists_and_tuples_are_the_same(identity: Make) -> None:
     assert identity(parameters={"stop": ("a",)}).key == identity(parameters={"stop": ["a"]}).key
 
 
-def test_six_samples_have_six_keys(identity: Make) -> None:
-    assert len({identity(sample=sample).key for sample in range(6)}) == 6
+@pytest.mark.parametrize("change", [{"stage": "layer_2"}, {"slot": "a-2"}, {"sample": 1}], ids="-".join)
+def test_where_a_call_is_made_does_not_change_the_key(identity: Make, change: dict[str, Any]) -> None:
+    assert identity(**change).key == identity().key
+
+
+def test_six_equal_calls_have_six_keys_and_one_content(identity: Make) -> None:
+    calls = [identity(number=number) for number in range(6)]
+    assert (len({call.key for call in calls}), len({call.content for call in calls})) == (6, 1)
 
 
 def test_the_key_stays_the_same_between_versions(identity: Make) -> None:
     """Recordings are committed: a change of this value must come with a new KEY_VERSION."""
-    assert identity().key == "55641ce4de6ef6c8a07706e800e1b0d6d9f28e7e7a12dac9412c3b51a50d67e2"
+    assert identity().key == "1f012f7ad746fc3976414f4eb83a1e9c74bcfc46fd7f86e1e39105bd29c70257"
+
+
+def test_the_key_of_the_first_version_is_still_known(identity: Make) -> None:
+    assert identity().key_in_version_1 == "55641ce4de6ef6c8a07706e800e1b0d6d9f28e7e7a12dac9412c3b51a50d67e2"
+    assert identity(sample=1).key_in_version_1 != identity().key_in_version_1
 
 
 @pytest.mark.parametrize(

@@ -136,7 +136,7 @@ async def test_looking_for_what_is_stored_passes_over_what_is_too_old(identity: 
 async def test_six_samples_are_six_entries(identity: MakeIdentity, model: Model) -> None:
     store = Store(MemoryBackend())
     for hit in (False, True):
-        replies = [await store.once(identity(sample=sample), model, text_of) for sample in range(6)]
+        replies = [await store.once(identity(number=number), model, text_of) for number in range(6)]
         assert replies == [(f"answer {number}", hit) for number in range(1, 7)]
 
 
@@ -233,3 +233,13 @@ def test_a_file_that_can_t_be_used_is_refused_before_any_call(tmp_path: Path, na
 def test_arguments_out_of_bounds_are_refused(arguments: dict[str, Any], message: str) -> None:
     with pytest.raises(MixtureError, match=message):
         open_store(":memory:", **arguments)
+
+
+async def test_an_entry_of_an_earlier_version_is_read(identity: MakeIdentity, model: Model, entry: MakeEntry) -> None:
+    backend = MemoryBackend()
+    call = identity(stage="layer_1", slot="a", sample=2, number=2)
+    await backend.put(call.key_in_version_1, entry("recorded before"))
+    assert await Store(backend, "replay").once(call, model, text_of) == ("recorded before", True)
+    assert await Store(backend, "cache").once(call, model, text_of) == ("recorded before", True)
+    assert await Store(backend, "record").once(call, model, text_of) == ("answer 1", False)
+    assert await Store(backend, "replay").once(call, model, text_of) == ("answer 1", True)
