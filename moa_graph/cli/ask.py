@@ -2,26 +2,35 @@
 
 from __future__ import annotations
 
-import sys
+from pathlib import Path
 
 import click
 
 from moa_graph.cli.choice import Choice, choice_options
+from moa_graph.cli.question import messages_of, typed
 
 __all__ = ["ask"]
 
 
 @click.command()
-@click.argument("prompt", required=False)
+@click.argument("prompt", nargs=-1)
 @choice_options
+@click.option("-s", "--system", metavar="TEXT", help="How to answer: a system message for every model.")
+@click.option(
+    "--file", "files", multiple=True, type=click.Path(path_type=Path), metavar="FILE",
+    help="What the question is about: text, or an image or PDF for models that read them. May be repeated.",
+)  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="One JSON object: answer, proposals and report.")
 @click.option("--events", is_flag=True, help="The run's events as JSON lines in the answer's place.")
-def ask(prompt: str | None, choice: Choice, as_json: bool, events: bool) -> None:
+def ask(
+    prompt: tuple[str, ...], choice: Choice, system: str | None, files: tuple[Path, ...], as_json: bool, events: bool
+) -> None:
     """Ask a mixture; the answer goes to stdout, all else to stderr.
 
-    PROMPT is the question; without it, or as -, it is read from stdin.
+    PROMPT is the question, in quotes. What a pipe brings is what it is about; without PROMPT, or with -, it is the
+    question itself.
     """
-    question = _question(prompt)
+    question = messages_of(typed(prompt, with_files=bool(files)), files, system)
     from moa_graph.cli.building import build
     from moa_graph.cli.doors import open_door
     from moa_graph.cli.running import ask_once, until_interrupted
@@ -29,13 +38,3 @@ def ask(prompt: str | None, choice: Choice, as_json: bool, events: bool) -> None
     chosen = build(choice)
     door = open_door(chosen.headline, mark=chosen.mark, as_json=as_json, events=events)
     until_interrupted(ask_once(chosen, question, choice.limits(), door), door)
-
-
-def _question(prompt: str | None) -> str:
-    if prompt is None or prompt == "-":
-        if prompt is None and sys.stdin.isatty():
-            raise click.UsageError('There is no question. Write it, as in: moa ask "Why is the sky blue?"')
-        prompt = sys.stdin.read().rstrip("\n")
-    if not prompt.strip():
-        raise click.UsageError("The question is empty.")
-    return prompt

@@ -37,14 +37,18 @@ class Chosen:
     mark: str | None = None
 
 
-def build(choice: Choice) -> Chosen:
+def build(choice: Choice, store: Store | None = None) -> Chosen:
     """The graph of what was chosen.
+
+    Args:
+        choice: What was chosen on the command line.
+        store: What calls are kept in already; default: the chosen one, opened.
 
     Raises:
         MoaError: What was chosen can't work.
     """
     mixture, why = _mixture(choice)
-    store = _store(choice)
+    store = store or _store(choice)
     graph = create_moa(
         with_flags(mixture, choice),
         simulate=choice.simulate or None,

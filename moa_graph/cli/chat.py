@@ -18,15 +18,19 @@ __all__ = ["chat"]
     "--file", type=click.Path(dir_okay=False, path_type=Path), envvar="MOA_CHATS", show_envvar=True,
     help="SQLite file that conversations are kept in. Default: chats.sqlite in this program's own folder.",
 )  # fmt: skip
+@click.option("-s", "--system", metavar="TEXT", help="How to answer: a system message for every model.")
 @click.option("--list", "list_threads", is_flag=True, help="List the conversations in the file.")
 @click.option(
     "--multi-turn/--no-multi-turn", default=True, show_default=True,
     help="Whether a question is asked with the conversation before it; without, nothing is kept.",
 )  # fmt: skip
-def chat(choice: Choice, thread: str | None, file: Path | None, list_threads: bool, multi_turn: bool) -> None:
+def chat(
+    choice: Choice, thread: str | None, file: Path | None, system: str | None, list_threads: bool, multi_turn: bool
+) -> None:
     """Talk with a mixture; conversations are kept and go on by name.
 
-    Ctrl-C stops an answer, Ctrl-D leaves.
+    Enter sends, Alt-Enter or Ctrl-J begins a new line, and pasted lines are one message. /help lists what else can be
+    typed. Ctrl-C stops an answer, Ctrl-D leaves.
     """
     if thread is not None and not multi_turn:
         raise click.UsageError("--no-multi-turn keeps nothing: leave --thread out.")
@@ -38,4 +42,4 @@ def chat(choice: Choice, thread: str | None, file: Path | None, list_threads: bo
         for line in listed(file):
             click.echo(line)
         return
-    talk(choice, file if multi_turn else None, thread)
+    talk(choice, file if multi_turn else None, thread, system)

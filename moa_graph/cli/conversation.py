@@ -4,110 +4,176 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from contextlib import AsyncExitStack, suppress
+from contextlib import AsyncExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import click
-from langgraph.graph.state import CompiledStateGraph
 
-from moa_graph.cli.building import Chosen, build
+from moa_graph.calls.events import CallFinished
+from moa_graph.cli.building import build
 from moa_graph.cli.choice import Choice
 from moa_graph.cli.doors import open_door
 from moa_graph.cli.failing import one_line
+from moa_graph.cli.question import attached, messages_of
 from moa_graph.cli.running import take_turn
+from moa_graph.cli.slash import command_in, obey
+from moa_graph.cli.tally import Spent, counted
 from moa_graph.cli.threads import keeper, name_of_now, naming
+from moa_graph.cli.typing import Emptied, turns_of_a_person
 from moa_graph.errors import MissingKey, MixtureError, MoaError, OptionsError
+from moa_graph.graph import Compiled
+from moa_graph.size import size_of
 
-__all__ = ["talk"]
+__all__ = ["Conversation", "talk"]
 
 HOPELESS = (MixtureError, MissingKey, OptionsError)
 """What no further question could mend."""
 
 
-def talk(choice: Choice, file: Path | None, thread: str | None) -> None:
+def talk(choice: Choice, file: Path | None, thread: str | None, system: str | None = None) -> None:
     """Reads questions until there are no more, and shows an answer to each.
 
     Args:
         choice: What was chosen on the command line.
         file: Where the conversation is kept; None keeps nothing, and each question stands alone.
         thread: Name of the conversation; None begins a new one.
+        system: How the models shall answer.
 
     Raises:
         MoaError: What was chosen can't work.
         click.ClickException: The conversation can't be kept any longer.
     """
-    chosen = build(choice)
     if file is not None:
         thread = thread or name_of_now()
-    at_the_end = AsyncExitStack()
     with asyncio.Runner() as runner:
+        conversation = Conversation(runner, choice, thread, system)
         try:
-            graph = runner.run(_opened(chosen, file, at_the_end))
-            _say(chosen.headline)
-            if thread is not None:
-                _say(f"conversation {thread}; go on with it later by --thread {thread}")
+            conversation.open(file)
             with naming(file):
-                while (question := _question()) is not None:
-                    if question.strip():
-                        _answer(runner, graph, question, choice.limits(), thread, chosen.mark)
+                _go_on(conversation, runner)
         finally:
-            runner.run(at_the_end.aclose())
+            conversation.close()
 
 
-async def _opened(chosen: Chosen, file: Path | None, at_the_end: AsyncExitStack) -> Any:
-    """The graph with its store and its checkpointer, which are closed at the end."""
-    if chosen.store is not None:
-        await at_the_end.enter_async_context(chosen.store)
-    saver = None if file is None else await at_the_end.enter_async_context(keeper(file))
-    return chosen.graph.compile(checkpointer=saver)
-
-
-def _answer(
-    runner: asyncio.Runner,
-    graph: CompiledStateGraph[Any, Any, Any, Any],
-    question: str,
-    limits: dict[str, Any],
-    thread: str | None,
-    mark: str | None,
-) -> None:
-    """One turn. A run that fails, or that the person stops, doesn't end the conversation."""
-    door = open_door(mark=mark)
-    try:
-        runner.run(take_turn(graph, question, limits, door, thread))
-    except KeyboardInterrupt:
-        door.say_cost_so_far()
-    except HOPELESS:
-        raise
-    except (MoaError, click.ClickException) as error:
-        _say(one_line(error))
-
-
-def _say(text: str) -> None:
-    open_door().say(text)
-
-
-def _question() -> str | None:
-    """The next line; None at the end of the input. Ctrl-C empties the line."""
+def _go_on(conversation: Conversation, runner: asyncio.Runner) -> None:
+    """Turn after turn, until there are no more."""
+    turns = turns_of_a_person(conversation.said() if sys.stdin.isatty() else ())
     while True:
         try:
-            return _line()
-        except KeyboardInterrupt:
+            turn = turns.next(runner)
+            if (command := command_in(turn)) is not None:
+                _tell(conversation, *command)
+            elif turn.strip():
+                conversation.answer(turn)
+        except (Emptied, KeyboardInterrupt):
             click.echo(" (Ctrl-D leaves)", err=True)
         except EOFError:
             if sys.stdin.isatty():
                 click.echo(err=True)
-            return None
+            return
 
 
-def _line() -> str:
-    """Reads with the terminal's editing where there is one; the prompt goes where no answer goes."""
-    if not sys.stdin.isatty():
-        return input()
-    with suppress(ImportError):  # not on every platform
-        import readline  # noqa: F401  (gives input() a history and keys to edit with)
+def _tell(conversation: Conversation, name: str, rest: str) -> None:
+    try:
+        for line in obey(conversation, name, rest).splitlines():
+            _say(line)
+    except (MoaError, click.ClickException) as error:
+        _say(one_line(error))
 
-    if sys.stdout.isatty():
-        return input("\n> ")
-    click.echo("\n> ", nl=False, err=True)
-    return input()
+
+class Conversation:
+    """What goes on from turn to turn.
+
+    Args:
+        runner: The event loop of all turns.
+        choice: What was chosen on the command line.
+        thread: Name of the conversation; None keeps nothing.
+        system: How the models shall answer.
+    """
+
+    def __init__(self, runner: asyncio.Runner, choice: Choice, thread: str | None, system: str | None) -> None:
+        self._runner = runner
+        self._choice = choice
+        self._thread = thread
+        self._system = system
+        self._chosen = build(choice)
+        self._graph: Compiled
+        self._saver: Any = None
+        self._at_the_end = AsyncExitStack()
+        self._files: list[Path] = []
+        self._calls: list[CallFinished] = []
+
+    def open(self, file: Path | None) -> None:
+        """Opens what the conversation is kept in, and says which it is."""
+        self._runner.run(self._open(file))
+        _say(self._chosen.headline)
+        if self._thread is not None:
+            _say(f"conversation {self._thread}; go on with it later by --thread {self._thread}")
+        if sys.stdin.isatty():
+            _say("/help lists what else can be typed")
+
+    def close(self) -> None:
+        """Closes all that was opened."""
+        self._runner.run(self._at_the_end.aclose())
+
+    def said(self) -> list[str]:
+        """What the person has said in this conversation before."""
+        if self._thread is None:
+            return []
+        state = self._runner.run(self._graph.aget_state({"configurable": {"thread_id": self._thread}}))
+        return [message.text for message in state.values.get("messages", []) if message.type == "human"]
+
+    def answer(self, question: str) -> None:
+        """One turn. A run that fails, or that the person stops, doesn't end the conversation."""
+        door = open_door(mark=self._chosen.mark)
+        try:
+            messages = messages_of(question, self._files, self._system)
+            self._files = []
+            self._runner.run(take_turn(self._graph, messages, self._choice.limits(), door, self._thread))
+        except KeyboardInterrupt:
+            door.say_cost_so_far()
+        except HOPELESS:
+            raise
+        except (MoaError, click.ClickException) as error:
+            _say(one_line(error))
+        finally:
+            self._calls += door.tally.calls
+
+    def attach(self, file: Path) -> str:
+        """Has a file go with the next question, and says what it is."""
+        described = attached(file)
+        self._files.append(file)
+        return described
+
+    def change_mixture(self, name: str) -> None:
+        """Has another mixture answer from now on, with the same models' limits and store."""
+        self._chosen = build(replace(self._choice, mixture=name), store=self._chosen.store)
+        self._graph = self._chosen.graph.compile(checkpointer=self._saver)
+
+    def about_mixture(self) -> str:
+        """Which mixture answers, what it takes, and who is in it."""
+        plan = self._chosen.graph.plan
+        size = size_of(plan)
+        stages = [
+            f"{placed.site.name}: {', '.join(seat.members[0].reference for seat in placed.site.seats) or 'no model'}"
+            for placed in plan.stages
+        ]
+        takes = f"{counted(size.calls, 'call')} an answer, {size.critical_path} of them one after another"
+        return "\n".join([self._chosen.headline, takes, *stages])
+
+    def about_cost(self) -> str:
+        """What the session has cost so far."""
+        spent = Spent.on(self._calls)
+        return f"{counted(spent.calls, 'call')}, {counted(spent.tokens, 'token')}, {spent.price()} in this session"
+
+    async def _open(self, file: Path | None) -> None:
+        if self._chosen.store is not None:
+            await self._at_the_end.enter_async_context(self._chosen.store)
+        self._saver = None if file is None else await self._at_the_end.enter_async_context(keeper(file))
+        self._graph = self._chosen.graph.compile(checkpointer=self._saver)
+
+
+def _say(text: str) -> None:
+    open_door().say(text)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Coroutine
+from collections.abc import AsyncGenerator, Coroutine, Sequence
 from contextlib import AsyncExitStack, aclosing
 from typing import Any
 
@@ -30,17 +30,17 @@ def until_interrupted(work: Coroutine[Any, Any, None], door: Door) -> None:
         raise click.exceptions.Exit(INTERRUPTED) from None
 
 
-async def ask_once(chosen: Chosen, question: str, limits: dict[str, Any], door: Door) -> None:
+async def ask_once(chosen: Chosen, messages: Sequence[Any], limits: dict[str, Any], door: Door) -> None:
     """One question, one answer."""
     async with AsyncExitStack() as at_the_end:
         if chosen.store is not None:
             await at_the_end.enter_async_context(chosen.store)
-        await take_turn(chosen.graph.compile(), question, limits, door)
+        await take_turn(chosen.graph.compile(), messages, limits, door)
 
 
 async def take_turn(
     graph: Compiled,
-    question: str,
+    messages: Sequence[Any],
     limits: dict[str, Any],
     door: Door,
     thread: str | None = None,
@@ -49,7 +49,7 @@ async def take_turn(
 
     Args:
         graph: A mixture's graph.
-        question: What the user says.
+        messages: What the user says, and a system message if there is one.
         limits: Run-time options.
         door: Where all of it is shown.
         thread: Name of the conversation, for a graph with a checkpointer.
@@ -60,7 +60,7 @@ async def take_turn(
     """
     config: RunnableConfig | None = {"configurable": {"thread_id": thread}} if thread else None
     try:
-        async with aclosing(follow(graph, [("user", question)], options=limits, config=config)) as parts:
+        async with aclosing(follow(graph, messages, options=limits, config=config)) as parts:
             outcome = await _show(parts, door)
     except BaseException as error:
         door.leave()

@@ -123,6 +123,11 @@ class Tally:
         return Spent.on(self._calls)
 
     @property
+    def calls(self) -> list[CallFinished]:
+        """The requests that ended."""
+        return list(self._calls)
+
+    @property
     def in_flight(self) -> int:
         """Requests that went out and haven't ended."""
         return len(self._in_flight)

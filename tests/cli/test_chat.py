@@ -123,3 +123,63 @@ def test_a_file_that_fails_within_a_turn_is_named_and_ends_the_conversation(
 def test_an_empty_list_is_no_error(moa: Moa) -> None:
     result = moa("chat", "--file", "none.sqlite", "--list")
     assert (result.exit_code, result.stdout) == (0, "")
+
+
+@pytest.fixture
+def counted_chat(moa: Moa, served: Any) -> Any:
+    """Runs a chat over two models, and gives what it wrote and how many requests went out."""
+
+    def chat(*turns: str) -> tuple[Any, int]:
+        mixture, simulator = served(one={}, writer={})
+        result = moa("chat", "-m", mixture, "--file", "c.sqlite", input="".join(f"{turn}\n" for turn in turns))
+        assert result.exit_code == 0, result.stderr
+        return result, simulator.stats()["total"]["requests"]
+
+    return chat
+
+
+@pytest.mark.parametrize(
+    ("typed", "told"),
+    [
+        ("/help", "/cost"),
+        ("/mixture", "layer_1: openai:one"),
+        ("/mixture nobody", "there is no preset 'nobody'"),
+        ("/cost", "0 calls, 0 tokens, $0 in this session"),
+        ("/mixtur", "Did you mean /mixture?"),
+        ("/etc/passwd what is it?", "There is no command /etc/passwd"),
+        ("/file", "Name a file"),
+        ("/file nowhere", "nowhere can't be read"),
+    ],
+)
+def test_slash_commands_never_go_to_models(counted_chat: Any, typed: str, told: str) -> None:
+    result, requests = counted_chat(typed)
+    assert told in result.stderr
+    assert (result.stdout, requests) == ("", 0)
+
+
+def test_exit_leaves_before_what_follows(counted_chat: Any) -> None:
+    _, requests = counted_chat("/exit", "What is 2 + 3?")
+    assert requests == 0
+
+
+def test_cost_counts_the_whole_session(counted_chat: Any) -> None:
+    result, _ = counted_chat("What is 2 + 3?", "What is 4 * 5?", "/cost")
+    assert "\n4 calls, " in result.stderr
+
+
+def test_another_mixture_goes_on_with_the_same_conversation(moa: Moa, instant: str) -> None:
+    turns = "What is 2 + 3?\n/mixture moa-lite\nWhat is 4 * 5?\n"
+    result = moa("chat", "-m", instant, "--simulate", "--file", "c.sqlite", "-t", "a", input=turns)
+    assert "moa-lite on simulated models" in result.stderr
+    assert len(answers(result.stdout)) == 2
+    assert "2 turn(s)" in moa("chat", "--file", "c.sqlite", "--list").stdout
+
+
+def test_a_file_goes_with_the_next_message_only(moa: Moa, served: Any, tmp_path: Path) -> None:
+    (tmp_path / "long.txt").write_text("word " * 500)
+    mixture, simulator = served(one={}, writer={})
+    moa("chat", "-m", mixture, "--no-multi-turn", input="/file long.txt\nWhat is 2 + 3?\n")
+    with_file = simulator.stats()["total"]["prompt_tokens"]
+    simulator.reset()
+    moa("chat", "-m", mixture, "--no-multi-turn", input="What is 2 + 3?\n")
+    assert with_file > simulator.stats()["total"]["prompt_tokens"] + 500

@@ -134,3 +134,27 @@ def test_in_a_chat_ctrl_c_stops_an_answer_or_empties_the_line_and_ctrl_d_leaves(
     terminal.until(lambda screen: "Answer: 20" in screen and screen.endswith(">"))
     terminal.type("C-d")
     assert "exit code 0" in terminal.until(lambda screen: "exit code" in screen)
+
+
+def test_in_a_chat_pasted_lines_are_one_message_and_the_arrow_key_brings_it_back(
+    terminal: Terminal, served: Any
+) -> None:
+    mixture, simulator = served(one={}, writer={})
+    terminal.run("chat", "-m", mixture, "--no-multi-turn")
+    terminal.until(lambda screen: screen.endswith(">"))
+
+    terminal.tmux("set-buffer", "What is\n3 * 5?")
+    terminal.tmux("paste-buffer", "-p")
+    terminal.until(lambda screen: "3 * 5?" in screen)
+    terminal.type("Enter")
+    terminal.until(lambda screen: "Answer: 15" in screen and screen.endswith(">"))
+    assert simulator.stats()["total"]["requests"] == 2
+
+    terminal.type("Up")
+    shown = terminal.until(lambda screen: screen.count("3 * 5?") == 2)
+    assert shown[-2:] == ["> What is", "  3 * 5?"]
+    terminal.type("C-c")
+    terminal.until(lambda screen: "(Ctrl-D leaves)" in screen and screen.endswith(">"))
+    terminal.type("/exit", "Enter")
+    assert "exit code 0" in terminal.until(lambda screen: "exit code" in screen)
+    assert simulator.stats()["total"]["requests"] == 2
