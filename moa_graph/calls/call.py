@@ -23,12 +23,12 @@ from moa_graph.calls.account import Account
 from moa_graph.calls.answer import AnswerStream
 from moa_graph.calls.budget import NOTHING, ONE_CALL, affordable_bytes, bytes_of_prompt, most_of_one_call
 from moa_graph.calls.events import RecordFinished
-from moa_graph.calls.failures import Diagnosis, HeldBack, classify, judge, usage_of
+from moa_graph.calls.failures import Diagnosis, classify, judge, usage_of
 from moa_graph.calls.first_tokens import FirstTokens
-from moa_graph.calls.gate import Gate, Ticket
+from moa_graph.calls.gate import Door, Ticket
 from moa_graph.calls.hedge import hedged
 from moa_graph.calls.ledger import Ledger, stated_cost, total
-from moa_graph.calls.limits import gate_of
+from moa_graph.calls.limits import door_of
 from moa_graph.calls.media import readable_by
 from moa_graph.calls.mend import Attempt, fits_at_all, fitted_to_window, mended, repaired
 from moa_graph.calls.model_call import message_of
@@ -283,12 +283,11 @@ class _Asking:
 
     async def _send(self, attempt: Attempt, model: BaseChatModel, need: Grant) -> AIMessage:
         """One request: through its provider's gate, and from there on in the ledger."""
-        gate = gate_of(attempt.member, self.around.limits.get(attempt.member.provider))
-        if gate.held_for and self.time.ends_within(gate.held_for):
-            raise HeldBack(gate.held_for)
-        tokens = _expected_tokens(attempt) if gate.counts_tokens else 0
+        door = door_of(attempt.member, self.around.limits.get(attempt.member.provider))
+        door.check(self.time)
+        tokens = _expected_tokens(attempt) if door.counts_tokens else 0
         self.queued = True
-        ticket = await gate.enter(tokens, first=self.refused == "beside others", clock=self.time)
+        ticket = await door.enter(tokens, first=self.refused == "beside others", clock=self.time)
         self.refused = None
         self.queued = False
         try:
@@ -297,18 +296,18 @@ class _Asking:
             number, reader = self.ledger.attempt, self.answer
             message = await message_of(model, attempt, self.request, self.around, number, reader, self._why_cancelled)
         except Exception as error:
-            self._tell_of_refusal(gate, ticket, classify(error))
+            self._tell_of_refusal(door, ticket, classify(error))
             raise
         finally:
-            gate.leave()
-        gate.went_well(ticket)
+            door.leave()
+        door.went_well(ticket)
         return message
 
-    def _tell_of_refusal(self, gate: Gate, ticket: Ticket, failure: Diagnosis) -> None:
-        """A 429 is for all calls to the provider, and a try only of the call that is to blame for it."""
-        if failure.kind == "rate_limited" and failure.retryable:
+    def _tell_of_refusal(self, door: Door, ticket: Ticket, failure: Diagnosis) -> None:
+        """A 429 is for all calls to the model, and a try only of the call that is to blame for it."""
+        if failure.is_throttled:
             wait = wait_before(self.tries + 1, failure.retry_after, random.random())
-            blamed = gate.was_refused(ticket, wait, again=self.tries > 0)
+            blamed = door.was_refused(ticket, wait, again=self.tries > 0, everywhere=failure.everywhere)
             self.refused = "blamed" if blamed else "beside others"
 
     def _fits_schema(self, message: AIMessage) -> bool:

@@ -20,6 +20,7 @@ class CallTime:
         self._own_end = math.inf if timeout is None else self._now() + timeout
         self._closes = closes
         self._paused_at: float | None = None
+        self._ended = False
         self.scope = asyncio.timeout_at(self._when())
 
     @property
@@ -40,6 +41,10 @@ class CallTime:
             self._paused_at = None
             self._reschedule()
 
+    def end(self) -> None:
+        """The call is over; what a gate or a round still tells of its time changes nothing."""
+        self._ended = True
+
     def close_at(self, when: float) -> None:
         """Its round closes then."""
         self._closes = when
@@ -54,7 +59,7 @@ class CallTime:
         return None if end == math.inf else end
 
     def _reschedule(self) -> None:
-        if not self.scope.expired():
+        if not self._ended and not self.scope.expired():
             self.scope.reschedule(self._when())
 
     @staticmethod

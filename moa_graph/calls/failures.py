@@ -12,9 +12,11 @@ from dataclasses import dataclass, replace
 from langchain_core.exceptions import ContextOverflowError
 from langchain_core.messages import AIMessage
 
+from moa_graph.calls.gate import LONGEST_HOLD, HeldBack
 from moa_graph.calls.sdk_errors import (
     class_names_of,
     codes_of,
+    is_about_all_models,
     parameter_of,
     retry_after_of,
     status_of,
@@ -24,7 +26,7 @@ from moa_graph.errors import redact
 from moa_graph.state import Failure, FailureKind, Usage
 from moa_graph.views import visible_text
 
-__all__ = ["Diagnosis", "HeldBack", "classify", "is_truncated", "judge", "usage_of"]
+__all__ = ["Diagnosis", "classify", "is_truncated", "judge", "usage_of"]
 
 LONGEST_MESSAGE = 500
 """Characters of a provider's words that are kept."""
@@ -43,6 +45,7 @@ class Diagnosis:
             the model doesn't take, so that the request may succeed without it.
         limit: The model's context window in tokens, where the provider names it.
         begun: Whether a part of an answer had come, so that it may be billed.
+        everywhere: Whether the provider says that it refuses calls to its other models too.
     """
 
     kind: FailureKind
@@ -52,28 +55,23 @@ class Diagnosis:
     refused_parameter: str | None = None
     limit: int | None = None
     begun: bool = False
+    everywhere: bool = False
+
+    @property
+    def is_throttled(self) -> bool:
+        """Whether other calls had better wait as well."""
+        return self.kind == "rate_limited" and (self.retryable or self.retry_after is not None)
 
     def record(self) -> Failure:
         """The part of this that a record keeps."""
         return {"kind": self.kind, "message": self.message}
 
 
-class HeldBack(Exception):
-    """A call that wasn't sent, since its provider had refused others.
-
-    Args:
-        seconds: For which the provider asked that nothing is sent.
-    """
-
-    def __init__(self, seconds: float) -> None:
-        super().__init__(f"not sent: the provider refuses calls, and asked to wait {seconds:.0f} s more")
-
-
 def classify(error: BaseException, key_variable: str | None = None, secrets: Iterable[str] = ()) -> Diagnosis:
     """What ``error``, raised by a chat model, means for the call that met it.
 
-    Never retried: 400, 401, 402, 403, 404, 422 and exhausted quotas. Retried: 408, 409, 429, 5xx, broken
-    connections, timeouts, and bodies that can't be read.
+    Never retried: 400, 401, 402, 403, 404, 422, exhausted quotas, and whatever the provider asks to wait more than
+    five minutes for. Retried: 408, 409, 429, 5xx, broken connections, timeouts, and bodies that can't be read.
 
     Args:
         error: What was raised.
@@ -110,12 +108,15 @@ def _from_status(error: BaseException, status: int, words: str) -> Diagnosis:
     if status == 404:
         hint = ". If this model is served no longer, name another: substitute={old: new}."
         return Diagnosis("bad_request", message.rstrip(".") + hint)
-    if status == 408:
-        return Diagnosis("timeout", message, retryable=True, retry_after=retry_after_of(error))
-    if status == 429:
-        return Diagnosis("rate_limited", message, retryable=True, retry_after=retry_after_of(error))
-    if status in (409, 425) or status >= 500:
-        return Diagnosis("server", message, retryable=True, retry_after=retry_after_of(error))
+    if status in _TRANSIENT or status >= 500:
+        wait = retry_after_of(error)
+        return Diagnosis(
+            _TRANSIENT.get(status, "server"),
+            message,
+            retryable=wait is None or wait <= LONGEST_HOLD,
+            retry_after=wait,
+            everywhere=status == 429 and is_about_all_models(error),
+        )
     return Diagnosis("bad_request", message, refused_parameter=_refused_parameter(error, words))
 
 
@@ -181,6 +182,7 @@ def _endings(message: AIMessage) -> set[str]:
     return {str(getattr(reason, "name", reason)).lower() for reason in named if reason}
 
 
+_TRANSIENT: dict[int, FailureKind] = {408: "timeout", 409: "server", 425: "server", 429: "rate_limited"}
 _TRUNCATIONS = {"length", "max_tokens", "model_length"}
 _REFUSALS = {"content_filter", "refusal", "safety", "prohibited_content", "blocklist", "spii", "recitation"}
 _REFUSAL_CODES = {"content_filter", "content_policy_violation", "moderation"}

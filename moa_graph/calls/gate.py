@@ -1,20 +1,26 @@
-"""The gate that all calls to one provider go through.
+"""The gate that the calls to one provider go through, and the door in it that each of its models has.
 
-It bounds the calls in flight, the requests and the tokens a minute. When the provider says 429, every call to it waits
-as long as it asks for, and then fewer go out at once, more again with each that goes well.
+The gate bounds the calls in flight, the requests and the tokens a minute, for all models together. A refusal (429)
+closes the door of the model that refused for as long as the provider asks, up to :data:`LONGEST_HOLD`. It closes the
+gate only where the provider says that it is about more than the model; where a second model refuses as well, the gate
+lets fewer through at once.
 """
 
 from __future__ import annotations
 
 import asyncio
 import math
-from collections import deque
+from collections import OrderedDict
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
-from moa_graph.calls.allowance import Allowance
+from moa_graph.calls.allowance import MINUTE, Allowance
+from moa_graph.calls.pace import Pace, Stamp
 
-__all__ = ["Clock", "Gate", "Ticket"]
+__all__ = ["LONGEST_HOLD", "Clock", "Door", "Gate", "HeldBack", "Ticket"]
+
+LONGEST_HOLD = 300.0
+"""Seconds for which a refusal holds other calls back at most; then one of them finds out whether it still stands."""
 
 
 class Clock(Protocol):
@@ -26,6 +32,9 @@ class Clock(Protocol):
     def resume(self) -> None:
         """It goes on."""
 
+    def ends_within(self, seconds: float) -> bool:
+        """Whether the call's time is up before so many seconds are over."""
+
 
 class _Endless:
     """The clock of a call that may take as long as it will."""
@@ -34,48 +43,55 @@ class _Endless:
 
     def resume(self) -> None: ...
 
+    def ends_within(self, seconds: float) -> bool:
+        return False
 
-class Ticket(NamedTuple):
-    """How a call came in.
+
+class HeldBack(Exception):
+    """A call that wasn't sent, since its provider had refused others.
 
     Args:
-        storms: How many storms there had been.
-        alone: Whether no other call had gone out since the last one had passed.
+        seconds: For which the provider asked that nothing is sent.
     """
 
-    storms: int
-    alone: bool
+    def __init__(self, seconds: float) -> None:
+        super().__init__(f"not sent: the provider refuses calls, and asked to wait {seconds:.0f} s more")
 
 
-@dataclass
+class Ticket(NamedTuple):
+    """How a call came in."""
+
+    model: Stamp
+    provider: Stamp
+
+
+@dataclass(eq=False)
 class _Place:
-    """A call in the queue."""
+    """A call in a queue.
 
+    Args:
+        turn: When it goes, among all that wait at the gate.
+        tokens: That it is expected to use.
+        clock: Its own time.
+        given: Done once the call may go.
+    """
+
+    turn: int
     tokens: int
     clock: Clock
     given: asyncio.Future[Ticket] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
 
 
 class Gate:
-    """Lets calls to one provider through, those that came first before the others.
-
-    How many may be in flight after a refusal follows TCP's congestion control (RFC 5681, section 3.1): one, then one
-    more for each that goes well, and above half of what was in flight at the refusal, one more for each full round.
-    """
+    """Lets calls to one provider through, those that came first before the others."""
 
     def __init__(self) -> None:
-        self._most: float = math.inf
-        self._allowed: float = math.inf
-        self._threshold: float = math.inf
+        self.pace = Pace()
         self._requests = Allowance()
         self._tokens = Allowance()
-        self._inside = 0
-        self._storms = 0
-        self._sent = 0
-        self._has_answered = False
-        self._opens = -math.inf
+        self._doors: dict[str, Door] = {}
+        self._first, self._last = 0, 0
         self._timer: asyncio.TimerHandle | None = None
-        self._waiting: deque[_Place] = deque()
 
     def narrow(self, concurrency: int | None, requests: int | None, tokens: int | None) -> None:
         """Keeps to these limits as well, where they are lower than those that were given before.
@@ -85,125 +101,216 @@ class Gate:
             requests: A minute.
             tokens: A minute.
         """
-        self._most = min(self._most, math.inf if concurrency is None else concurrency)
-        self._allowed, self._threshold = min(self._allowed, self._most), min(self._threshold, self._most)
+        self.pace.narrow(concurrency)
         self._requests.narrow(requests)
         self._tokens.narrow(tokens)
 
+    def door(self, model: str) -> Door:
+        """The door of a model, made on its first use."""
+        if model not in self._doors:
+            self._doors[model] = Door(self)
+        return self._doors[model]
+
     @property
     def counts_tokens(self) -> bool:
-        """Whether it needs to know how many tokens a call is reckoned with."""
+        """Whether it needs to know how many tokens a call is expected to use."""
         return self._tokens.is_limited
+
+    def free_at(self, tokens: int, now: float) -> float:
+        """When a call may pass, which is ``now`` or later; infinite where another has to end first."""
+        free = self.pace.free_at(now)
+        if free == math.inf:
+            return free
+        return max(free, self._requests.free_at(1, now), self._tokens.free_at(tokens, now))
+
+    def take(self, tokens: int, now: float) -> Stamp:
+        """A call passes."""
+        self._requests.take(1, now)
+        self._tokens.take(tokens, now)
+        return self.pace.take()
+
+    def turn(self, *, first: bool) -> int:
+        """The turn of a call that joins a queue: after all others, or before them."""
+        if first:
+            self._first -= 1
+            return self._first
+        self._last += 1
+        return self._last
+
+    def another_was_refused(self, door: Door, now: float) -> bool:
+        """Whether a model other than this door's was refused within the last minute."""
+        return any(other is not door and other.refused_at + MINUTE > now for other in self._doors.values())
+
+    def is_free(self, door: Door, tokens: int, now: float) -> bool:
+        """Whether a call may pass that waits for nobody's turn."""
+        return not self._queues() and door.pace.free_at(now) <= now and self.free_at(tokens, now) <= now
+
+    def let_in(self) -> None:
+        """Gives their places to those who may go, and wakes up when the next one may."""
+        if not self._queues():
+            return
+        now = asyncio.get_running_loop().time()
+        wake = math.inf
+        while open_doors := [door for door in self._queues() if door.pace.free_at(now) <= now]:
+            door = min(open_doors, key=lambda one: one.next.turn)
+            wake = self.free_at(door.next.tokens, now)
+            if wake > now:
+                break
+            door.let_next_in(now)
+            wake = math.inf
+        for door in self._queues():
+            wake = min(wake, *(when for when in (door.pace.opens, self.pace.opens) if when > now), math.inf)
+            door.tell_clocks(self.pace.refuses(now) or door.pace.refuses(now))
+        self._wake_at(wake)
+
+    def doors(self) -> list[Door]:
+        """Those of all its models."""
+        return list(self._doors.values())
+
+    def _queues(self) -> list[Door]:
+        return [door for door in self._doors.values() if door.has_queue()]
+
+    def _wake_at(self, when: float) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        loop = asyncio.get_running_loop()
+        self._timer = None if when == math.inf else loop.call_at(when, self.let_in)
+
+
+class Door:
+    """One model's way through its provider's gate."""
+
+    def __init__(self, gate: Gate) -> None:
+        self.gate = gate
+        self.pace = Pace()
+        self.waiting: OrderedDict[_Place, None] = OrderedDict()
+        self.refused_at = -math.inf
+        self._told_until = -math.inf
+        self._refuses = False
+
+    @property
+    def counts_tokens(self) -> bool:
+        """Whether it needs to know how many tokens a call is expected to use."""
+        return self.gate.counts_tokens
 
     @property
     def held_for(self) -> float:
-        """Seconds for which the provider asked that nothing is sent; 0 where it doesn't."""
-        return max(self._opens - asyncio.get_running_loop().time(), 0.0)
+        """Seconds for which the provider asked that nothing is sent; 0 where it doesn't, or where it is time to try."""
+        now = asyncio.get_running_loop().time()
+        opens = max(self.pace.opens, self.gate.pace.opens)
+        return max(self._told_until, opens) - now if opens > now else 0.0
+
+    @property
+    def next(self) -> _Place:
+        """Who is at the front of the queue."""
+        return next(iter(self.waiting))
+
+    def has_queue(self) -> bool:
+        """Whether anybody waits. Who was cancelled is forgotten here, or as soon as its task runs."""
+        while self.waiting and self.next.given.done():
+            self.waiting.popitem(last=False)
+        return bool(self.waiting)
 
     async def enter(self, tokens: int = 0, *, first: bool = False, clock: Clock | None = None) -> Ticket:
-        """Waits until a call of about so many tokens may go out; :meth:`leave` has to follow.
+        """Waits until a call that is expected to use so many tokens may go out; :meth:`leave` has to follow.
 
         Args:
             tokens: Of prompt and answer together.
-            first: Whether it goes before all that wait, as a call does that was refused for no fault of its own.
+            first: Whether it goes before all that wait, as a call does that was refused through no fault of its own.
             clock: Stands still while our own limits hold the call back, and goes on while the provider's refusals do.
 
         Returns:
             What :meth:`went_well` or :meth:`was_refused` is told later.
         """
         now = asyncio.get_running_loop().time()
-        if self._waiting or self._free_at(tokens, now) > now:
-            return await self._wait(_Place(tokens, clock or _Endless()), first)
-        return self._take(tokens, now)
+        if self.gate.is_free(self, tokens, now):
+            return self._take(tokens, now)
+        return await self._wait(_Place(self.gate.turn(first=first), tokens, clock or _Endless()), first)
 
     def leave(self) -> None:
         """The call has ended, well or not."""
-        self._inside -= 1
-        self._let_in()
+        self.pace.leave()
+        self.gate.pace.leave()
+        self.gate.let_in()
 
     def went_well(self, ticket: Ticket) -> None:
-        """The call was answered; one from before the last storm says nothing of what the provider allows now."""
-        self._has_answered = True
-        if ticket.storms == self._storms:
-            step = 1 if self._allowed < self._threshold else 1 / self._allowed
-            self._allowed = min(self._allowed + step, self._most)
-            self._let_in()
+        """The call was answered."""
+        self.pace.went_well(ticket.model)
+        self.gate.pace.went_well(ticket.provider)
+        self.gate.let_in()
 
-    def was_refused(self, ticket: Ticket, seconds: float, *, again: bool = False) -> bool:
-        """The provider said 429: nothing goes out for so many seconds, and then little. :meth:`leave` has to follow.
+    def was_refused(self, ticket: Ticket, seconds: float, *, again: bool = False, everywhere: bool = False) -> bool:
+        """The provider said 429. :meth:`leave` has to follow.
 
         Args:
-            ticket: The call's. What all calls of one storm say counts once.
+            ticket: The call's.
             seconds: How long the provider asks to wait.
             again: Whether the same call was to blame before.
+            everywhere: Whether the provider says that it refuses its other models too.
 
         Returns:
-            Whether the call is to blame, rather than that there were too many: always where the provider never answers
-            or the call was alone, else once for the call with which a storm begins.
+            Whether the call is to blame, rather than that there were too many.
         """
-        self._opens = max(self._opens, asyncio.get_running_loop().time() + seconds)
-        began = ticket.storms == self._storms
-        if began:
-            self._storms += 1
-            self._sent = 0
-            self._threshold = max(min(self._allowed, self._inside) / 2, 1)
-            self._allowed = 1
-        self._let_in()
-        return ticket.alone or not self._has_answered or (began and not again)
+        now = asyncio.get_running_loop().time()
+        opens = now + min(seconds, LONGEST_HOLD)
+        self._told_until = max(self._told_until, now + seconds)
+        to_blame = self.pace.was_refused(ticket.model, opens, again=again)
+        if everywhere or self.gate.another_was_refused(self, now):
+            beside_others = self.gate.pace.was_refused(ticket.provider, opens if everywhere else now, again=again)
+            to_blame = beside_others or self.pace.refuses_all
+        self.refused_at = now
+        self.gate.let_in()
+        for door in self.gate.doors() if everywhere else [self]:
+            door.give_up_who_cannot_wait()
+        return to_blame
 
-    def _free_at(self, tokens: int, now: float) -> float:
-        """When a call may go out, which is ``now`` or later; infinite where another has to end first."""
-        if self._inside + 1 > self._allowed:
-            return math.inf
-        return max(self._opens, self._requests.free_at(1, now), self._tokens.free_at(tokens, now))
+    def check(self, clock: Clock) -> None:
+        """Raises HeldBack where a call would wait in vain for the end of a hold."""
+        hold = self.held_for
+        if hold > LONGEST_HOLD or (hold and clock.ends_within(hold)):
+            raise HeldBack(hold)
+
+    def give_up_who_cannot_wait(self) -> None:
+        """Tells those in the queue who would wait in vain, so that their fallbacks are asked at once."""
+        for place in [one for one in self.waiting if not one.given.done()]:
+            try:
+                self.check(place.clock)
+            except HeldBack as held_back:
+                del self.waiting[place]
+                place.given.set_exception(held_back)
+
+    def let_next_in(self, now: float) -> None:
+        """Gives the next in the queue its place."""
+        place, _ = self.waiting.popitem(last=False)
+        place.given.set_result(self._take(place.tokens, now))
+
+    def tell_clocks(self, refuses: bool) -> None:
+        """Only our own limits stop the clocks: a provider that refuses for too long is given up."""
+        if refuses != self._refuses:
+            self._refuses = refuses
+            for place in self.waiting:
+                self._tell(place.clock)
+
+    def _tell(self, clock: Clock) -> None:
+        clock.resume() if self._refuses else clock.pause()
 
     def _take(self, tokens: int, now: float) -> Ticket:
-        ticket = Ticket(self._storms, alone=self._sent == self._inside == 0)
-        self._inside += 1
-        self._sent += 1
-        self._requests.take(1, now)
-        self._tokens.take(tokens, now)
-        return ticket
+        return Ticket(self.pace.take(), self.gate.take(tokens, now))
 
     async def _wait(self, place: _Place, first: bool) -> Ticket:
-        (self._waiting.appendleft if first else self._waiting.append)(place)
-        self._let_in()
+        self.waiting[place] = None
+        if first:
+            self.waiting.move_to_end(place, last=False)
+        self._tell(place.clock)
+        self.gate.let_in()
         try:
             return await place.given
         except asyncio.CancelledError:
             if place.given.cancelled():
-                self._let_in()  # who comes next may need less
-            else:  # it was given before the cancellation came
+                self.waiting.pop(place, None)
+                self.gate.let_in()  # who comes next may need less
+            elif place.given.exception() is None:  # it was given before the cancellation came
                 self.leave()
             raise
         finally:
             place.clock.resume()
-
-    def _let_in(self) -> None:
-        """Gives their places to those who may go, and wakes up when the next one may."""
-        if not self._waiting:
-            return
-        now = asyncio.get_running_loop().time()
-        free = math.inf
-        while self._waiting:
-            place = self._waiting[0]
-            if not place.given.done():
-                free = self._free_at(place.tokens, now)
-                if free > now:
-                    break
-                place.given.set_result(self._take(place.tokens, now))
-            self._waiting.popleft()
-        self._tell_clocks(now)
-        self._wake_at(free if self._waiting else math.inf)
-
-    def _tell_clocks(self, now: float) -> None:
-        """Only our own limits stop the clock: a provider that refuses for too long is given up."""
-        refused = self._opens > now or self._inside + 1 > self._allowed < self._most
-        for place in self._waiting:
-            place.clock.resume() if refused else place.clock.pause()
-
-    def _wake_at(self, when: float) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-        loop = asyncio.get_running_loop()
-        self._timer = None if when == math.inf else loop.call_at(when, self._let_in)

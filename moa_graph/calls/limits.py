@@ -8,12 +8,12 @@ import weakref
 from langchain_core.language_models import BaseChatModel
 from pydantic import Field, SecretStr
 
-from moa_graph.calls.gate import Gate
+from moa_graph.calls.gate import Door, Gate
 from moa_graph.description import Description
 from moa_graph.models.catalogue import Member
 from moa_graph.models.clients import of_running_loop
 
-__all__ = ["Limits", "gate_of"]
+__all__ = ["Limits", "door_of"]
 
 
 class Limits(Description):
@@ -24,11 +24,11 @@ class Limits(Description):
     tokens: int | None = Field(default=None, ge=1, description="Prompt and output tokens a minute, estimated.")
 
 
-def gate_of(member: Member, limits: Limits | None) -> Gate:
-    """The gate that all calls of the running event loop to a member's provider, address and key go through.
+def door_of(member: Member, limits: Limits | None) -> Door:
+    """The door that all calls of the running event loop to a member's model go through, in its provider's gate.
 
-    Where mixtures say different limits, the lowest hold. Whose models two chat model objects are isn't known, so each
-    has a gate of its own.
+    Models of one provider, address and key share a gate. Where mixtures say different limits, the lowest hold. Whose
+    models two chat model objects are isn't known, so each has a gate of its own.
 
     Args:
         member: Who is asked.
@@ -38,7 +38,7 @@ def gate_of(member: Member, limits: Limits | None) -> Gate:
     gate = _gate_of_object(model) if isinstance(model, BaseChatModel) else _gate_of_provider(member)
     if limits is not None:
         gate.narrow(limits.concurrency, limits.requests, limits.tokens)
-    return gate
+    return gate.door(member.reference)
 
 
 def _gate_of_provider(member: Member) -> Gate:

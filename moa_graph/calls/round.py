@@ -155,6 +155,7 @@ class _Limit:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._round.calls.discard(self._time)
+        self._time.end()
         try:
             await self._time.scope.__aexit__(kind, error, trace)
         except TimeoutError as expired:

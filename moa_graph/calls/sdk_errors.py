@@ -13,7 +13,15 @@ from collections.abc import Iterator, Mapping
 from email.utils import parsedate_to_datetime
 from typing import Any
 
-__all__ = ["class_names_of", "codes_of", "parameter_of", "retry_after_of", "status_of", "words_of"]
+__all__ = [
+    "class_names_of",
+    "codes_of",
+    "is_about_all_models",
+    "parameter_of",
+    "retry_after_of",
+    "status_of",
+    "words_of",
+]
 
 LONGEST_CHAIN = 5
 """Causes of causes that are looked at."""
@@ -41,6 +49,8 @@ _STATUSES = {
 
 _IS_ABOUT_BYTES = "HttpProcessingError"
 """aiohttp's base of complaints about what can't be read, which bear a status that no server sent."""
+
+_SCOPES_ABOVE_A_MODEL = {"account", "global", "ip", "key", "org", "organization", "project", "user", "workspace"}
 
 _PARAMETERS = {
     "top_p": r"top_p|topP",
@@ -93,6 +103,15 @@ def parameter_of(error: BaseException, words: str) -> str | None:
     return next((name for name, pattern in _PARAMETERS.items() if re.search(pattern, text)), None)
 
 
+def is_about_all_models(error: BaseException) -> bool:
+    """Whether a refusal's headers say that the limit is the account's or the address's, not one model's."""
+    for link in _chain(error):
+        headers = {str(name).lower(): str(value).lower() for name, value in _headers(link).items()}
+        if headers.get("x-ratelimit-global") == "true" or headers.get("x-ratelimit-scope") in _SCOPES_ABOVE_A_MODEL:
+            return True
+    return False
+
+
 def retry_after_of(error: BaseException) -> float | None:
     """Seconds that a provider asks to wait; None if it doesn't.
 
@@ -100,7 +119,7 @@ def retry_after_of(error: BaseException) -> float | None:
     is Google, in the body's ``retryDelay``.
     """
     for link in _chain(error):
-        headers = getattr(getattr(link, "response", link), "headers", None) or {}
+        headers = _headers(link)
         for name, unit in (("retry-after-ms", 0.001), ("retry-after", 1.0)):
             if (seconds := _seconds(headers.get(name) or headers.get(name.title()), unit)) is not None:
                 return seconds
@@ -130,6 +149,11 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
             return
         yield link
         link = link.__cause__
+
+
+def _headers(error: BaseException) -> Mapping[str, Any]:
+    headers = getattr(getattr(error, "response", error), "headers", None)
+    return headers if isinstance(headers, Mapping) else {}
 
 
 def _body(error: BaseException) -> Mapping[str, Any]:

@@ -13,8 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from moa_graph.calls.gate import Gate
-from moa_graph.calls.limits import Limits, gate_of
+from moa_graph.calls.gate import Door, Gate
+from moa_graph.calls.limits import Limits, door_of
 from moa_graph.description import ModelSettings
 from moa_graph.models.catalogue import Catalogue, Member
 from tests.models_for_tests import scripted
@@ -23,17 +23,17 @@ from tests.virtual_clock import run_virtual
 pytestmark = pytest.mark.virtual_clock
 
 
-def a_gate(concurrency: int | None = None, requests: int | None = None, tokens: int | None = None) -> Gate:
+def a_gate(concurrency: int | None = None, requests: int | None = None, tokens: int | None = None) -> Door:
     gate = Gate()
     gate.narrow(concurrency, requests, tokens)
-    return gate
+    return gate.door("a")
 
 
 @dataclass
 class Provider:
     """Answers calls that come through a gate, and refuses those that are too many at once."""
 
-    gate: Gate
+    gate: Door
     seconds: float = 1.0
     at_once: Callable[[float], float] = lambda _: float("inf")
     retry_after: float = 1.0
@@ -166,7 +166,7 @@ async def test_a_call_larger_than_a_minutes_tokens_still_goes_out() -> None:
     await asyncio.wait_for(gate.enter(100), timeout=1)
 
 
-async def test_a_refusal_stops_every_call_of_the_provider_for_as_long_as_it_asks() -> None:
+async def test_a_refusal_stops_every_call_to_the_model_for_as_long_as_it_asks() -> None:
     provider = Provider(a_gate(), at_once=lambda now: 0 if now < 7 else 100, retry_after=7)
     await asked_at_once(provider, 10)
     assert provider.began[0] == 0
@@ -179,7 +179,7 @@ async def test_what_the_calls_of_one_storm_say_counts_once() -> None:
     for storm in storms:
         gate.was_refused(storm, 1)
         gate.leave()
-    assert (gate._storms, gate._threshold) == (1, 32)
+    assert (gate.pace.storms, gate.pace.threshold) == (1, 32)
 
 
 async def test_calls_from_before_a_storm_do_not_speed_up_what_comes_after_it() -> None:
@@ -187,7 +187,7 @@ async def test_calls_from_before_a_storm_do_not_speed_up_what_comes_after_it() -
     before, refused = await gate.enter(0), await gate.enter(0)
     gate.was_refused(refused, 1)
     gate.went_well(before)
-    assert gate._allowed == 1
+    assert gate.pace.allowed == 1
 
 
 async def test_the_rate_recovers_after_a_storm() -> None:
@@ -225,7 +225,7 @@ async def test_a_cancelled_call_gives_its_place_to_the_next() -> None:
     gate.leave()
     await waiting[2]
     gate.leave()
-    assert gate._inside == 0
+    assert gate.pace.inside == 0
 
 
 async def test_a_call_cancelled_just_as_it_gets_its_place_gives_it_on() -> None:
@@ -268,7 +268,7 @@ def test_whatever_a_provider_allows_every_call_is_answered_and_no_place_is_lost(
             gate, at_once=lambda now: capacities[int(now / 5) % len(capacities)], retry_after=retry_after
         )
         await asyncio.wait_for(asked_at_once(provider, calls), timeout=10_000)
-        assert (gate._inside, len(gate._waiting)) == (0, 0)
+        assert (gate.pace.inside, len(gate.waiting)) == (0, 0)
         assert provider.most <= (concurrency or calls)
 
     run_virtual(run)
@@ -279,36 +279,36 @@ async def test_models_of_one_provider_share_a_gate_and_other_providers_have_thei
 ) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", "one")
     monkeypatch.setenv("OTHER_API_KEY", "two")
-    assert gate_of(member("a"), None) is gate_of(member("b"), None)
-    assert gate_of(member("a"), None) is not gate_of(member("a", base_url="http://127.0.0.1:9/v1"), None)
-    assert gate_of(member("a"), None) is not gate_of(member("a", key_variable="OTHER_API_KEY"), None)
+    assert door_of(member("a"), None).gate is door_of(member("b"), None).gate
+    assert door_of(member("a"), None).gate is not door_of(member("a", base_url="http://127.0.0.1:9/v1"), None).gate
+    assert door_of(member("a"), None).gate is not door_of(member("a", key_variable="OTHER_API_KEY"), None).gate
 
 
 async def test_a_new_key_in_the_same_variable_has_a_gate_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", "old")
-    before = gate_of(member("a"), None)
+    before = door_of(member("a"), None).gate
     monkeypatch.setenv("OPENAI_API_KEY", "new")
-    assert gate_of(member("a"), None) is not before
+    assert door_of(member("a"), None).gate is not before
 
 
 async def test_mixtures_with_other_limits_share_the_gate_and_the_lowest_limits_hold() -> None:
-    gate = gate_of(member("a"), Limits(concurrency=3))
-    assert gate_of(member("a"), Limits(concurrency=2, requests=100)) is gate
-    provider = Provider(gate_of(member("a"), Limits(concurrency=5)))
+    gate = door_of(member("a"), Limits(concurrency=3))
+    assert door_of(member("a"), Limits(concurrency=2, requests=100)) is gate
+    provider = Provider(door_of(member("a"), Limits(concurrency=5)))
     await asked_at_once(provider, 20)
     assert provider.most == 2
 
 
 async def test_two_chat_model_objects_do_not_share_a_gate() -> None:
     members = [Catalogue({}).member(scripted("a")) for _ in range(2)]
-    assert gate_of(members[0], None) is not gate_of(members[1], None)
+    assert door_of(members[0], None).gate is not door_of(members[1], None).gate
 
 
 async def test_an_objects_gate_is_forgotten_with_the_object() -> None:
     gates = []
     for _ in range(20):
         model = scripted("a")
-        gate = gate_of(Catalogue({}).member(model), None)
+        gate = door_of(Catalogue({}).member(model), None)
         gates.append(weakref.ref(gate))
         del gate, model
         gc.collect()
