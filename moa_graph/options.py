@@ -7,7 +7,7 @@ models and bounds, so that Studio's form offers just what works.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Annotated, Any, Literal, Self
 
@@ -30,6 +30,9 @@ class AnswerSettings:
         all_tools: Whether the proposing models are offered the tools as well, to propose calls of them.
         form: What the answer must fit; None for free text.
         stop: Texts before which the answer ends.
+        parameters: Of the model that writes the answer, over those of its slot: fields of ``ModelSettings``.
+        timeout: Seconds for that model's answer, retries included; None leaves it to the slot.
+        tries: Most requests to that model; None leaves it to the slot.
         advise: When the stages before the last are asked, rather than going by what they gave before: once in a
             user's turn, once in a conversation, or at every call.
     """
@@ -39,7 +42,14 @@ class AnswerSettings:
     all_tools: bool = False
     form: Form | None = None
     stop: tuple[str, ...] = ()
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    timeout: float | None = None
+    tries: int | None = None
     advise: Literal["user_turn", "first_call", "every_call"] = "every_call"
+
+    def stopping_at(self, stop: Sequence[str]) -> AnswerSettings:
+        """These settings with other texts before which the answer ends."""
+        return replace(self, stop=tuple(stop))
 
 
 _NO_BUDGET = Budget()

@@ -70,7 +70,7 @@ Part = Event | Token | Outcome
 
 async def follow(
     graph: Compiled,
-    messages: Sequence[Any] | None,
+    messages: str | Sequence[Any] | None,
     *,
     options: Options | Mapping[str, Any] | None = None,
     answer: AnswerSettings | None = None,
@@ -93,8 +93,8 @@ async def follow(
 
     Args:
         graph: A compiled graph of a mixture.
-        messages: The conversation, or what is new of it where a checkpointer keeps the rest; None goes on with a
-            thread whose last run failed or was interrupted.
+        messages: The conversation, or what is new of it where a checkpointer keeps the rest; a text alone is the user's.
+            None goes on with a thread whose last run failed or was interrupted.
         options: Run-time options of the mixture.
         answer: What the caller asks of the answer: tools, a form, parameters of the model that writes it.
         config: As for any graph: ``{"configurable": {"thread_id": ...}}``, callbacks, tags.
@@ -136,7 +136,7 @@ async def follow(
 
 async def run(
     graph: Compiled,
-    messages: Sequence[Any] | None,
+    messages: str | Sequence[Any] | None,
     *,
     options: Options | Mapping[str, Any] | None = None,
     answer: AnswerSettings | None = None,
@@ -158,10 +158,12 @@ async def run(
     return _outcome(await graph.ainvoke(_input(messages), config, context=context, output_keys=OUTPUT))
 
 
-def _input(messages: Sequence[Any] | None) -> dict[str, list[Any]] | None:
+def _input(messages: str | Sequence[Any] | None) -> dict[str, list[Any]] | None:
     """The graph gives messages their identity: the caller's own stay as they are."""
     if messages is None:
         return None
+    if isinstance(messages, str):
+        return {"messages": [("user", messages)]}
     return {"messages": [one.model_copy() if isinstance(one, BaseMessage) else one for one in messages]}
 
 

@@ -6,23 +6,43 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from pydantic import ValidationError
+
+from moa_graph.description import ModelSettings
 from moa_graph.errors import MixtureError, OptionsError
 from moa_graph.form import Form
 from moa_graph.graph import MoaGraph
-from moa_graph.options import AnswerSettings
+from moa_graph.options import AnswerSettings, Options
 
-__all__ = ["refuse_if_nothing_writes", "settings_of"]
+__all__ = ["read_call", "refuse_if_nothing_writes", "writer_settings"]
 
 TOOL_SETTINGS = ("tool_choice", "strict", "parallel_tool_calls")
 
-KNOWN = {*TOOL_SETTINGS, "tools", "response_format", "stream"}
+PARAMETERS = {
+    "temperature": "temperature",
+    "max_tokens": "max_tokens",
+    "max_completion_tokens": "max_tokens",
+    "top_p": "top_p",
+    "seed": "seed",
+}
+"""What a call may set of the model that writes the answer, and the field of ``ModelSettings`` that it is."""
+
+TIMEOUTS = ("timeout", "request_timeout")
+
+KNOWN = {*TOOL_SETTINGS, *PARAMETERS, *TIMEOUTS, "max_retries", "model", "response_format", "tools"}
+
+MEANINGLESS = {"stream", "stream_usage"}
+"""Told by LangChain to models that need it: a mixture streams where it is read as a stream, and counts always."""
 
 
-def settings_of(asked: Mapping[str, Any], usual: AnswerSettings, graph: MoaGraph) -> AnswerSettings:
-    """What a call asks of the answer.
+def read_call(
+    asked: Mapping[str, Any], options: Options, usual: AnswerSettings, graph: MoaGraph
+) -> tuple[Options, AnswerSettings]:
+    """What a call asks: the options of its run, and what holds for the answer.
 
     Args:
         asked: The call's keywords.
+        options: Those of every call of the chat model.
         usual: What holds for every call of the chat model.
         graph: The mixture's graph.
 
@@ -30,27 +50,93 @@ def settings_of(asked: Mapping[str, Any], usual: AnswerSettings, graph: MoaGraph
         OptionsError: It can't be asked of a mixture.
         MixtureError: It can't be asked of this one.
     """
-    if unknown := sorted(set(asked) - KNOWN):
+    given = {name: value for name, value in asked.items() if value is not None and name not in MEANINGLESS}
+    if unknown := sorted(set(given) - KNOWN):
         raise OptionsError(
             f"{', '.join(unknown)}: a mixture isn't asked with this; its slots hold the parameters of its models. "
             f"A call may give stop, {', '.join(sorted(KNOWN))}."
         )
-    tools, form = asked.get("tools") or (), asked.get("response_format")
+    tools, form = given.get("tools") or (), given.get("response_format")
     if tools or form is not None:
         refuse_if_nothing_writes(graph)
+    settings = replace(
+        writer_settings(given, usual, graph),
+        tools=tuple(tools),
+        tool_settings={name: given[name] for name in TOOL_SETTINGS if name in given},
+        form=None if form is None else Form.of(form),
+    )
+    return _with_writer(options, given.get("model"), graph), settings
+
+
+def writer_settings(given: Mapping[str, Any], usual: AnswerSettings, graph: MoaGraph) -> AnswerSettings:
+    """``usual`` with the parameters that are given for the model which writes the answer.
+
+    Args:
+        given: Keywords of a call, or fields of the chat model, without those that are None.
+        usual: What holds where nothing is given.
+        graph: The mixture's graph.
+
+    Raises:
+        OptionsError: A parameter is out of its bounds.
+        MixtureError: No model writes the answer.
+    """
+    parameters = {field: given[name] for name, field in PARAMETERS.items() if name in given}
+    timeout = next((given[name] for name in TIMEOUTS if name in given), None)
+    retries = given.get("max_retries")
+    if not parameters and timeout is None and retries is None:
+        return usual
+    refuse_if_nothing_writes(graph, ", ".join(name for name in given if name in KNOWN))
+    _check(parameters)
+    if timeout is not None and (not isinstance(timeout, int | float) or not timeout > 0):
+        raise OptionsError(f"timeout: {timeout!r} is no number of seconds above 0")
+    if retries is not None and (not isinstance(retries, int) or retries < 0):
+        raise OptionsError(f"max_retries: {retries!r} is no whole number from 0")
     return replace(
         usual,
-        tools=tuple(tools),
-        tool_settings={name: asked[name] for name in TOOL_SETTINGS if asked.get(name) is not None},
-        form=None if form is None else Form.of(form),
+        parameters={**usual.parameters, **parameters},
+        timeout=usual.timeout if timeout is None else float(timeout),
+        tries=usual.tries if retries is None else retries + 1,
     )
 
 
-def refuse_if_nothing_writes(graph: MoaGraph) -> None:
-    """Raises MixtureError where no model writes the answer in its own words."""
-    for way in graph.plan.ways({}):
-        if not way.last.stage.writes:
+def _check(parameters: Mapping[str, Any]) -> None:
+    try:
+        ModelSettings(model="of the answer", **parameters)
+    except ValidationError as error:
+        problems = (f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors(include_url=False))
+        raise OptionsError("; ".join(problems)) from None
+
+
+def _with_writer(options: Options, model: Any, graph: MoaGraph) -> Options:
+    """The options with another of the mixture's models to write the answer, where a call names one."""
+    if model is None or model == graph.mixture.name:
+        return options
+    if model not in graph.plan.members:
+        raise OptionsError(
+            f"model: {model!r} is none of the models of {graph.mixture.name}: {', '.join(graph.plan.members)}. The one "
+            "that a call names writes the answer"
+        )
+    refuse_if_nothing_writes(graph, "model")
+    return options.model_copy(update={"aggregator": model})
+
+
+def refuse_if_nothing_writes(graph: MoaGraph, asked: str | None = None) -> None:
+    """Raises MixtureError where no model writes the answer in its own words.
+
+    Args:
+        graph: The mixture's graph.
+        asked: What would be told that model; by default, tools or a form.
+    """
+    name = graph.mixture.name
+    for last in (way.last for way in graph.plan.ways({})):
+        if last.stage.writes:
+            continue
+        if asked is not None:
             raise MixtureError(
-                f"{graph.mixture.name}: its last stage, {way.last.site.name}, chooses an answer and writes none, so it "
-                "can neither call tools nor give a form: put an aggregate stage behind it"
+                f"{asked}: the last stage of {name} is of kind {last.stage.kind}, in which no model writes the answer: "
+                "set it in the mixture's slots"
             )
+        raise MixtureError(
+            f"{name}: its last stage, {last.site.name}, chooses an answer and writes none, so it can neither call "
+            "tools nor give a form: put an aggregate stage behind it"
+        )

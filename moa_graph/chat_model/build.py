@@ -2,56 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from langchain_core.language_models import BaseChatModel, ModelProfile
 
-from moa_graph.errors import MixtureError
 from moa_graph.graph import MoaGraph, create_moa
-from moa_graph.mixture import Mixture
 from moa_graph.models.catalogue import Member
-from moa_graph.stages.single import SingleSlot
 
 if TYPE_CHECKING:
-    from moa_graph.chat_model.model import ChatMoA
+    from moa_graph.chat_model.described import DescribedModel
 
-__all__ = ["build", "models_of", "profile_of"]
+__all__ = ["BUILT_FROM", "build", "models_of", "profile_of"]
+
+BUILT_FROM = ("mixture", "proposers", "aggregator", "layers", "name", "simulate", "substitute", "store")
+"""The fields that the graph is made from."""
 
 
-def build(model: ChatMoA) -> MoaGraph:
+def build(model: DescribedModel) -> MoaGraph:
     """The graph that a chat model's fields describe."""
-    graph = create_moa(
-        model.mixture,
-        proposers=model.proposers,
-        aggregator=model.aggregator,
-        layers=model.layers,
-        name=model.name,
-        simulate=model.simulate,
-        substitute=model.substitute,
-        store=model.store,
-    )
-    settings = {"temperature": model.temperature, "max_tokens": model.max_tokens}
-    if given := {name: value for name, value in settings.items() if value is not None}:
-        graph = create_moa(
-            _with_writer(graph.mixture, given),
-            simulate=model.simulate,
-            substitute=model.substitute,
-            store=graph.plan.store,
-        )
-    return graph
-
-
-def _with_writer(mixture: Mixture, settings: Mapping[str, float | None]) -> Mixture:
-    """The mixture with other parameters for the slot that writes its answer."""
-    *before, last = mixture.stages
-    if not isinstance(last, SingleSlot) or not last.writes:
-        raise MixtureError(
-            f"{', '.join(settings)}: the last stage of {mixture.name} is of kind {last.kind}, in which no model writes "
-            "the answer: set it in the mixture's slots"
-        )
-    slot = last.slot.model_copy(update=settings)
-    return mixture.model_copy(update={"stages": (*before, last.model_copy(update={"slot": slot}))})
+    return create_moa(**{field: getattr(model, field) for field in BUILT_FROM})
 
 
 def models_of(graph: MoaGraph) -> list[str | BaseChatModel]:
@@ -75,4 +44,4 @@ def profile_of(graph: MoaGraph) -> ModelProfile:
 
 
 def _asked(graph: MoaGraph) -> list[Member]:
-    return [member for placed in graph.plan.stages for seat in placed.site.seats for member in seat.members]
+    return [member for placed in graph.plan.stages for seat in placed.site.seats for member in seat.everyone]

@@ -11,24 +11,22 @@ from typing import Any, Literal
 
 from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
 from langchain_core.callbacks.manager import BaseRunManager
-from langchain_core.language_models import BaseChatModel, LanguageModelInput, ModelProfile
-from langchain_core.language_models.base import LangSmithParams
+from langchain_core.language_models import LanguageModelInput
 from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
 from langchain_core.runnables import Runnable, RunnableConfig
 from langchain_core.tools import BaseTool
 from langchain_core.utils.function_calling import convert_to_openai_tool
-from pydantic import ConfigDict, Field, PrivateAttr, ValidationError
+from pydantic import ValidationError
 
 from moa_graph.chat_model.answers import last_chunk, passed_on, whole_answer
-from moa_graph.chat_model.asking import refuse_if_nothing_writes, settings_of
-from moa_graph.chat_model.build import build, models_of, profile_of
+from moa_graph.chat_model.asking import refuse_if_nothing_writes
+from moa_graph.chat_model.described import DescribedModel
 from moa_graph.chat_model.place import below, detached, noting_its_run
 from moa_graph.chat_model.pump import pumped, pumped_from_thread
 from moa_graph.chat_model.structured import structured
 from moa_graph.errors import AnswerBeganAgain, MixtureError, MoaError
 from moa_graph.form import Form
-from moa_graph.graph import Compiled, MoaGraph
 from moa_graph.mixture import Mixture
 from moa_graph.options import AnswerSettings, Options
 from moa_graph.runs import Outcome, Token, follow, run
@@ -39,11 +37,8 @@ __all__ = ["ChatMoA"]
 
 Tool = dict[str, Any] | type | Callable[..., Any] | BaseTool
 
-DEEPEST = 3
-"""How deep mixtures may stand in each other. Each level multiplies the calls of the one above."""
 
-
-class ChatMoA(BaseChatModel):
+class ChatMoA(DescribedModel):
     """A mixture as a chat model, to put where a single model stood: in chains, agents, supervisors and swarms.
 
     The model that writes the answer alone calls tools. The others advise: they are shown the conversation with tool
@@ -65,6 +60,9 @@ class ChatMoA(BaseChatModel):
         store: As for :func:`moa_graph.create_moa`.
         temperature: Of the model that writes the answer; default: as the mixture says.
         max_tokens: Most output tokens of the model that writes the answer; default: as the mixture says.
+        timeout: Seconds for the answer of that model, retries included; default: as the mixture says.
+        max_retries: Most further requests to that model after one that failed; default: as the mixture says.
+        model: The same as ``mixture``, by the word that other chat models have for it.
         stop: Texts before which the answer ends.
         advise: When the other models are asked: once in a user's turn, once in a conversation, or at every call.
         tools: Who is offered tools: the aggregator, or all; what a proposer would call is shown as text.
@@ -76,76 +74,21 @@ class ChatMoA(BaseChatModel):
         OptionsError: An option is unknown or out of its bounds.
     """
 
-    model_config = ConfigDict(extra="forbid", arbitrary_types_allowed=True)
-
-    mixture: Any = None
-    proposers: Any = None
-    aggregator: Any = None
-    layers: int | None = None
-    simulate: bool | None = None
-    substitute: dict[str, str] | None = None
-    store: Any = None
-    temperature: float | None = Field(default=None, ge=0, le=2)
-    max_tokens: int | None = Field(default=None, ge=1)
-    stop: list[str] | None = None
-    advise: Literal["user_turn", "first_call", "every_call"] = "user_turn"
-    tools: Literal["aggregator", "all"] = "aggregator"
-    options: dict[str, Any] = Field(default_factory=dict)
-    streaming: bool | None = None
-
-    _graph: MoaGraph = PrivateAttr()
-    _compiled: Compiled = PrivateAttr()
-    _options: Options = PrivateAttr()
-
     def __init__(
         self,
         mixture: str | Path | Mixture | Mapping[str, Any] | None = None,
         *,
         store: str | Path | Store | None = None,
+        model: str | Path | Mixture | Mapping[str, Any] | None = None,
         **fields: Any,
     ) -> None:
+        if model is not None and mixture is not None and model != mixture:
+            raise MixtureError("model: it is another word for the mixture: give one of them")
         try:
-            super().__init__(mixture=mixture, store=store, **fields)
+            super().__init__(mixture=model if mixture is None else mixture, store=store, **fields)
         except ValidationError as error:
             ours = [problem.get("ctx", {}).get("error") for problem in error.errors()]
             raise next((one for one in ours if isinstance(one, MoaError)), error) from None
-
-    def model_post_init(self, _: Any) -> None:
-        """Builds the graph, once: copies share it."""
-        self._graph = build(self)
-        if self.depth > DEEPEST:
-            raise MixtureError(
-                f"{self._graph.mixture.name}: mixtures stand in each other {self.depth} deep, and at most {DEEPEST} "
-                "are allowed: name a model in place of the innermost mixture"
-            )
-        self._options = self._graph.plan.options(**self.options)
-        self._compiled = self._graph.compile(checkpointer=False)
-
-    @property
-    def graph(self) -> MoaGraph:
-        """The mixture's graph, not compiled."""
-        return self._graph
-
-    @property
-    def depth(self) -> int:
-        """How deep mixtures stand in each other here: 1 where no model is a mixture itself."""
-        return 1 + max((model.depth for model in models_of(self._graph) if isinstance(model, ChatMoA)), default=0)
-
-    @property
-    def _llm_type(self) -> str:
-        return "moa"
-
-    @property
-    def _identifying_params(self) -> dict[str, Any]:
-        chosen = {"advise": self.advise, "tools": self.tools, "stop": self.stop, **self.options}
-        return {"mixture": self._graph.mixture.name, "description": repr(self._graph.mixture), **chosen}
-
-    def _get_ls_params(self, stop: list[str] | None = None, **kwargs: Any) -> LangSmithParams:
-        params = super()._get_ls_params(stop=stop, **kwargs)
-        return LangSmithParams(**{"ls_model_name": self._graph.mixture.name, **params, "ls_provider": "moa"})
-
-    def _resolve_model_profile(self) -> ModelProfile:
-        return profile_of(self._graph)
 
     def invoke(self, input: LanguageModelInput, config: RunnableConfig | None = None, **kwargs: Any) -> AIMessage:
         """As every chat model."""
@@ -184,7 +127,7 @@ class ChatMoA(BaseChatModel):
         run_manager: AsyncCallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> ChatResult:
-        return await self._answer(messages, self._settings(stop, kwargs), run_manager)
+        return await self._answer(messages, self._asked(stop, kwargs), run_manager)
 
     def _generate(
         self,
@@ -193,13 +136,14 @@ class ChatMoA(BaseChatModel):
         run_manager: CallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> ChatResult:
-        return loop_thread().call(self._answer, messages, self._settings(stop, kwargs), run_manager)
+        return loop_thread().call(self._answer, messages, self._asked(stop, kwargs), run_manager)
 
     async def _answer(
-        self, messages: list[BaseMessage], settings: AnswerSettings, run_manager: BaseRunManager | None
+        self, messages: list[BaseMessage], asked: tuple[Options, AnswerSettings], run_manager: BaseRunManager | None
     ) -> ChatResult:
+        options, settings = asked
         config = RunnableConfig(callbacks=below(run_manager))
-        answering = run(self._compiled, messages, options=self._options, answer=settings, config=config)
+        answering = run(self._compiled, messages, options=options, answer=settings, config=config)
         outcome = await asyncio.create_task(answering, context=detached())
         return ChatResult(generations=[ChatGeneration(message=whole_answer(outcome, settings.stop))])
 
@@ -210,7 +154,7 @@ class ChatMoA(BaseChatModel):
         run_manager: AsyncCallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> AsyncIterator[ChatGenerationChunk]:
-        source = partial(self._chunks, messages, self._settings(stop, kwargs), run_manager)
+        source = partial(self._chunks, messages, self._asked(stop, kwargs), run_manager)
         return pumped(source, detached())
 
     def _stream(
@@ -220,16 +164,17 @@ class ChatMoA(BaseChatModel):
         run_manager: CallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> Iterator[ChatGenerationChunk]:
-        source = partial(self._chunks, messages, self._settings(stop, kwargs), run_manager)
+        source = partial(self._chunks, messages, self._asked(stop, kwargs), run_manager)
         return pumped_from_thread(source, detached())
 
     async def _chunks(
-        self, messages: list[BaseMessage], settings: AnswerSettings, run_manager: BaseRunManager | None
+        self, messages: list[BaseMessage], asked: tuple[Options, AnswerSettings], run_manager: BaseRunManager | None
     ) -> AsyncGenerator[ChatGenerationChunk, None]:
         """The answer's chunks as the model that writes it gives them, and its metadata with the last."""
+        options, settings = asked
         streamed = False
         config = RunnableConfig(callbacks=below(run_manager))
-        parts = follow(self._compiled, messages, options=self._options, answer=settings, config=config)
+        parts = follow(self._compiled, messages, options=options, answer=settings, config=config)
         async with aclosing(parts):
             async for part in parts:
                 if isinstance(part, Token):
@@ -239,14 +184,6 @@ class ChatMoA(BaseChatModel):
                     yield last_chunk(whole_answer(part, settings.stop), streamed=streamed)
                 elif part["type"] == "reset":
                     raise _began_again(part["reason"])
-
-    def _settings(self, stop: list[str] | None, asked: Mapping[str, Any]) -> AnswerSettings:
-        settings = AnswerSettings(
-            stop=tuple(stop if stop is not None else self.stop or ()),
-            all_tools=self.tools == "all",
-            advise=self.advise,
-        )
-        return settings_of(asked, settings, self._graph)
 
     def bind_tools(
         self, tools: Sequence[Tool], *, tool_choice: Any = None, strict: bool | None = None, **kwargs: Any

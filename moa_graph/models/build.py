@@ -18,9 +18,10 @@ from moa_graph.errors import MissingKey, MixtureError, MoaError, redact
 from moa_graph.models.adapted import adapted
 from moa_graph.models.clients import LoopClients
 from moa_graph.models.objects import copied, retries_for_one_request
+from moa_graph.models.recorded import RecordedChatModel
 from moa_graph.models.reference import PROVIDERS, Reference, is_elsewhere, key_variable_of, parse
 
-__all__ = ["PARAMETERS", "Built", "build"]
+__all__ = ["PARAMETERS", "Built", "build", "with_parameters"]
 
 OPENROUTER_URL = "https://openrouter.ai/api/v1"
 
@@ -64,12 +65,10 @@ def build(settings: ModelSettings, clients: LoopClients, *, streaming: bool) -> 
         MissingKey: The environment doesn't hold the key.
     """
     if isinstance(settings.model, BaseChatModel):
-        return _with_parameters(copied(settings.model, clients), settings, streaming)
+        return with_parameters(copied(settings.model, clients), settings, streaming=streaming)
     reference = parse(settings.model)
     made = _make(reference, settings, clients)
-    if reference.provider == "recorded":
-        return Built(made, ())
-    return _with_parameters(made, settings, streaming)
+    return with_parameters(made, settings, streaming=streaming)
 
 
 def _make(reference: Reference, settings: ModelSettings, clients: LoopClients) -> BaseChatModel:
@@ -90,8 +89,16 @@ def _make(reference: Reference, settings: ModelSettings, clients: LoopClients) -
         raise MixtureError(f"{reference}: it can't be made as described: {redact(str(error))}") from None
 
 
-def _with_parameters(model: BaseChatModel, settings: ModelSettings, streaming: bool) -> Built:
-    """A copy of ``model`` that shares its clients and bears the parameters of ``settings`` that it takes."""
+def with_parameters(model: BaseChatModel, settings: ModelSettings, *, streaming: bool) -> Built:
+    """A copy of ``model`` that shares its clients and bears the parameters of ``settings`` that it takes.
+
+    Args:
+        model: As it was made.
+        settings: What it is asked with.
+        streaming: Whether it may stream.
+    """
+    if isinstance(model, RecordedChatModel):
+        return Built(model, ())  # whatever it was asked with when it was recorded
     update: dict[str, Any] = {} if streaming else {"disable_streaming": True}
     fixed_temperature = (model.profile or {}).get("temperature") is False
     dropped = []
@@ -123,8 +130,6 @@ def _simulated(reference: Reference, settings: ModelSettings, clients: LoopClien
 
 
 def _recorded(reference: Reference, settings: ModelSettings, clients: LoopClients) -> BaseChatModel:
-    from moa_graph.models.recorded import RecordedChatModel
-
     return RecordedChatModel.from_reference(reference)
 
 

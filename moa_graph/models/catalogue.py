@@ -15,7 +15,7 @@ from pydantic import SecretStr
 
 from moa_graph.description import ModelSettings, Price
 from moa_graph.models import prices
-from moa_graph.models.build import PARAMETERS, Built, build
+from moa_graph.models.build import PARAMETERS, Built, build, with_parameters
 from moa_graph.models.clients import LoopClients, of_running_loop
 from moa_graph.models.objects import goes_through_its_loops_client, secrets_of
 from moa_graph.models.reference import PROVIDERS, Reference, key_variable_of, parse
@@ -39,6 +39,7 @@ class Member:
     name: str
     settings: ModelSettings
     written: Reference | None
+    _asked_as: Member | None = field(default=None, repr=False, compare=False)
     _copies: dict[bool, Built] = field(default_factory=dict, init=False, repr=False, compare=False)
     _copies_of_loop: WeakKeyDictionary[LoopClients, dict[bool, Built]] = field(
         default_factory=WeakKeyDictionary, init=False, repr=False, compare=False
@@ -67,11 +68,15 @@ class Member:
     @cached_property
     def price(self) -> Price | None:
         """List price; None if it isn't known."""
+        if self._asked_as is not None:
+            return self._asked_as.price
         return prices.price_of(self.settings)
 
     @cached_property
     def window(self) -> int | None:
         """Most tokens of a prompt; None if that isn't known."""
+        if self._asked_as is not None:
+            return self._asked_as.window
         return prices.window_of(self.settings)
 
     @cached_property
@@ -85,6 +90,15 @@ class Member:
             return self
         settings = self.settings.model_copy(update={"seed": self.settings.seed + sample})
         return replace(self, settings=settings)
+
+    def asked_with(self, parameters: Mapping[str, Any]) -> Member:
+        """This member with other parameters for one call. It shares this one's chat model, whatever they are.
+
+        Args:
+            parameters: Fields of :class:`ModelSettings`.
+        """
+        settings = self.settings.model_copy(update=dict(parameters))
+        return replace(self, settings=settings, _asked_as=self._asked_as or self)
 
     def missing_key(self) -> str | None:
         """Name of the environment variable that should hold a key and doesn't; None if all is well."""
@@ -108,6 +122,8 @@ class Member:
             MissingKey: The environment doesn't hold the key.
             MixtureError: The provider's package isn't installed, or the description can't work.
         """
+        if self._asked_as is not None:
+            return with_parameters(self._asked_as.chat_model(streaming).model, self.settings, streaming=streaming)
         clients = of_running_loop()
         if self.written is None:
             return self._copy(clients, streaming)

@@ -22,7 +22,7 @@ from moa_graph.calls.round import Round
 from moa_graph.calls.samples import Together, can_be_together
 from moa_graph.calls.stored import EqualCalls
 from moa_graph.calls.structured import instruction_for
-from moa_graph.description import PositiveSeconds, Slot
+from moa_graph.description import PositiveSeconds
 from moa_graph.errors import TooFewProposals
 from moa_graph.form import Form
 from moa_graph.models.catalogue import Member
@@ -100,17 +100,17 @@ class FanOut(Stage):
                 seat.record(task.sample),
                 bytes_of_prompt(self._prompt_of(task, asked)) + (expected or 0),
                 members if seat.hedge is None else (*members, seat.hedge),
-                seat.slot,
+                asked.tries or seat.slot.tries,
             )
             for task in self.tasks(seat, scene)
             if seat.record(task.sample) not in present
         ]
 
     @staticmethod
-    def _unit(record: str, prompt_bytes: int, members: tuple[Member, ...], slot: Slot) -> Unit:
+    def _unit(record: str, prompt_bytes: int, members: tuple[Member, ...], tries: int) -> Unit:
         needs = [most_of_one_call(prompt_bytes, member.settings.max_tokens, member.price) for member in members]
         dearest = max(needs, key=lambda need: (need["usd"] or 0.0, need["tokens"] or 0))
-        return Unit(record, needs[0], dearest, slot.tries * len(members) - 1)
+        return Unit(record, needs[0], dearest, tries * len(members) - 1)
 
     def _worker(
         self, site: Site, seat: Seat
@@ -193,8 +193,8 @@ class FanOut(Stage):
             order=(scene.site.index, seat.index, task.sample),
             members=members,
             prompt=self._prompt_of(task, asked),
-            tries=slot.tries,
-            timeout=slot.timeout or self.timeout,
+            tries=asked.tries or slot.tries,
+            timeout=asked.timeout or slot.timeout or self.timeout,
             partial=slot.partial,
             answers=closing and asked.form is None,
             cap=self.cap,

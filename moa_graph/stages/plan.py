@@ -69,11 +69,17 @@ class Plan:
         return read_options(self.options, runtime.context, root="|" not in namespace(runtime))
 
     def members_of(self, seat: Seat, stage: Stage, options: Options) -> tuple[Member, ...]:
-        """The models to ask for a seat: a run may choose who writes the answer."""
-        if options.aggregator is None or not stage.answers:
-            return seat.members
-        chosen = self.members[options.aggregator]
-        return (chosen, *(member for member in seat.members if member.name != chosen.name))
+        """The models to ask for a seat: a run may choose who writes the answer, and with which parameters."""
+        members = seat.members
+        if options.aggregator is not None and stage.answers:
+            chosen = self.members[options.aggregator]
+            members = (chosen, *(member for member in members if member.name != chosen.name))
+        if options.answer.parameters and self._writes_the_answer(stage):
+            members = tuple(member.asked_with(options.answer.parameters) for member in members)
+        return members
+
+    def _writes_the_answer(self, stage: Stage) -> bool:
+        return stage.writes and any(placed.stage is stage and placed.site.is_last for placed in self.stages)
 
     def taken(self, turn: Turn) -> list[Placed]:
         """The stages that a turn passes, as far as its routes are decided."""

@@ -47,18 +47,6 @@ async def test_an_answer_that_was_cut_off_says_so() -> None:
     assert answer.response_metadata["finish_reason"] == "length"
 
 
-async def test_temperature_and_max_tokens_are_those_of_the_writing_slot() -> None:
-    model = panel(temperature=0, max_tokens=7)
-    *proposing, writing = model.graph.mixture.stages
-    assert (writing.all_slots()[0].temperature, writing.all_slots()[0].max_tokens) == (0, 7)
-    assert [slot.temperature for stage in proposing for slot in stage.all_slots()] == [None, None]
-
-
-def test_they_need_a_slot_that_writes() -> None:
-    with pytest.raises(MixtureError, match="temperature: the last stage of mixture is of kind vote"):
-        ChatMoA({"stages": [{"propose": {"slots": ["sim:a"]}}, {"vote": {}}]}, temperature=0)
-
-
 async def test_stop_ends_the_answer() -> None:
     closing = MessageModel(model="w", replies=[AIMessage("One.")])
     await ChatMoA(proposers=["sim:instant"], aggregator=closing, stop=["END"]).ainvoke(SUM)

@@ -1,0 +1,144 @@
+"""A chat model's fields, the graph that they describe, and what tells it from others."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal, Self
+
+from langchain_core.language_models import BaseChatModel, ModelProfile
+from langchain_core.language_models.base import LangSmithParams
+from pydantic import ConfigDict, Field, PrivateAttr, TypeAdapter
+
+from moa_graph.chat_model.asking import read_call, writer_settings
+from moa_graph.chat_model.build import BUILT_FROM, build, models_of, profile_of
+from moa_graph.chat_model.identity import digest_of
+from moa_graph.errors import MixtureError, MoaError
+from moa_graph.graph import Compiled, MoaGraph
+from moa_graph.options import AnswerSettings, Options
+
+__all__ = ["DescribedModel"]
+
+DEEPEST = 3
+"""How deep mixtures may stand in each other. Each level multiplies the calls of the one above."""
+
+WRITER_FIELDS = ("temperature", "max_tokens", "timeout", "max_retries")
+
+
+class DescribedModel(BaseChatModel):
+    """A chat model made from the description of a mixture. Fields that are set later take effect at the next call."""
+
+    model_config = ConfigDict(extra="forbid", arbitrary_types_allowed=True)
+
+    mixture: Any = None
+    proposers: Any = None
+    aggregator: Any = None
+    layers: int | None = None
+    simulate: bool | None = None
+    substitute: dict[str, str] | None = None
+    store: Any = None
+    temperature: float | None = Field(default=None, ge=0, le=2)
+    max_tokens: int | None = Field(default=None, ge=1)
+    timeout: float | None = Field(default=None, gt=0)
+    max_retries: int | None = Field(default=None, ge=0)
+    stop: list[str] | None = None
+    advise: Literal["user_turn", "first_call", "every_call"] = "user_turn"
+    tools: Literal["aggregator", "all"] = "aggregator"
+    options: dict[str, Any] = Field(default_factory=dict)
+    streaming: bool | None = None
+
+    _graph: MoaGraph = PrivateAttr()
+    _compiled: Compiled = PrivateAttr()
+    _options: Options = PrivateAttr()
+    _digest: str = PrivateAttr()
+
+    def model_post_init(self, _: Any) -> None:
+        """Builds the graph, once: copies share it."""
+        self._build()
+
+    def _build(self) -> None:
+        graph = build(self)
+        depth = 1 + max((model.depth for model in models_of(graph) if isinstance(model, DescribedModel)), default=0)
+        if depth > DEEPEST:
+            raise MixtureError(
+                f"{graph.mixture.name}: mixtures stand in each other {depth} deep, and at most {DEEPEST} "
+                "are allowed: name a model in place of the innermost mixture"
+            )
+        self._graph, self._compiled = graph, graph.compile(checkpointer=False)
+        self._digest = digest_of(graph.mixture, self.simulate, self.substitute)
+        self._choose()
+
+    def _choose(self) -> None:
+        """Reads the options, and refuses what no model of this mixture would be told."""
+        self._options = self._graph.plan.options(**self.options)
+        self._usual()
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        """Checks a field that is set after the chat model was made, and lets it take effect."""
+        if name not in type(self).model_fields or not getattr(self, "_digest", None):
+            super().__setattr__(name, value)
+            return
+        before = getattr(self, name)
+        field = type(self).model_fields[name]
+        super().__setattr__(name, TypeAdapter(field.rebuild_annotation()).validate_python(value))
+        try:
+            self._take_over({name})
+        except MoaError:
+            super().__setattr__(name, before)
+            raise
+
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
+        """A copy, with other fields where some are given. It shares the graph where it can."""
+        copied = super().model_copy(update=update, deep=deep)
+        copied._take_over(set(update or ()))  # noqa: SLF001
+        return copied
+
+    def _take_over(self, changed: set[str]) -> None:
+        if changed & set(BUILT_FROM):
+            self._build()
+        elif changed & {"options", *WRITER_FIELDS}:
+            self._choose()
+
+    @property
+    def graph(self) -> MoaGraph:
+        """The mixture's graph, not compiled."""
+        return self._graph
+
+    @property
+    def depth(self) -> int:
+        """How deep mixtures stand in each other here: 1 where no model is a mixture itself."""
+        inner = (model.depth for model in models_of(self._graph) if isinstance(model, DescribedModel))
+        return 1 + max(inner, default=0)
+
+    def _usual(self) -> AnswerSettings:
+        """What the fields ask of every answer."""
+        fields = {name: getattr(self, name) for name in WRITER_FIELDS}
+        given = {name: value for name, value in fields.items() if value is not None}
+        usual = AnswerSettings(stop=tuple(self.stop or ()), all_tools=self.tools == "all", advise=self.advise)
+        return writer_settings(given, usual, self._graph)
+
+    def _asked(self, stop: list[str] | None, asked: Mapping[str, Any]) -> tuple[Options, AnswerSettings]:
+        """What one call asks: the options of its run, and what holds for the answer."""
+        usual = self._usual() if stop is None else self._usual().stopping_at(stop)
+        return read_call(asked, self._options, usual, self._graph)
+
+    @property
+    def _llm_type(self) -> str:
+        return "moa"
+
+    @property
+    def _identifying_params(self) -> dict[str, Any]:
+        """Told to traces and caches: the mixture by name and content, in a form that gives nothing of it away."""
+        writer = {name: getattr(self, name) for name in WRITER_FIELDS if getattr(self, name) is not None}
+        chosen = {"advise": self.advise, "tools": self.tools, "stop": self.stop, **writer, **self.options}
+        return {"mixture": self._graph.mixture.name, "content": self._digest, **chosen}
+
+    def _get_ls_params(self, stop: list[str] | None = None, **kwargs: Any) -> LangSmithParams:
+        params = super()._get_ls_params(stop=stop, **kwargs)
+        return LangSmithParams(**{"ls_model_name": self._graph.mixture.name, **params, "ls_provider": "moa"})
+
+    def _resolve_model_profile(self) -> ModelProfile:
+        return profile_of(self._graph)
+
+    def __repr_args__(self) -> list[tuple[str | None, Any]]:
+        """The mixture by name: its description may hold headers, and traces show what an object is printed as."""
+        return [("mixture", self._graph.mixture.name)]
