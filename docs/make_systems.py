@@ -12,7 +12,7 @@ from pathlib import Path
 from moa_graph import create_moa, preset_names
 from moa_graph.presets import load_preset, preset_page
 from moa_graph.size import size_of
-from moa_graph.stages.base import Stage
+from moa_graph.stage_kit.base import Stage
 
 FILE = Path(__file__).with_name("systems.md")
 

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from moa_graph.mixture import Mixture
     from moa_graph.options import Options
     from moa_graph.presets.catalogue import preset_names
-    from moa_graph.stages.base import Stage, register
+    from moa_graph.stage_kit.base import Stage, register
 
 _HOMES = {
     "AnswerBeganAgain": "errors",
@@ -49,13 +49,13 @@ _HOMES = {
     "Price": "description",
     "RunFailed": "errors",
     "Slot": "description",
-    "Stage": "stages.base",
+    "Stage": "stage_kit.base",
     "StoreMiss": "errors",
     "TooFewProposals": "errors",
     "UnknownPreset": "errors",
     "create_moa": "graph",
     "preset_names": "presets.catalogue",
-    "register": "stages.base",
+    "register": "stage_kit.base",
 }
 
 __all__ = [

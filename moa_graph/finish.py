@@ -13,8 +13,9 @@ from moa_graph.advice import with_advice
 from moa_graph.errors import RunFailed
 from moa_graph.options import Options
 from moa_graph.report import make_report
-from moa_graph.stages.plan import Placed, Plan
-from moa_graph.state import SHOWN_KINDS, MoaState, Record, Turn, live, of_stage
+from moa_graph.stage_kit.bound import BoundStage
+from moa_graph.stage_kit.plan import Plan
+from moa_graph.state import CHOICE, MoaState, Record, Turn, live, of_stage
 
 __all__ = ["Finish"]
 
@@ -42,7 +43,7 @@ class Finish:
             "status": "answered",
             "degraded": [*state["turn"].get("degraded", []), *degraded],
         }
-        names = [placed.site.name for placed in self._plan.taken(turn)]
+        names = [bound.name for bound in self._plan.taken(turn)]
         report = make_report({**state, "turn": turn}, self._plan.mixture, names)
         message = AIMessage(
             record["text"],
@@ -65,54 +66,51 @@ class Finish:
         later = advise == "first_call" or (advise == "user_turn" and bool(record.get("tool_calls")))
         if not later or state["turn"].get("advised"):
             return {}
-        panel = [placed.site.name for placed in self._plan.taken(state["turn"]) if not placed.site.is_last]
+        panel = [bound.name for bound in self._plan.taken(state["turn"]) if not bound.is_last]
         records = [one for one in state["records"] if one["stage"] in panel]
         return with_advice(self._plan.mixture, state["messages"], records) if records else {}
 
     def _answer(self, state: MoaState, options: Options) -> tuple[Record, list[str]]:
         """The record whose text is the answer, and why it is less than the mixture describes."""
-        way = self._plan.taken(state["turn"])
-        answering = [placed for placed in way if placed.stage.answers]
-        shortened = self._missing_layers(way, state)
-        for placed in reversed(answering):
-            written = [r for r in live(of_stage(state["records"], placed.site.name)) if r["kind"] in SHOWN_KINDS]
-            if written:
-                ended = state["turn"].get("end") is not None and placed.stage.may_end() == "finish"
-                instead = f"{way[-1].site.name} gave no answer: this is {placed.site.name}'s"
-                return _best(written), shortened if ended or placed is way[-1] else [*shortened, instead]
-        record = self._next_best(state, way, options)
+        path = self._plan.taken(state["turn"])
+        answering = [bound for bound in path if bound.stage.answers]
+        shortened = self._missing_layers(path, state)
+        for bound in reversed(answering):
+            if written := bound.given(state["records"]):
+                ended = state["turn"].get("end") is not None and bound.stage.may_end() == "finish"
+                instead = f"{path[-1].name} gave no answer: this is {bound.name}'s"
+                return _best(written), shortened if ended or bound is path[-1] else [*shortened, instead]
+        record = self._next_best(state, path, options)
         return record, [
             *shortened,
             f"no model could write the answer: this is {record['slot']}'s own, of {record['stage']}",
         ]
 
-    def _next_best(self, state: MoaState, way: list[Placed], options: Options) -> Record:
+    def _next_best(self, state: MoaState, path: list[BoundStage], options: Options) -> Record:
         """The aggregator model's own latest proposal, else the first live one of the latest stage that has any."""
-        proposals = [
-            live(of_stage(state["records"], placed.site.name)) for placed in reversed(way) if placed.stage.proposes
-        ]
+        proposals = [live(of_stage(state["records"], bound.name)) for bound in reversed(path) if bound.stage.proposes]
         writers = {
-            self._plan.members_of(seat, placed.stage, options)[0].reference
-            for placed in way
-            if placed.stage.answers
-            for seat in placed.site.seats
+            self._plan.members_of(slot, bound, options)[0].reference
+            for bound in path
+            if bound.stage.answers
+            for slot in bound.slots
         }
         own = [record for stage in proposals for record in stage if record["model"] in writers]
         first = [record for stage in proposals for record in stage]
-        candidates = own or first or [one for one in live(state["records"]) if one["kind"] in SHOWN_KINDS]
+        candidates = own or first or [record for bound in path for record in bound.given(state["records"])]
         if not candidates:
             raise RunFailed(f"{self._plan.mixture}: no stage gave an answer. Ask again, or change its models.")
         return candidates[0]
 
-    def _missing_layers(self, way: list[Placed], state: MoaState) -> list[str]:
+    def _missing_layers(self, path: list[BoundStage], state: MoaState) -> list[str]:
         """Stages that had too few live proposals to be shown to the next one."""
         short, most = [], 0
-        for placed in way:
-            if placed.stage.proposes and state["turn"].get("end") is None:
-                found = len(live(of_stage(state["records"], placed.site.name)))
+        for bound in path:
+            if bound.stage.proposes and state["turn"].get("end") is None:
+                found = len(live(of_stage(state["records"], bound.name)))
                 instead = "an earlier layer's were used" if most >= self._plan.min_live else "the turn went on without"
                 if found < self._plan.min_live:
-                    short.append(f"{placed.site.name} gave {found} live proposal(s): {instead}")
+                    short.append(f"{bound.name} gave {found} live proposal(s): {instead}")
                 most = max(most, found)
         return short
 
@@ -126,4 +124,4 @@ def _finish_reason(record: Record) -> str:
 
 def _best(written: list[Record]) -> Record:
     """The first of several that were chosen, the last of several that were written."""
-    return written[0] if written[0]["kind"] == "choice" else written[-1]
+    return written[0] if written[0]["kind"] == CHOICE else written[-1]

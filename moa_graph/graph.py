@@ -20,7 +20,7 @@ from moa_graph.models.catalogue import Catalogue
 from moa_graph.options import Options, options_class
 from moa_graph.prepare import cannot_limit
 from moa_graph.presets.catalogue import load_preset
-from moa_graph.stages.plan import Plan
+from moa_graph.stage_kit.plan import Plan
 from moa_graph.state import Input, MoaState, Output
 from moa_graph.store import Store, open_store
 from moa_graph.wiring import in_field, place, wire
@@ -149,7 +149,7 @@ def _build(mixture: Mixture, catalogue: Catalogue, *, only_messages: bool) -> Mo
         limits=mixture.limits,
     )
     plan.stages = place(mixture, catalogue, plan)
-    asked = [member for placed in plan.stages for seat in placed.site.seats for member in seat.everyone]
+    asked = [member for bound in plan.stages for slot in bound.slots for member in slot.everyone]
     plan.members = {**{member.name: member for member in asked}, **members}
     plan.simulated = bool(asked) and all(member.provider == "sim" for member in asked)
     plan.options = _options(plan)
@@ -164,7 +164,7 @@ def _build(mixture: Mixture, catalogue: Catalogue, *, only_messages: bool) -> Mo
 
 def _options(plan: Plan) -> type[Options]:
     """What may be chosen for a run of this mixture."""
-    samples = [sum(seat.slot.samples for seat in placed.site.seats) for placed in plan.stages]
-    proposers = [seat.name for placed in plan.stages if placed.stage.proposes for seat in placed.site.seats]
+    samples = [sum(slot.samples for slot in bound.slots) for bound in plan.stages]
+    proposers = [slot.name for bound in plan.stages if bound.stage.proposes for slot in bound.slots]
     quorums = range(plan.min_live, max(samples, default=1) + 1)
     return options_class(list(plan.members), list(dict.fromkeys(proposers)), quorums, plan.budget)

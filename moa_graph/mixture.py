@@ -13,16 +13,14 @@ import yaml
 from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic.json_schema import models_json_schema
 
-from moa_graph import stages as _builtin_stages  # noqa: F401  (registers the built-in kinds)
 from moa_graph.calls.limits import Limits
 from moa_graph.description import Budget, Description, ModelSettings
 from moa_graph.errors import MixtureError
 from moa_graph.models.reference import PROVIDERS
 from moa_graph.options import Options
-from moa_graph.stages.base import Stage, stage_kinds
-from moa_graph.stages.cluster_and_filter import ClusterAndFilter
-from moa_graph.stages.fan_out import FanOut
-from moa_graph.stages.written import ANY_STAGE, AnyStage
+from moa_graph.stage_kit.base import Stage, stage_kinds
+from moa_graph.stage_kit.written import ANY_STAGE, AnyStage
+from moa_graph.stages import ClusterAndFilter, FanOut
 from moa_graph.store.secret_names import without_credentials, without_secrets
 
 __all__ = ["Mixture", "propose_and_aggregate"]

@@ -16,8 +16,8 @@ from moa_graph.description import Budget
 from moa_graph.errors import InputError, MissingKey, MixtureError, OptionsError
 from moa_graph.models.catalogue import Member
 from moa_graph.options import Options
-from moa_graph.stages.plan import Plan, chosen
-from moa_graph.stages.single import SingleSlot
+from moa_graph.stage_kit.plan import Plan, chosen
+from moa_graph.stage_kit.single import SingleSlot
 from moa_graph.state import MoaState, Record, Turn, live
 
 __all__ = ["Prepare", "cannot_limit"]
@@ -71,7 +71,7 @@ class Prepare:
                 "type": "run_started",
                 "mixture": self._plan.mixture,
                 "simulated": simulated,
-                "stages": {placed.site.name: [seat.name for seat in placed.site.seats] for placed in self._plan.stages},
+                "stages": {bound.name: [slot.name for slot in bound.slots] for bound in self._plan.stages},
             }
         )
         update = {
@@ -85,18 +85,16 @@ class Prepare:
 
     def _advice(self, messages: Sequence[AnyMessage], options: Options) -> list[Record]:
         """What the stages before the last gave earlier in this conversation, where the caller goes by that."""
-        stages = [placed.site.name for placed in self._plan.stages if not placed.site.is_last]
+        stages = [bound.name for bound in self._plan.stages if not bound.is_last]
         return find_advice(self._plan.mixture, messages, stages, options.answer.advise)
 
     def _members(self, options: Options) -> list[Member]:
         """The models that this run may ask, each once."""
         asked = [
             member
-            for placed in self._plan.stages
-            for seat in (
-                placed.site.seats if isinstance(placed.stage, SingleSlot) else chosen(placed.site.seats, options)
-            )
-            for member in (*self._plan.members_of(seat, placed.stage, options), seat.hedge)
+            for bound in self._plan.stages
+            for slot in (bound.slots if isinstance(bound.stage, SingleSlot) else chosen(bound.slots, options))
+            for member in (*self._plan.members_of(slot, bound, options), slot.hedge)
             if member is not None
         ]
         return list({id(member): member for member in asked}.values())
@@ -107,15 +105,15 @@ class Prepare:
             raise OptionsError(f"run-time options: {problem}")
         if options.proposers is None:
             return
-        for way in self._plan.ways({}):
-            proposing = next((placed for placed in way.stages if placed.stage.proposes), None)
+        for path in self._plan.paths({}):
+            proposing = next((bound for bound in path.stages if bound.stage.proposes), None)
             if proposing is None:
                 continue
-            most = sum(seat.slot.samples for seat in chosen(proposing.site.seats, options))
+            most = sum(slot.samples for slot in chosen(proposing.slots, options))
             if most < self._plan.min_live:
                 raise OptionsError(
                     f"run-time options: proposers: with {', '.join(options.proposers) or 'none'} of them, "
-                    f"{proposing.site.name} gives {most} proposal(s), and {self._plan.min_live} are needed (min_live)"
+                    f"{proposing.name} gives {most} proposal(s), and {self._plan.min_live} are needed (min_live)"
                 )
 
     def _check_media(self, messages: Sequence[AnyMessage], options: Options) -> None:

@@ -93,7 +93,7 @@ async def follow(
 
     Args:
         graph: A compiled graph of a mixture.
-        messages: The conversation, or what is new of it where a checkpointer keeps the rest; a text alone is the user's.
+        messages: The conversation, or what is new of it where a checkpointer keeps the rest; a text is the user's.
             None goes on with a thread whose last run failed or was interrupted.
         options: Run-time options of the mixture.
         answer: What the caller asks of the answer: tools, a form, parameters of the model that writes it.

@@ -4,14 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from langchain_core.messages import HumanMessage
 
-from moa_graph.stages.base import Scene
-from moa_graph.stages.plan import Placed, Plan
-from moa_graph.stages.selection import Choice, Selection, chosen_records
-from moa_graph.stages.single import SingleSlot
-from moa_graph.stages.ways import Way
+from moa_graph.form import Form
+from moa_graph.models.simulation import example_of
+from moa_graph.stage_kit.asking import ModelStage
+from moa_graph.stage_kit.base import Stage
+from moa_graph.stage_kit.bound import BoundStage
+from moa_graph.stage_kit.paths import Path
+from moa_graph.stage_kit.plan import Plan
+from moa_graph.stage_kit.run_context import RunContext
+from moa_graph.stage_kit.selection import Choice, Selection, chosen_records
+from moa_graph.stage_kit.single import SingleSlot
 from moa_graph.state import MoaState, Record
 
 __all__ = ["Size", "size_of"]
@@ -35,59 +41,60 @@ class Size:
 def size_of(plan: Plan) -> Size:
     """The size of a mixture, found by going through its stages as if every slot had answered.
 
-    Where a turn takes one of several routes, that of the longest.
+    Where a turn takes one of several routes, that of the longest; and that of the dearer verdicts, where stages ask
+    models for a yes or a no.
     """
-    sizes = [_size_of_way(plan, way) for way in plan.ways({})]
-    deciding = tuple(placed.site.name for placed in plan.stages if placed.stage.may_end() or placed.stage.branches())
-    return Size(max(calls for calls, _ in sizes), max(path for _, path in sizes), deciding)
+    sizes = [_size_of_path(plan, path, verdict) for path in plan.paths({}) for verdict in (False, True)]
+    deciding = tuple(bound.name for bound in plan.stages if bound.stage.may_end() or bound.stage.branches())
+    return Size(max(calls for calls, _ in sizes), max(depth for _, depth in sizes), deciding)
 
 
-def _size_of_way(plan: Plan, way: Way) -> tuple[int, int]:
-    """Calls, and how many of them one after another."""
+def _size_of_path(plan: Plan, path: Path, verdict: bool) -> tuple[int, int]:
+    """Calls, and how many of them one after another, where every yes or no that a model gives is ``verdict``."""
     state: MoaState = {
         "messages": [HumanMessage("?")],
         "records": [],
         "ledger": [],
-        "turn": {"status": "running", "routes": dict(way.routes)},
+        "turn": {"status": "running", "routes": dict(path.routes)},
         "report": {},
     }
-    calls = path = 0
-    for placed in way.stages:
-        scene = Scene(placed.site, state, plan.options())
-        asked = [unit.id for unit in placed.stage.units(placed.site, scene)]
+    calls = depth = 0
+    for bound in path.stages:
+        run = RunContext(bound, state, plan.options())
+        asked = [answer.id for answer in bound.stage.planned_answers(bound, run)]
         calls += len(asked)
-        path += _one_after_another(placed, len(asked))
-        state = _with(state, [_imagined(placed, record) for record in asked])
-        choice = _choice(placed, Scene(placed.site, state, plan.options()))
-        state = _with(state, chosen_records(placed.site, choice) if choice else [])
-    return calls, path
+        depth += _one_after_another(bound, len(asked))
+        state = _with(state, [_imagined(bound, record, verdict) for record in asked])
+        choice = _choice(bound, RunContext(bound, state, plan.options()))
+        state = _with(state, chosen_records(bound, choice) if choice else [])
+    return calls, depth
 
 
-def _one_after_another(placed: Placed, asked: int) -> int:
+def _one_after_another(bound: BoundStage, asked: int) -> int:
     """All at once, but for a single slot's own way of asking: that is one thing after another."""
-    stage = placed.stage
+    stage = bound.stage
     in_steps = isinstance(stage, SingleSlot) and type(stage).answers_of is not SingleSlot.answers_of
     return asked if in_steps else min(asked, 1)
 
 
-def _choice(placed: Placed, scene: Scene) -> Choice | None:
-    if isinstance(placed.stage, Selection):
-        return placed.stage.choose(scene)
-    return placed.stage.conclude(scene) if isinstance(placed.stage, SingleSlot) else None
+def _choice(bound: BoundStage, run: RunContext) -> Choice | None:
+    if isinstance(bound.stage, Selection):
+        return bound.stage.choose(run)
+    return bound.stage.conclude(run) if isinstance(bound.stage, ModelStage) else None
 
 
-def _imagined(placed: Placed, record: str) -> Record:
+def _imagined(bound: BoundStage, record: str, verdict: bool) -> Record:
     """A live record whose text is like no other's."""
     node, _, sample = record.rpartition("#")
-    seat = next(seat for seat in placed.site.seats if seat.node == node)
-    return {
+    slot = next(slot for slot in bound.slots if slot.node == node)
+    imagined: Record = {
         "id": record,
-        "kind": getattr(placed.stage, "record_kind", "proposal"),
-        "stage": placed.site.name,
-        "slot": seat.name,
+        "kind": getattr(bound.stage, "record_kind", "proposal"),
+        "stage": bound.name,
+        "slot": slot.name,
         "sample": int(sample),
-        "order": [placed.site.index, seat.index, int(sample)],
-        "model": seat.members[0].reference,
+        "order": [bound.index, slot.index, int(sample)],
+        "model": slot.members[0].reference,
         "status": "live",
         "text": record,
         "failure": None,
@@ -97,6 +104,26 @@ def _imagined(placed: Placed, record: str) -> Record:
         "started": 0.0,
         "seconds": 0.0,
     }
+    return _with_data(imagined, bound.stage, verdict)
+
+
+def _with_data(record: Record, stage: Stage, verdict: bool) -> Record:
+    """The record with what a structured answer might hold, read as a model's own: the stage may count on it."""
+    schema = stage.answer_model() if isinstance(stage, ModelStage) else None
+    if schema is None:
+        return record
+    form = Form.of(schema)
+    content, problem = form.check(_decided(example_of(form.schema), verdict))
+    return record if problem else {**record, "data": content}
+
+
+def _decided(content: Any, verdict: bool) -> Any:
+    """``content`` with this verdict wherever it says yes or no."""
+    if isinstance(content, bool):
+        return verdict
+    if isinstance(content, dict):
+        return {name: _decided(value, verdict) for name, value in content.items()}
+    return [_decided(value, verdict) for value in content] if isinstance(content, list) else content
 
 
 def _with(state: MoaState, records: Sequence[Record]) -> MoaState:

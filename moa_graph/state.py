@@ -18,7 +18,7 @@ from typing_extensions import TypedDict
 from moa_graph.errors import InputError
 
 __all__ = [
-    "SHOWN_KINDS",
+    "CHOICE",
     "Call",
     "Failure",
     "FailureKind",
@@ -29,7 +29,6 @@ __all__ = [
     "Record",
     "Turn",
     "Usage",
-    "latest_live",
     "live",
     "of_stage",
 ]
@@ -53,8 +52,8 @@ FailureKind = Literal[
 
 _HELP = "For troubleshooting, visit:"
 
-SHOWN_KINDS = frozenset({"proposal", "synthesis", "choice", "analysis"})
-"""Kinds of record that later stages are shown; judgements and critiques are read by the stages that know them."""
+CHOICE = "choice"
+"""The kind of the records that stand for what a stage chose, whatever its models' own records are called."""
 
 
 class Usage(TypedDict):
@@ -238,19 +237,3 @@ def of_stage(records: Iterable[Record], stage: str) -> list[Record]:
 def live(records: Iterable[Record]) -> list[Record]:
     """The records that hold an answer."""
     return [record for record in records if record["status"] == "live"]
-
-
-def latest_live(state: Mapping[str, Any], stages: Sequence[tuple[str, int]]) -> list[Record]:
-    """The live records of the last of ``stages`` that has enough of them.
-
-    Args:
-        state: The graph's state.
-        stages: Names of stages, in order, each with the fewest live records that it must have.
-    """
-    for stage, fewest in reversed(stages):
-        found = [
-            record for record in live(of_stage(state.get("records") or (), stage)) if record["kind"] in SHOWN_KINDS
-        ]
-        if found and len(found) >= fewest:
-            return found
-    return []

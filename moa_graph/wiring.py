@@ -15,9 +15,10 @@ from moa_graph.finish import Finish
 from moa_graph.mixture import Mixture
 from moa_graph.models.catalogue import Catalogue, Member
 from moa_graph.prepare import Prepare
-from moa_graph.stages.base import Seat, Site, Stage
-from moa_graph.stages.node import Node
-from moa_graph.stages.plan import Placed, Plan
+from moa_graph.stage_kit.base import Stage
+from moa_graph.stage_kit.bound import BoundSlot, BoundStage
+from moa_graph.stage_kit.node import Node
+from moa_graph.stage_kit.plan import Plan
 from moa_graph.state import MoaState
 
 __all__ = ["in_field", "place", "wire"]
@@ -27,7 +28,7 @@ Graph = StateGraph[Any, Any, Any, Any]
 Branch = frozenset[tuple[str, str]]
 
 
-def place(mixture: Mixture, catalogue: Catalogue, plan: Plan) -> list[Placed]:
+def place(mixture: Mixture, catalogue: Catalogue, plan: Plan) -> list[BoundStage]:
     """Every stage in its place: branches follow the stage that routes to them, the guard what it guards."""
     return list(_Placing(mixture, catalogue, plan).chain(mixture.stages, "", frozenset(), "stages"))
 
@@ -39,23 +40,23 @@ class _Placing:
         self._plan = plan
         self._indexes = itertools.count()
 
-    def chain(self, stages: Sequence[Stage], prefix: str, branch: Branch, field: str) -> Iterator[Placed]:
+    def chain(self, stages: Sequence[Stage], prefix: str, branch: Branch, field: str) -> Iterator[BoundStage]:
         """Stages that follow each other, with what belongs to each."""
         guard = self._mixture.guard_stage()
         for index, (stage, name) in enumerate(zip(stages, _names(stages), strict=True)):
-            placed = self._placed(stage, prefix + name, branch, f"{field}.{index}.{stage.kind}")
-            yield placed
+            bound = self._placed(stage, prefix + name, branch, f"{field}.{index}.{stage.kind}")
+            yield bound
             if guard is not None and stage.proposes:
-                yield self._placed(guard, f"{placed.site.name}/{guard.kind}", branch, "guard")
+                yield self._placed(guard, f"{bound.name}/{guard.kind}", branch, "guard")
             for route, inner in stage.branches().items():
-                deeper = branch | {(placed.site.name, route)}
-                where = f"{placed.site.field}.routes.{route}.stages"
-                yield from self.chain(inner, f"{placed.site.name}/{route}/", deeper, where)
+                deeper = branch | {(bound.name, route)}
+                where = f"{bound.field}.routes.{route}.stages"
+                yield from self.chain(inner, f"{bound.name}/{route}/", deeper, where)
 
-    def _placed(self, stage: Stage, name: str, branch: Branch, field: str) -> Placed:
+    def _placed(self, stage: Stage, name: str, branch: Branch, field: str) -> BoundStage:
         with in_field(f"{self._mixture.name}: {field}"):
-            seats = _seats(stage, name, self._catalogue)
-        return Placed(stage, Site(self._plan, next(self._indexes), name, seats, branch, field))
+            slots = _seats(stage, name, self._catalogue)
+        return BoundStage(stage, self._plan, next(self._indexes), name, slots, branch, field)
 
 
 def _names(stages: Sequence[Stage]) -> list[str]:
@@ -65,12 +66,12 @@ def _names(stages: Sequence[Stage]) -> list[str]:
     return _distinct([stage.name for stage in stages], usual)
 
 
-def _seats(stage: Stage, name: str, catalogue: Catalogue) -> tuple[Seat, ...]:
+def _seats(stage: Stage, name: str, catalogue: Catalogue) -> tuple[BoundSlot, ...]:
     slots = stage.all_slots()
     members = [tuple(_member(catalogue, slot, model) for model in (slot.model, *slot.fallbacks)) for slot in slots]
     labels = _distinct([slot.name for slot in slots], [first.name for first, *_ in members])
     return tuple(
-        Seat(slot, label, name if stage.one_node else f"{name}/{label}", index, asked, _hedge(catalogue, slot))
+        BoundSlot(slot, label, name if stage.one_node else f"{name}/{label}", index, asked, _hedge(catalogue, slot))
         for index, (slot, label, asked) in enumerate(zip(slots, labels, members, strict=True))
     )
 
@@ -110,38 +111,38 @@ def wire(graph: Graph, plan: Plan) -> None:
     Conditional edges leave only stages that decide: those that route, or may end the run.
     """
     graph.add_node("prepare", Node(Prepare(plan)))
-    nodes = [_add(graph, placed) for placed in plan.stages]
+    nodes = [_add(graph, bound) for bound in plan.stages]
     graph.add_node("finish", Node(Finish(plan)))
     entries = [starting for starting, _ in nodes]
     graph.add_edge(START, "prepare")
     for entry in entries[0]:
         graph.add_edge("prepare", entry)
-    for placed, (_, exit_node) in zip(plan.stages, nodes, strict=True):
-        _leave(graph, plan, placed, exit_node, entries)
+    for bound, (_, exit_node) in zip(plan.stages, nodes, strict=True):
+        _leave(graph, plan, bound, exit_node, entries)
     graph.add_edge("finish", END)
 
 
-def _add(graph: Graph, placed: Placed) -> tuple[list[str], str]:
+def _add(graph: Graph, bound: BoundStage) -> tuple[list[str], str]:
     try:
-        return placed.stage.add_to(graph, placed.site)
+        return bound.stage.add_to(graph, bound)
     except MoaError:
         raise
     except ValueError as error:
-        where = f"{placed.site.plan.mixture}: {placed.site.field}"
+        where = f"{bound.plan.mixture}: {bound.field}"
         raise MixtureError(f"{where}: {error} Give the stage or its slots other names.") from None
 
 
-def _leave(graph: Graph, plan: Plan, placed: Placed, exit_node: str, entries: Sequence[list[str]]) -> None:
+def _leave(graph: Graph, plan: Plan, bound: BoundStage, exit_node: str, entries: Sequence[list[str]]) -> None:
     """Edges from a stage to what comes next, by what the turn says where that isn't always the same."""
 
-    def nodes_of(following: Placed | None) -> list[str]:
-        return ["finish"] if following is None else entries[following.site.index]
+    def nodes_of(following: BoundStage | None) -> list[str]:
+        return ["finish"] if following is None else entries[following.index]
 
     def onward(state: MoaState) -> list[str]:
-        return nodes_of(plan.next_after(placed.site, state["turn"]))
+        return nodes_of(plan.next_after(bound, state["turn"]))
 
-    usual: list[Placed | None] = [*plan.following(placed.site)] or [None]
-    targets = dict.fromkeys(node for following in (*usual, *_early(plan, placed)) for node in nodes_of(following))
+    usual: list[BoundStage | None] = [*plan.following(bound)] or [None]
+    targets = dict.fromkeys(node for following in (*usual, *_early(plan, bound)) for node in nodes_of(following))
     if len(usual) == 1 and list(targets) == nodes_of(usual[0]):
         for node in targets:
             graph.add_edge(exit_node, node)
@@ -149,10 +150,10 @@ def _leave(graph: Graph, plan: Plan, placed: Placed, exit_node: str, entries: Se
         graph.add_conditional_edges(exit_node, onward, list(targets))
 
 
-def _early(plan: Plan, placed: Placed) -> list[Placed | None]:
+def _early(plan: Plan, bound: BoundStage) -> list[BoundStage | None]:
     """Where a run may go on that this stage ends early: to the answer, or to the stage that writes it."""
-    if placed.stage.may_end() is None:
+    if bound.stage.may_end() is None:
         return []
-    writing = plan.next_after(placed.site, {"end": "early", "must_write": True})
-    early = [plan.next_after(placed.site, {"end": "early"})]
+    writing = plan.next_after(bound, {"end": "early", "must_write": True})
+    early = [plan.next_after(bound, {"end": "early"})]
     return [*early, writing] if writing is not None and writing.stage.writes else early

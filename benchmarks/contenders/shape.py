@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 
-from moa_graph.stages.instruction import AGGREGATE_AND_SYNTHESIZE
+from moa_graph.stage_kit.instruction import AGGREGATE_AND_SYNTHESIZE
 
 __all__ = ["LAYERS", "MAX_TOKENS", "MODEL", "PROPOSERS", "TEMPERATURE", "Message", "by_hand", "messages_for"]
 

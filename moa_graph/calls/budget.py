@@ -23,8 +23,8 @@ from moa_graph.views import Prompt
 __all__ = [
     "NOTHING",
     "ONE_CALL",
+    "PlannedAnswer",
     "Purse",
-    "Unit",
     "affordable_bytes",
     "bytes_of",
     "bytes_of_prompt",
@@ -48,7 +48,7 @@ ONE_CALL: Grant = {"calls": 1, "tokens": 0, "usd": 0.0}
 
 
 @dataclass(frozen=True)
-class Unit:
+class PlannedAnswer:
     """One answer that a stage will ask for.
 
     Args:
@@ -137,8 +137,10 @@ def spent(ledger: Iterable[Call]) -> Grant:
     return total
 
 
-def hand_out(available: Grant, later: Grant, units: Sequence[Unit], *, closing: bool = False) -> dict[str, Grant]:
-    """Grants for the units of a stage, in their configured order.
+def hand_out(
+    available: Grant, later: Grant, planned: Sequence[PlannedAnswer], *, closing: bool = False
+) -> dict[str, Grant]:
+    """Grants for the answers that a stage will ask for, in their configured order.
 
     First calls come before any retry. Retries share what isn't expected to be needed for ``later`` stages, a call each
     in turn.
@@ -146,19 +148,19 @@ def hand_out(available: Grant, later: Grant, units: Sequence[Unit], *, closing: 
     Args:
         available: What may be handed out, with the closing answer's part already set aside.
         later: What the stages after this one are expected to need.
-        units: The answers that the stage will ask for.
+        planned: The answers that the stage will ask for.
         closing: Whether this stage writes the answer: it then gets what is left even where that is less than it needs,
             and cuts its references to it.
     """
     purse = Purse(available)
-    grants = {unit.id: dict_of(unit.first) if purse.take(unit.first) else dict_of(NOTHING) for unit in units}
-    if closing and units and grants[units[0].id]["calls"] == 0:
-        return {**grants, units[0].id: available}
+    grants = {answer.id: dict_of(answer.first) if purse.take(answer.first) else dict_of(NOTHING) for answer in planned}
+    if closing and planned and grants[planned[0].id]["calls"] == 0:
+        return {**grants, planned[0].id: available}
     spare = Purse(minus(available if purse.left is None else purse.left, later))
-    for round_number in range(max((unit.more for unit in units), default=0)):
-        for unit in units:
-            if round_number < unit.more and grants[unit.id]["calls"] != 0 and spare.take(unit.again):
-                grants[unit.id] = plus(grants[unit.id], unit.again)
+    for round_number in range(max((answer.more for answer in planned), default=0)):
+        for answer in planned:
+            if round_number < answer.more and grants[answer.id]["calls"] != 0 and spare.take(answer.again):
+                grants[answer.id] = plus(grants[answer.id], answer.again)
     return grants
 
 

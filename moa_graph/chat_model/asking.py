@@ -128,7 +128,7 @@ def refuse_if_nothing_writes(graph: MoaGraph, asked: str | None = None) -> None:
         asked: What would be told that model; by default, tools or a form.
     """
     name = graph.mixture.name
-    for last in (way.last for way in graph.plan.ways({})):
+    for last in (path.last for path in graph.plan.paths({})):
         if last.stage.writes:
             continue
         if asked is not None:
@@ -137,6 +137,6 @@ def refuse_if_nothing_writes(graph: MoaGraph, asked: str | None = None) -> None:
                 "set it in the mixture's slots"
             )
         raise MixtureError(
-            f"{name}: its last stage, {last.site.name}, chooses an answer and writes none, so it can neither call "
+            f"{name}: its last stage, {last.name}, chooses an answer and writes none, so it can neither call "
             "tools nor give a form: put an aggregate stage behind it"
         )

@@ -31,7 +31,7 @@ def models_of(graph: MoaGraph) -> list[str | BaseChatModel]:
 def profile_of(graph: MoaGraph) -> ModelProfile:
     """What a mixture can do. What one of its models can't be shown, that model is told of in words."""
     windows = [member.window for member in _asked(graph) if member.window is not None]
-    writes = all(way.last.stage.writes for way in graph.plan.ways({}))
+    writes = all(path.last.stage.writes for path in graph.plan.paths({}))
     profile = ModelProfile(
         tool_calling=writes,
         structured_output=writes,
@@ -44,4 +44,4 @@ def profile_of(graph: MoaGraph) -> ModelProfile:
 
 
 def _asked(graph: MoaGraph) -> list[Member]:
-    return [member for placed in graph.plan.stages for seat in placed.site.seats for member in seat.everyone]
+    return [member for bound in graph.plan.stages for slot in bound.slots for member in slot.everyone]

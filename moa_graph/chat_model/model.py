@@ -30,7 +30,7 @@ from moa_graph.form import Form
 from moa_graph.mixture import Mixture
 from moa_graph.options import AnswerSettings, Options
 from moa_graph.runs import Outcome, Token, follow, run
-from moa_graph.stages.node import loop_thread
+from moa_graph.stage_kit.node import loop_thread
 from moa_graph.store import Store
 
 __all__ = ["ChatMoA"]

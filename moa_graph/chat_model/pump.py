@@ -9,7 +9,7 @@ from contextlib import aclosing, suppress
 from contextvars import Context
 from typing import TypeVar
 
-from moa_graph.stages.node import loop_thread
+from moa_graph.stage_kit.node import loop_thread
 
 __all__ = ["pumped", "pumped_from_thread"]
 

@@ -105,5 +105,5 @@ def _headline(graph: MoaGraph, choice: Choice, why: str | None) -> str:
 
 
 def _simulated_slots(graph: MoaGraph) -> list[str]:
-    seats = [seat for placed in graph.plan.stages for seat in placed.site.seats]
-    return sorted({member.name for seat in seats for member in seat.members if member.provider == "sim"})
+    slots = [slot for bound in graph.plan.stages for slot in bound.slots]
+    return sorted({member.name for slot in slots for member in slot.members if member.provider == "sim"})

@@ -157,8 +157,8 @@ class Conversation:
         plan = self._chosen.graph.plan
         size = size_of(plan)
         stages = [
-            f"{placed.site.name}: {', '.join(seat.members[0].reference for seat in placed.site.seats) or 'no model'}"
-            for placed in plan.stages
+            f"{bound.name}: {', '.join(slot.members[0].reference for slot in bound.slots) or 'no model'}"
+            for bound in plan.stages
         ]
         takes = f"{counted(size.calls, 'call')} an answer, {size.critical_path} of them one after another"
         return "\n".join([self._chosen.headline, takes, *stages])

@@ -60,7 +60,7 @@ async def examine(named: str | None) -> Findings:
     servers = look_for_servers()
     mixture, why = (load_mixture(named), "named by --mixture or MOA_MIXTURE") if named else detect(servers)
     plan = create_moa(mixture).plan
-    members = {member.name: member for placed in plan.stages for seat in placed.site.seats for member in seat.members}
+    members = {member.name: member for bound in plan.stages for slot in bound.slots for member in slot.members}
     found = Findings(plan.mixture, why, _keys(members.values()), _server_rows(servers), packages=_package_rows())
     served = await served_models([member for member in members.values() if member.missing_key() is None])
     found.models = [_row(member, served.get(name, Served(None))) for name, member in members.items()]

@@ -4,25 +4,19 @@ from __future__ import annotations
 
 import difflib
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from moa_graph.errors import UnknownPreset
 from moa_graph.mixture import Mixture
+from moa_graph.registry import PRESETS, failed_plugins, preset
 
 __all__ = ["load_preset", "preset", "preset_names", "preset_page"]
-
-_PRESETS: dict[str, Callable[[], Mixture]] = {}
-
-
-def preset(make: Callable[[], Mixture]) -> Callable[[], Mixture]:
-    """Makes a mixture known under its function's name, with hyphens."""
-    _PRESETS[make.__name__.replace("_", "-")] = make
-    return make
 
 
 def preset_names() -> list[str]:
     """The names of all presets."""
-    return sorted(_PRESETS)
+    return list(PRESETS.all())
 
 
 def load_preset(name: str) -> Mixture:
@@ -31,7 +25,8 @@ def load_preset(name: str) -> Mixture:
     Raises:
         UnknownPreset: There is none of this name.
     """
-    return _find(name)()
+    made = _find(name)()
+    return Mixture.from_data(dict(made)) if isinstance(made, Mapping) else made
 
 
 def preset_page(name: str) -> str:
@@ -43,10 +38,12 @@ def preset_page(name: str) -> str:
     return inspect.getdoc(_find(name)) or ""
 
 
-def _find(name: str) -> Callable[[], Mixture]:
-    try:
-        return _PRESETS[name]
-    except KeyError:
-        near = difflib.get_close_matches(name, _PRESETS, n=3)
+def _find(name: str) -> Callable[[], Mixture | Mapping[str, Any]]:
+    found = PRESETS.get(name)
+    if found is None:
+        known = preset_names()
+        near = difflib.get_close_matches(name, known, n=3)
         hint = f" Did you mean {' or '.join(near)}?" if near else ""
-        raise UnknownPreset(f"there is no preset {name!r}.{hint} There are {', '.join(preset_names())}.") from None
+        lost = "".join(f" The presets of {one} couldn't be imported: {why}." for one, why in failed_plugins().items())
+        raise UnknownPreset(f"there is no preset {name!r}.{hint} There are {', '.join(known)}.{lost}")
+    return found

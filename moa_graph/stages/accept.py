@@ -11,9 +11,10 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from moa_graph.stages.base import Scene, register
-from moa_graph.stages.scores import scores_of
-from moa_graph.stages.selection import Choice, Selection
+from moa_graph.stage_kit.base import register
+from moa_graph.stage_kit.run_context import RunContext
+from moa_graph.stage_kit.scores import scores_of
+from moa_graph.stage_kit.selection import Choice, Selection
 
 __all__ = ["Accept"]
 
@@ -37,13 +38,13 @@ class Accept(Selection):
         """An accepted answer ends the run."""
         return "finish"
 
-    def choose(self, scene: Scene) -> Choice:
+    def choose(self, run: RunContext) -> Choice:
         """The best scored answer, where its score says that the run ends."""
-        scored = scores_of(scene)
+        scored = scores_of(run)
         means = {about: statistics.fmean(one["data"]["score"] for one in scores) for about, scores in scored.items()}
-        candidates = [record for record in scene.proposals() if record["id"] in means]
+        candidates = [record for record in run.proposals() if record["id"] in means]
         if not candidates:
-            return Choice((), "", data=means)
+            return Choice(data=means)
         best = max(candidates, key=lambda record: means[record["id"]])
         mean = means[best["id"]]
         if mean >= self.score:
@@ -51,5 +52,5 @@ class Accept(Selection):
         elif mean < self.hopeless:
             reason = f"a score of {mean:.1f} is hopeless"
         else:
-            return Choice((), "", data=means)
+            return Choice(data=means)
         return Choice([best], reason, end=reason, data=means)

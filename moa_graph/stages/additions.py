@@ -9,10 +9,12 @@ from typing import ClassVar, Literal, Self
 
 from pydantic import BaseModel, Field, model_validator
 
-from moa_graph.stages.base import Scene, Seat, register
-from moa_graph.stages.rounds import answers_of_rounds, idle_rounds
-from moa_graph.stages.selection import Choice
-from moa_graph.stages.single import SingleSlot
+from moa_graph.stage_kit.base import register
+from moa_graph.stage_kit.bound import BoundSlot
+from moa_graph.stage_kit.history import answers_of_rounds, idle_rounds
+from moa_graph.stage_kit.run_context import RunContext
+from moa_graph.stage_kit.selection import Choice
+from moa_graph.stage_kit.single import SingleSlot
 from moa_graph.state import live
 from moa_graph.views import Prompt
 
@@ -47,6 +49,7 @@ class Additions(SingleSlot):
 
     kind: ClassVar[str] = "additions"
     answers: ClassVar[bool] = True
+    decides: ClassVar[bool] = True
     record_kind: ClassVar[str] = "additions"
     answer_schema: ClassVar[type[BaseModel] | None] = Added
 
@@ -57,22 +60,22 @@ class Additions(SingleSlot):
         """Rounds that add nothing end the run."""
         return "finish"
 
-    def prompt(self, seat: Seat, scene: Scene) -> Prompt:
+    def prompt(self, slot: BoundSlot, run: RunContext) -> Prompt:
         """The answer so far, and what the new round proposes."""
-        so_far = tuple(record["text"] for record in answers_of_rounds(scene)[-1:])
-        proposed = tuple(record["text"] for record in scene.proposals())
-        return Prompt(scene.conversation, self.instruction, proposed, own=so_far, role=seat.slot.role)
+        so_far = tuple(record["text"] for record in answers_of_rounds(run)[-1:])
+        proposed = tuple(record["text"] for record in run.proposals())
+        return Prompt(run.conversation, self.instruction, proposed, own=so_far, role=slot.role)
 
-    def conclude(self, scene: Scene) -> Choice | None:
+    def conclude(self, run: RunContext) -> Choice | None:
         """The end of the run, where enough rounds added nothing."""
-        decided = [record for record in live(scene.own_records()) if "data" in record]
+        decided = [record for record in live(run.own_records()) if "data" in record]
         if not decided:
-            degraded = f"{scene.site.name} gave no decision: the new round's answers are taken as they are"
-            return Choice((), "", degraded=degraded)
+            degraded = f"{run.stage.name} gave no decision: the new round's answers are taken as they are"
+            return Choice(degraded=degraded)
         if not decided[0]["data"]["stop"]:
             return None
-        idle = 1 + idle_rounds(scene)
+        idle = 1 + idle_rounds(run)
         if idle < self.patience:
             return None
         end = f"{idle} round(s) added nothing new"
-        return Choice(answers_of_rounds(scene)[-1:], "the last rounds added nothing to it", end=end)
+        return Choice(answers_of_rounds(run)[-1:], "the last rounds added nothing to it", end=end)

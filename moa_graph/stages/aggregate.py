@@ -16,12 +16,16 @@ from pydantic import Field
 from moa_graph.calls.budget import BYTES_PER_EXPECTED_TOKEN
 from moa_graph.description import Description
 from moa_graph.errors import MixtureError, RunFailed
-from moa_graph.stages.base import Scene, Seat, Site, Task, register
-from moa_graph.stages.fan_out import Gathered, reasons
-from moa_graph.stages.instruction import AGGREGATE_AND_SYNTHESIZE, REFERENCES_PLACE, ReferencesPlace
-from moa_graph.stages.selection import Choice
-from moa_graph.stages.single import SingleSlot
-from moa_graph.state import SHOWN_KINDS, Record, live
+from moa_graph.stage_kit.base import register
+from moa_graph.stage_kit.bound import BoundSlot, BoundStage
+from moa_graph.stage_kit.closing import reasons
+from moa_graph.stage_kit.gathering import Gathered
+from moa_graph.stage_kit.instruction import AGGREGATE_AND_SYNTHESIZE, REFERENCES_PLACE, ReferencesPlace
+from moa_graph.stage_kit.requests import Task
+from moa_graph.stage_kit.run_context import RunContext
+from moa_graph.stage_kit.selection import Choice
+from moa_graph.stage_kit.single import SingleSlot
+from moa_graph.state import Record, live
 from moa_graph.views import Prompt
 
 __all__ = ["Aggregate", "Window"]
@@ -68,14 +72,12 @@ class Aggregate(SingleSlot):
         """The first tokens of each proposal, with a staircase."""
         return None if self.staircase is None else self.staircase.tokens
 
-    def add_to(self, graph: StateGraph[Any, Any, Any, Any], site: Site) -> tuple[list[str], str]:
+    def add_to(self, graph: StateGraph[Any, Any, Any, Any], bound: BoundStage) -> tuple[list[str], str]:
         """One node, right behind the proposals where it is to begin before their ends."""
-        if self.staircase is not None and not any(
-            placed.stage.proposes and [one.site for one in site.plan.following(placed.site)] == [site]
-            for placed in site.plan.stages[: site.index]
-        ):
-            raise MixtureError(f"{site.field}: staircase: it needs a stage that proposes right before it")
-        return super().add_to(graph, site)
+        before = bound.plan.stages[: bound.index]
+        if self.staircase is not None and not any(one.stage.proposes and one.following == [bound] for one in before):
+            raise MixtureError(f"{bound.field}: staircase: it needs a stage that proposes right before it")
+        return super().add_to(graph, bound)
 
     def check(self) -> None:
         """There is one answer, and a window that moves."""
@@ -83,49 +85,49 @@ class Aggregate(SingleSlot):
         if self.window is not None and self.window.keep >= self.window.size:
             raise ValueError("window.keep: it must be below window.size, or no new proposal is ever shown")
 
-    def prompt(self, seat: Seat, scene: Scene) -> Prompt:
+    def prompt(self, slot: BoundSlot, run: RunContext) -> Prompt:
         """The conversation, with the last layer's live proposals; the conversation alone where there are none."""
-        proposals, told = [] if self.view == "none" else scene.proposals(), self.instruction
+        proposals, told = [] if self.view == "none" else run.proposals(), self.instruction
         if self.view == "ranked":
-            proposals, ranks = _by_rank(proposals, scene)
+            proposals, ranks = _by_rank(proposals, run)
             told = f"{told}\n\n{ranks}"
         texts = tuple(record["text"] for record in proposals)
-        return Prompt(scene.conversation, told, texts, role=seat.slot.role, after=self.references == "after")
+        return Prompt(run.conversation, told, texts, role=slot.role, after=self.references == "after")
 
-    def tasks(self, seat: Seat, scene: Scene) -> list[Task]:
+    def tasks(self, slot: BoundSlot, run: RunContext) -> list[Task]:
         """One synthesis, or one a step of the window; the syntheses between are reckoned with at their longest."""
-        whole = self.prompt(seat, scene)
+        whole = self.prompt(slot, run)
         steps = self._steps(whole.references or ())
-        longest = "x" * (BYTES_PER_EXPECTED_TOKEN * (seat.members[0].settings.max_tokens or 0))
+        longest = "x" * (BYTES_PER_EXPECTED_TOKEN * (slot.members[0].settings.max_tokens or 0))
         kept = (longest,) * (self.window.keep if self.window else 0)
         return [
             Task(index, replace(whole, references=(*kept, *new) if index else new)) for index, new in enumerate(steps)
         ]
 
-    async def answers_of(self, seat: Seat, scene: Scene, config: RunnableConfig) -> Gathered:
+    async def answers_of(self, slot: BoundSlot, run: RunContext, config: RunnableConfig) -> Gathered:
         """Each step of the window is shown the synthesis of the one before."""
-        whole = self.prompt(seat, scene)
+        whole = self.prompt(slot, run)
         steps = self._steps(whole.references or ())
         gathered: Gathered = ([], [])
         for index, new in enumerate(steps):
             kept = (gathered[0][-1]["text"],) * self.window.keep if self.window and index else ()
             task = Task(index, replace(whole, references=(*kept, *new)))
-            step = await self.ask_tasks(seat, scene, [task], config, streamed=index == len(steps) - 1)
+            step = await self.ask_tasks(slot, run, [task], config, streamed=index == len(steps) - 1)
             gathered = (gathered[0] + step[0], gathered[1] + step[1])
             if not live(step[0]):
                 break
         return gathered
 
-    def conclude(self, scene: Scene) -> Choice | None:
+    def conclude(self, run: RunContext) -> Choice | None:
         """Without anything that a reader could be shown there is no answer to fall back on."""
-        if not any(record["kind"] in SHOWN_KINDS for record in live(scene.state["records"])):
-            listed = "".join(f"\n  {reason}" for reason in reasons(scene.own_records()))
-            raise RunFailed(f"{scene.site.name}: no model gave an answer. Ask again, or name fallbacks.{listed}")
-        own = scene.own_records()
-        if not live(own) and not scene.site.is_last:
-            return Choice((), "", degraded=f"{scene.site.name} gave no synthesis: what it was shown goes on")
+        if not any(one.given(run.records) for one in (*run.earlier, run.stage)):
+            listed = "".join(f"\n  {reason}" for reason in reasons(run.own_records()))
+            raise RunFailed(f"{run.stage.name}: no model gave an answer. Ask again, or name fallbacks.{listed}")
+        own = run.own_records()
+        if not live(own) and not run.stage.is_last:
+            return Choice(degraded=f"{run.stage.name} gave no synthesis: what it was shown goes on")
         if self.window is not None and live(own) and len(live(own)) < len(own):
-            return Choice((), "", degraded=f"{scene.site.name} stopped at step {len(own)}: later samples weren't used")
+            return Choice(degraded=f"{run.stage.name} stopped at step {len(own)}: later samples weren't used")
         return None
 
     def _steps(self, references: tuple[str, ...]) -> list[tuple[str, ...]]:
@@ -137,13 +139,13 @@ class Aggregate(SingleSlot):
         return [references[:size], *(rest[start : start + new] for start in range(0, len(rest), new))]
 
 
-def _by_rank(proposals: list[Record], scene: Scene) -> tuple[list[Record], str]:
+def _by_rank(proposals: list[Record], run: RunContext) -> tuple[list[Record], str]:
     """The proposals, best mean rank first, and what is told of the ranks that they were given.
 
     Told outside of the fence: within it, any proposal could claim a rank.
     """
     ranks: dict[str, list[int]] = {record["id"]: [] for record in proposals}
-    for record in live(scene.state["records"]):
+    for record in live(run.state["records"]):
         for place, ranked in enumerate((record.get("data") or {}).get("ranked", []), start=1):
             if record["kind"] == "ranking" and ranked in ranks:
                 ranks[ranked].append(place)

@@ -9,9 +9,11 @@ from typing import ClassVar
 
 from pydantic import BaseModel, Field
 
-from moa_graph.stages.base import Scene, Seat, register
-from moa_graph.stages.selection import Choice
-from moa_graph.stages.single import SingleSlot
+from moa_graph.stage_kit.base import register
+from moa_graph.stage_kit.bound import BoundSlot
+from moa_graph.stage_kit.run_context import RunContext
+from moa_graph.stage_kit.selection import Choice
+from moa_graph.stage_kit.single import SingleSlot
 from moa_graph.views import Prompt
 
 __all__ = ["Analyse"]
@@ -45,13 +47,13 @@ class Analyse(SingleSlot):
 
     instruction: str = Field(default=ANALYSE, description="What the analyst is told.")
 
-    def prompt(self, seat: Seat, scene: Scene) -> Prompt:
+    def prompt(self, slot: BoundSlot, run: RunContext) -> Prompt:
         """The last layer's live proposals."""
-        texts = tuple(record["text"] for record in scene.proposals())
-        return Prompt(scene.conversation, self.instruction, texts, role=seat.slot.role)
+        texts = tuple(record["text"] for record in run.proposals())
+        return Prompt(run.conversation, self.instruction, texts, role=slot.role)
 
-    def conclude(self, scene: Scene) -> Choice | None:
+    def conclude(self, run: RunContext) -> Choice | None:
         """Says so where there is no analysis."""
-        if scene.own_live():
+        if run.own_live():
             return None
-        return Choice((), "", degraded=f"{scene.site.name} gave no analysis: the proposals were shown instead")
+        return Choice(degraded=f"{run.stage.name} gave no analysis: the proposals were shown instead")

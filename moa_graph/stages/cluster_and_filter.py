@@ -8,9 +8,9 @@ from __future__ import annotations
 from typing import ClassVar
 
 from moa_graph.similarity import Alikeness, two_clusters
-from moa_graph.stages.base import register
-from moa_graph.stages.likeness import ByLikeness
-from moa_graph.stages.selection import Choice
+from moa_graph.stage_kit.base import register
+from moa_graph.stage_kit.by_similarity import ByLikeness
+from moa_graph.stage_kit.selection import Choice
 from moa_graph.state import Record
 
 __all__ = ["ClusterAndFilter"]

@@ -8,9 +8,10 @@ from typing import Any, ClassVar
 
 from pydantic import Field
 
-from moa_graph.stages.base import Scene, register
-from moa_graph.stages.scores import scores_of
-from moa_graph.stages.selection import Choice, Selection
+from moa_graph.stage_kit.base import register
+from moa_graph.stage_kit.run_context import RunContext
+from moa_graph.stage_kit.scores import scores_of
+from moa_graph.stage_kit.selection import Choice, Selection
 from moa_graph.state import Record
 
 __all__ = ["Combine"]
@@ -26,14 +27,14 @@ class Combine(Selection):
         default=2.0, ge=0, description="Spread of scores up to which the models are said to agree."
     )
 
-    def choose(self, scene: Scene) -> Choice:
+    def choose(self, run: RunContext) -> Choice:
         """The best scored text with its combined scores."""
-        scored = scores_of(scene)
+        scored = scores_of(run)
         if not scored:
-            return Choice((), "", degraded="no model gave a score")
+            return Choice(degraded="no model gave a score")
         best = max(scored, key=lambda about: statistics.fmean(record["data"]["score"] for record in scored[about]))
         combined = self._combined(scored[best])
-        answers = [record for record in scene.proposals() if record["id"] == best]
+        answers = [record for record in run.proposals() if record["id"] == best]
         if answers:
             combined = {"text": answers[0]["text"], **combined}
         source: Record = {**scored[best][0], "text": json.dumps(combined, ensure_ascii=False, indent=2)}

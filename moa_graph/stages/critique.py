@@ -10,9 +10,12 @@ from typing import ClassVar
 from pydantic import Field
 
 from moa_graph.description import Slot
-from moa_graph.stages.base import Scene, Seat, Task, register
-from moa_graph.stages.fan_out import FanOut
-from moa_graph.stages.selection import origin
+from moa_graph.stage_kit.base import register
+from moa_graph.stage_kit.bound import BoundSlot
+from moa_graph.stage_kit.fan_out import FanOut
+from moa_graph.stage_kit.requests import Task
+from moa_graph.stage_kit.run_context import RunContext
+from moa_graph.stage_kit.selection import origin
 from moa_graph.state import Record
 from moa_graph.views import Prompt
 
@@ -37,23 +40,19 @@ class Critique(FanOut):
     of_own: bool = Field(default=True, description="Whether a slot criticises its own answer too.")
     instruction: str = Field(default=CRITICISE, description="What a model is told about the answer that it is shown.")
 
-    def all_slots(self) -> tuple[Slot, ...]:
-        """The models that criticise."""
-        return self.slots
-
     def check(self) -> None:
         """The number of answers is the number of calls."""
         if any(slot.samples > 1 for slot in self.slots):
             raise ValueError("slots.samples: a critique stage asks once for each answer")
 
-    def tasks(self, seat: Seat, scene: Scene) -> list[Task]:
+    def tasks(self, slot: BoundSlot, run: RunContext) -> list[Task]:
         """One critique of each live answer."""
-        targets = [record for record in scene.proposals() if self.of_own or record["slot"] != seat.name]
-        return [Task(index, self._about(seat, scene, record), origin(record)) for index, record in enumerate(targets)]
+        targets = [record for record in run.proposals() if self.of_own or record["slot"] != slot.name]
+        return [Task(index, self._about(slot, run, record), origin(record)) for index, record in enumerate(targets)]
 
-    def prompt(self, seat: Seat, scene: Scene) -> Prompt:
+    def prompt(self, slot: BoundSlot, run: RunContext) -> Prompt:
         """What is asked, without an answer to criticise."""
-        return Prompt(scene.conversation, self.instruction, None, role=seat.slot.role)
+        return Prompt(run.conversation, self.instruction, None, role=slot.role)
 
-    def _about(self, seat: Seat, scene: Scene, record: Record) -> Prompt:
-        return Prompt(scene.conversation, self.instruction, (record["text"],), role=seat.slot.role)
+    def _about(self, slot: BoundSlot, run: RunContext, record: Record) -> Prompt:
+        return Prompt(run.conversation, self.instruction, (record["text"],), role=slot.role)

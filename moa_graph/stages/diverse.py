@@ -10,9 +10,9 @@ from typing import ClassVar
 from pydantic import Field
 
 from moa_graph.similarity import Alikeness, most_diverse
-from moa_graph.stages.base import register
-from moa_graph.stages.likeness import ByLikeness
-from moa_graph.stages.selection import Choice
+from moa_graph.stage_kit.base import register
+from moa_graph.stage_kit.by_similarity import ByLikeness
+from moa_graph.stage_kit.selection import Choice
 from moa_graph.state import Record
 
 __all__ = ["Diverse"]

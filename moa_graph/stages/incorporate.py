@@ -9,10 +9,13 @@ from typing import ClassVar
 
 from pydantic import Field
 
-from moa_graph.stages.base import Scene, Seat, Task, register
-from moa_graph.stages.rounds import answers_of_rounds
-from moa_graph.stages.selection import Choice
-from moa_graph.stages.single import SingleSlot
+from moa_graph.stage_kit.base import register
+from moa_graph.stage_kit.bound import BoundSlot
+from moa_graph.stage_kit.history import answers_of_rounds
+from moa_graph.stage_kit.requests import Task
+from moa_graph.stage_kit.run_context import RunContext
+from moa_graph.stage_kit.selection import Choice
+from moa_graph.stage_kit.single import SingleSlot
 from moa_graph.state import Record, live, of_stage
 from moa_graph.views import Prompt
 
@@ -39,37 +42,37 @@ class Incorporate(SingleSlot):
         default=INCORPORATE, description="What the model is told about the answer and the additions."
     )
 
-    def prompt(self, seat: Seat, scene: Scene) -> Prompt:
+    def prompt(self, slot: BoundSlot, run: RunContext) -> Prompt:
         """The answer so far with the additions, or with the round's answers where nobody named what they add."""
-        named = _named(scene)
-        additions = [record["text"] for record in scene.proposals()] if named is None else named["data"]["additions"]
-        so_far = tuple(record["text"] for record in answers_of_rounds(scene)[-1:])
+        named = _named(run)
+        additions = [record["text"] for record in run.proposals()] if named is None else named["data"]["additions"]
+        so_far = tuple(record["text"] for record in answers_of_rounds(run)[-1:])
         return Prompt(
-            scene.conversation, self.instruction, tuple(additions), title="addition", own=so_far, role=seat.slot.role
+            run.conversation, self.instruction, tuple(additions), title="addition", own=so_far, role=slot.role
         )
 
-    def tasks(self, seat: Seat, scene: Scene) -> list[Task]:
+    def tasks(self, slot: BoundSlot, run: RunContext) -> list[Task]:
         """One answer, where there is something to take up."""
-        return [] if _nothing_new(scene) else super().tasks(seat, scene)
+        return [] if _nothing_new(run) else super().tasks(slot, run)
 
-    def conclude(self, scene: Scene) -> Choice | None:
+    def conclude(self, run: RunContext) -> Choice | None:
         """The answer so far, where nothing was added to it or it couldn't be taken up."""
-        so_far = answers_of_rounds(scene)[-1:]
-        if _nothing_new(scene):
+        so_far = answers_of_rounds(run)[-1:]
+        if _nothing_new(run):
             return Choice(so_far, "the round added nothing to it")
-        if live(scene.own_records()):
+        if live(run.own_records()):
             return None
         kept = "the answer so far goes on without what the round added"
-        return Choice(so_far, kept, degraded=f"{scene.site.name} gave no answer: {kept}")
+        return Choice(so_far, kept, degraded=f"{run.stage.name} gave no answer: {kept}")
 
 
-def _named(scene: Scene) -> Record | None:
+def _named(run: RunContext) -> Record | None:
     """The last round's named additions."""
-    naming = [placed.site.name for placed in scene.earlier if placed.stage.kind == "additions"]
-    records = live(of_stage(scene.state["records"], naming[-1])) if naming else []
+    naming = [bound.name for bound in run.earlier if bound.stage.kind == "additions"]
+    records = live(of_stage(run.state["records"], naming[-1])) if naming else []
     return next((record for record in records if record["kind"] == "additions" and "data" in record), None)
 
 
-def _nothing_new(scene: Scene) -> bool:
-    named = _named(scene)
+def _nothing_new(run: RunContext) -> bool:
+    named = _named(run)
     return named is not None and bool(named["data"]["stop"])

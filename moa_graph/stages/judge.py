@@ -12,9 +12,12 @@ from typing import ClassVar, Literal
 
 from pydantic import BaseModel, Field
 
-from moa_graph.stages.base import Scene, Seat, Task, register
-from moa_graph.stages.selection import Choice, shuffled
-from moa_graph.stages.single import SingleSlot
+from moa_graph.stage_kit.base import register
+from moa_graph.stage_kit.bound import BoundSlot
+from moa_graph.stage_kit.requests import Task
+from moa_graph.stage_kit.run_context import RunContext
+from moa_graph.stage_kit.selection import Choice, by_number, shuffled
+from moa_graph.stage_kit.single import SingleSlot
 from moa_graph.state import Record, live
 from moa_graph.views import Prompt
 
@@ -57,6 +60,7 @@ class Judge(SingleSlot):
     kind: ClassVar[str] = "judge"
     answers: ClassVar[bool] = True
     shown: ClassVar[bool] = True
+    decides: ClassVar[bool] = True
     record_kind: ClassVar[str] = "ranking"
 
     compare: Literal["all", "pairs"] = Field(
@@ -65,53 +69,52 @@ class Judge(SingleSlot):
     keep: int = Field(default=1, ge=1, description="How many of the best go on.")
     instruction: str | None = Field(default=None, description="What the judge is told; default: by what it compares.")
 
-    def form(self) -> type[BaseModel]:
+    def answer_model(self) -> type[BaseModel]:
         """A ranking of all, or a comparison of two."""
         return Ranking if self.compare == "all" else Comparison
 
-    def prompt(self, seat: Seat, scene: Scene) -> Prompt:
+    def prompt(self, slot: BoundSlot, run: RunContext) -> Prompt:
         """All proposals, unnamed and shuffled."""
-        texts = tuple(record["text"] for record in shuffled(scene.proposals()))
-        return Prompt(scene.conversation, self.instruction or PICK, texts, role=seat.slot.role)
+        texts = tuple(record["text"] for record in shuffled(run.proposals()))
+        return Prompt(run.conversation, self.instruction or PICK, texts, role=slot.role)
 
-    def tasks(self, seat: Seat, scene: Scene) -> list[Task]:
+    def tasks(self, slot: BoundSlot, run: RunContext) -> list[Task]:
         """One ranking, or one comparison for each pair in each order. A lone proposal needs no judge."""
-        if len(scene.proposals()) == 1:
+        if len(run.proposals()) == 1:
             return []
         if self.compare == "all":
-            return super().tasks(seat, scene)
+            return super().tasks(slot, run)
         told = self.instruction or COMPARE
         return [
-            Task(index, Prompt(scene.conversation, told, (first["text"], second["text"]), role=seat.slot.role))
-            for index, (first, second) in enumerate(permutations(shuffled(scene.proposals()), 2))
+            Task(index, Prompt(run.conversation, told, (first["text"], second["text"]), role=slot.role))
+            for index, (first, second) in enumerate(permutations(shuffled(run.proposals()), 2))
         ]
 
-    def conclude(self, scene: Scene) -> Choice:
+    def conclude(self, run: RunContext) -> Choice:
         """The best by the judge's ranking, or by pairs won in both orders; what it left out comes last."""
-        proposals = scene.proposals()
-        ordered = self._by_pairs(scene) if self.compare == "pairs" else self._by_ranking(scene)
+        proposals = run.proposals()
+        ordered = self._by_pairs(run) if self.compare == "pairs" else self._by_ranking(run)
         if not ordered:
             alone = len(proposals) == 1
-            degraded = None if alone else f"{scene.site.name} gave no judgement: the first live proposals go on"
+            degraded = None if alone else f"{run.stage.name} gave no judgement: the first live proposals go on"
             return Choice(proposals[: self.keep], "not judged", degraded=degraded)
         ordered += [record for record in proposals if record not in ordered]
         kept = ordered[: self.keep]
         return Choice(kept, "chosen by the judge", data={"order": [record["id"] for record in ordered]})
 
-    def _by_ranking(self, scene: Scene) -> list[Record]:
-        shown = shuffled(scene.proposals())
-        for record in live(scene.own_records()):
-            numbers = dict.fromkeys((record.get("data") or {}).get("ranking", []))
-            return [shown[number - 1] for number in numbers if 1 <= number <= len(shown)]
+    def _by_ranking(self, run: RunContext) -> list[Record]:
+        shown = shuffled(run.proposals())
+        for record in live(run.own_records()):
+            return by_number((record.get("data") or {}).get("ranking", []), shown)
         return []
 
-    def _by_pairs(self, scene: Scene) -> list[Record]:
+    def _by_pairs(self, run: RunContext) -> list[Record]:
         """Most pairs won first. A pair counts where both orders agree; ties go to the earliest configured."""
-        shown = shuffled(scene.proposals())
-        judged = {record["sample"]: record["data"]["best"] for record in live(scene.own_records()) if "data" in record}
+        shown = shuffled(run.proposals())
+        judged = {record["sample"]: record["data"]["best"] for record in live(run.own_records()) if "data" in record}
         if not judged:
             return []
         pairs = list(permutations(range(len(shown)), 2))
         winner = {pair: {1: pair[0], 2: pair[1]}.get(judged.get(index, 0)) for index, pair in enumerate(pairs)}
         won = Counter(winner[pair] for pair in pairs if winner[pair] == winner[pair[::-1]] and pair[0] < pair[1])
-        return sorted(scene.proposals(), key=lambda record: -won[shown.index(record)])
+        return sorted(run.proposals(), key=lambda record: -won[shown.index(record)])

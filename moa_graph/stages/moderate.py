@@ -9,9 +9,11 @@ from typing import ClassVar, Literal
 
 from pydantic import BaseModel, Field
 
-from moa_graph.stages.base import Scene, Seat, register
-from moa_graph.stages.selection import Choice, shuffled
-from moa_graph.stages.single import SingleSlot
+from moa_graph.stage_kit.base import register
+from moa_graph.stage_kit.bound import BoundSlot
+from moa_graph.stage_kit.run_context import RunContext
+from moa_graph.stage_kit.selection import Choice, by_number, shuffled
+from moa_graph.stage_kit.single import SingleSlot
 from moa_graph.state import live
 from moa_graph.views import Prompt
 
@@ -38,6 +40,7 @@ class Moderate(SingleSlot):
 
     kind: ClassVar[str] = "moderate"
     shown: ClassVar[bool] = True
+    decides: ClassVar[bool] = True
     record_kind: ClassVar[str] = "moderation"
     answer_schema: ClassVar[type[BaseModel] | None] = Moderation
 
@@ -48,19 +51,17 @@ class Moderate(SingleSlot):
         """The moderator may leave out the rounds that follow."""
         return "last stage"
 
-    def prompt(self, seat: Seat, scene: Scene) -> Prompt:
+    def prompt(self, slot: BoundSlot, run: RunContext) -> Prompt:
         """All proposals, unnamed and shuffled."""
-        texts = tuple(record["text"] for record in shuffled(scene.proposals()))
-        return Prompt(scene.conversation, self.instruction, texts, role=seat.slot.role)
+        texts = tuple(record["text"] for record in shuffled(run.proposals()))
+        return Prompt(run.conversation, self.instruction, texts, role=slot.role)
 
-    def conclude(self, scene: Scene) -> Choice:
+    def conclude(self, run: RunContext) -> Choice:
         """The chosen proposals; all of them where the moderator fails."""
-        proposals, shown = scene.proposals(), shuffled(scene.proposals())
-        for record in live(scene.own_records()):
+        proposals, shown = run.proposals(), shuffled(run.proposals())
+        for record in live(run.own_records()):
             data = record.get("data") or {}
-            numbers = [number for number in dict.fromkeys(data.get("ranking", [])) if 1 <= number <= len(shown)]
-            if numbers:
+            if best := by_number(data.get("ranking", []), shown):
                 end = "the moderator found that another round isn't worth it" if data["stop"] else None
-                kept = [shown[number - 1] for number in numbers[: self.keep]]
-                return Choice(kept, "chosen by the moderator", end=end)
-        return Choice(proposals, "not moderated", degraded=f"{scene.site.name} gave no decision: all proposals go on")
+                return Choice(best[: self.keep], "chosen by the moderator", end=end)
+        return Choice(proposals, "not moderated", degraded=f"{run.stage.name} gave no decision: all proposals go on")

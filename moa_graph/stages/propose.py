@@ -14,9 +14,12 @@ from pydantic import Field
 
 from moa_graph.description import Seconds, Slot
 from moa_graph.options import Options
-from moa_graph.stages.base import Scene, Seat, Task, register
-from moa_graph.stages.fan_out import FanOut
-from moa_graph.stages.instruction import AGGREGATE_AND_SYNTHESIZE, REFERENCES_PLACE, ReferencesPlace
+from moa_graph.stage_kit.base import register
+from moa_graph.stage_kit.bound import BoundSlot
+from moa_graph.stage_kit.fan_out import FanOut
+from moa_graph.stage_kit.instruction import AGGREGATE_AND_SYNTHESIZE, REFERENCES_PLACE, ReferencesPlace
+from moa_graph.stage_kit.requests import Task
+from moa_graph.stage_kit.run_context import RunContext
 from moa_graph.state import Record
 from moa_graph.views import Prompt
 
@@ -48,10 +51,6 @@ class Propose(FanOut):
         description="What a model is told about the proposals that it is shown.",
     )
 
-    def all_slots(self) -> tuple[Slot, ...]:
-        """The models that answer side by side."""
-        return self.slots
-
     def check(self) -> None:
         """A quorum above the number of proposals could never be reached."""
         most = sum(slot.samples for slot in self.slots)
@@ -66,24 +65,24 @@ class Propose(FanOut):
         """The quorum and its grace, as the run or the mixture says."""
         return options.quorum or self.quorum, self.grace if options.grace is None else options.grace
 
-    def prompt(self, seat: Seat, scene: Scene) -> Prompt:
+    def prompt(self, slot: BoundSlot, run: RunContext) -> Prompt:
         """The conversation, with the last layer's live proposals if there is one."""
-        return self._showing([] if self.view == "none" else scene.proposals(), seat, scene)
+        return self._showing([] if self.view == "none" else run.proposals(), slot, run)
 
-    def tasks(self, seat: Seat, scene: Scene) -> list[Task]:
+    def tasks(self, slot: BoundSlot, run: RunContext) -> list[Task]:
         """One answer a sample; with a random view, each sees others of the last layer."""
         if self.view != "random":
-            return super().tasks(seat, scene)
-        proposals = scene.proposals()
+            return super().tasks(slot, run)
+        proposals = run.proposals()
         return [
-            Task(sample, self._showing(drawn(proposals, self.members, seat.record(sample)), seat, scene))
-            for sample in range(seat.slot.samples)
+            Task(sample, self._showing(drawn(proposals, self.members, slot.record_id(sample)), slot, run))
+            for sample in range(slot.samples)
         ]
 
-    def _showing(self, records: list[Record], seat: Seat, scene: Scene) -> Prompt:
+    def _showing(self, records: list[Record], slot: BoundSlot, run: RunContext) -> Prompt:
         references = tuple(record["text"] for record in records)
         after = self.references == "after"
-        return Prompt(scene.conversation, self.instruction, references, role=seat.slot.role, after=after)
+        return Prompt(run.conversation, self.instruction, references, role=slot.role, after=after)
 
 
 def drawn(records: Sequence[Record], count: int, drawer: str) -> list[Record]:

@@ -10,9 +10,12 @@ from typing import ClassVar
 from pydantic import BaseModel, Field
 
 from moa_graph.description import Slot
-from moa_graph.stages.base import Scene, Seat, Task, register
-from moa_graph.stages.fan_out import FanOut
-from moa_graph.stages.selection import shuffled
+from moa_graph.stage_kit.base import register
+from moa_graph.stage_kit.bound import BoundSlot
+from moa_graph.stage_kit.fan_out import FanOut
+from moa_graph.stage_kit.requests import Task
+from moa_graph.stage_kit.run_context import RunContext
+from moa_graph.stage_kit.selection import by_number, shuffled
 from moa_graph.state import Record
 from moa_graph.views import Prompt
 
@@ -42,27 +45,23 @@ class Rank(FanOut):
     slots: tuple[Slot, ...] = Field(min_length=2, description="The members that rank.")
     instruction: str = Field(default=RANK, description="What a member is told.")
 
-    def all_slots(self) -> tuple[Slot, ...]:
-        """The members that rank."""
-        return self.slots
-
-    def tasks(self, seat: Seat, scene: Scene) -> list[Task]:
+    def tasks(self, slot: BoundSlot, run: RunContext) -> list[Task]:
         """One ranking, where there is anything to rank."""
-        return super().tasks(seat, scene) if self._others(seat, scene) else []
+        return super().tasks(slot, run) if self._others(slot, run) else []
 
-    def prompt(self, seat: Seat, scene: Scene) -> Prompt:
+    def prompt(self, slot: BoundSlot, run: RunContext) -> Prompt:
         """The others' answers, in an order of each member's own."""
-        texts = tuple(record["text"] for record in self._others(seat, scene))
-        return Prompt(scene.conversation, self.instruction, texts, role=seat.slot.role)
+        texts = tuple(record["text"] for record in self._others(slot, run))
+        return Prompt(run.conversation, self.instruction, texts, role=slot.role)
 
-    def finished(self, record: Record, seat: Seat, scene: Scene) -> Record:
+    def finished(self, record: Record, slot: BoundSlot, run: RunContext) -> Record:
         """The numbers of a ranking become the identities of the answers."""
-        others = self._others(seat, scene)
-        numbers = dict.fromkeys((record.get("data") or {}).get("ranking", []))
-        ranked = [others[number - 1]["id"] for number in numbers if 1 <= number <= len(others)]
-        return {**record, "data": {"ranked": ranked}} if "data" in record else record
+        if "data" not in record:
+            return record
+        ranked = by_number(record["data"]["ranking"], self._others(slot, run))
+        return {**record, "data": {"ranked": [one["id"] for one in ranked]}}
 
     @staticmethod
-    def _others(seat: Seat, scene: Scene) -> list[Record]:
-        others = [record for record in scene.proposals() if record["slot"] != seat.name]
-        return shuffled(others, seat.name)
+    def _others(slot: BoundSlot, run: RunContext) -> list[Record]:
+        others = [record for record in run.proposals() if record["slot"] != slot.name]
+        return shuffled(others, slot.name)

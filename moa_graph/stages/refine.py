@@ -12,9 +12,12 @@ from pydantic import Field
 
 from moa_graph.description import Seconds, Slot
 from moa_graph.options import Options
-from moa_graph.stages.base import Scene, Seat, Task, register
-from moa_graph.stages.fan_out import FanOut
-from moa_graph.stages.selection import origin
+from moa_graph.stage_kit.base import register
+from moa_graph.stage_kit.bound import BoundSlot
+from moa_graph.stage_kit.fan_out import FanOut
+from moa_graph.stage_kit.requests import Task
+from moa_graph.stage_kit.run_context import RunContext
+from moa_graph.stage_kit.selection import origin
 from moa_graph.state import Record, live
 from moa_graph.views import Prompt
 
@@ -51,10 +54,6 @@ class Refine(FanOut):
     grace: Seconds = Field(default=0.0, description="Seconds that the stage waits for the others after its quorum.")
     instruction: str | None = Field(default=None, description="What a model is told; default: by the view.")
 
-    def all_slots(self) -> tuple[Slot, ...]:
-        """The models that revise their answers."""
-        return self.slots
-
     def check(self) -> None:
         """A quorum above the number of answers could never be reached."""
         most = sum(slot.samples for slot in self.slots)
@@ -65,48 +64,48 @@ class Refine(FanOut):
         """The quorum and its grace, as the run or the mixture says."""
         return options.quorum or self.quorum, self.grace if options.grace is None else options.grace
 
-    def tasks(self, seat: Seat, scene: Scene) -> list[Task]:
+    def tasks(self, slot: BoundSlot, run: RunContext) -> list[Task]:
         """One answer a sample, each from its own earlier answer."""
-        return [Task(sample, self._prompt(seat, scene, sample)) for sample in range(seat.slot.samples)]
+        return [Task(sample, self._prompt(slot, run, sample)) for sample in range(slot.samples)]
 
-    def prompt(self, seat: Seat, scene: Scene) -> Prompt:
+    def prompt(self, slot: BoundSlot, run: RunContext) -> Prompt:
         """What the first sample is shown."""
-        return self._prompt(seat, scene, 0)
+        return self._prompt(slot, run, 0)
 
-    def _prompt(self, seat: Seat, scene: Scene, sample: int) -> Prompt:
-        own = self._own(seat, scene, sample)
-        shown = self._suggestions(own, scene) if self.view == "critiques" else self._peers(own, scene)
+    def _prompt(self, slot: BoundSlot, run: RunContext, sample: int) -> Prompt:
+        own = self._own(slot, run, sample)
+        shown = self._suggestions(own, run) if self.view == "critiques" else self._peers(own, run)
         told = self.instruction or (FROM_CRITIQUES if self.view == "critiques" else FROM_PEERS)
         title = "suggestion" if self.view == "critiques" else "response"
         if self.view == "critiques":
             own = own[-1:]
         return Prompt(
-            scene.conversation,
+            run.conversation,
             told,
             tuple(record["text"] for record in shown),
             title=title,
             own=tuple(record["text"] for record in own),
-            role=seat.slot.role,
+            role=slot.role,
         )
 
     @staticmethod
-    def _own(seat: Seat, scene: Scene, sample: int) -> list[Record]:
+    def _own(slot: BoundSlot, run: RunContext, sample: int) -> list[Record]:
         """What this slot has answered in the stages before, oldest first."""
         return [
             record
-            for records in scene.of_proposing()
+            for records in run.of_proposing()
             for record in live(records)
-            if (record["slot"], record["sample"]) == (seat.name, sample)
+            if (record["slot"], record["sample"]) == (slot.name, sample)
         ]
 
     @staticmethod
-    def _peers(own: list[Record], scene: Scene) -> list[Record]:
+    def _peers(own: list[Record], run: RunContext) -> list[Record]:
         mine = {record["id"] for record in own}
-        return [record for record in scene.proposals() if origin(record) not in mine]
+        return [record for record in run.proposals() if origin(record) not in mine]
 
     @staticmethod
-    def _suggestions(own: list[Record], scene: Scene) -> list[Record]:
+    def _suggestions(own: list[Record], run: RunContext) -> list[Record]:
         """What was criticised in the slot's last answer."""
         criticised = own[-1]["id"] if own else None
-        critiques = [record for record in live(scene.state["records"]) if record["kind"] == "critique"]
+        critiques = [record for record in live(run.state["records"]) if record["kind"] == "critique"]
         return [record for record in critiques if record.get("about") == criticised]

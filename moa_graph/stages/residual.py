@@ -10,10 +10,12 @@ from typing import ClassVar, Literal
 
 from pydantic import BaseModel, Field
 
-from moa_graph.stages.base import Scene, Seat, register
-from moa_graph.stages.rounds import answers_of_rounds, idle_rounds
-from moa_graph.stages.selection import Choice
-from moa_graph.stages.single import SingleSlot
+from moa_graph.stage_kit.base import register
+from moa_graph.stage_kit.bound import BoundSlot
+from moa_graph.stage_kit.history import answers_of_rounds, idle_rounds
+from moa_graph.stage_kit.run_context import RunContext
+from moa_graph.stage_kit.selection import Choice
+from moa_graph.stage_kit.single import SingleSlot
 from moa_graph.state import Record, live
 from moa_graph.views import Prompt
 
@@ -44,6 +46,7 @@ class Residual(SingleSlot):
     kind: ClassVar[str] = "residual"
     answers: ClassVar[bool] = True
     shown: ClassVar[bool] = True
+    decides: ClassVar[bool] = True
     record_kind: ClassVar[str] = "residual"
     answer_schema: ClassVar[type[BaseModel] | None] = Improvement
 
@@ -54,22 +57,22 @@ class Residual(SingleSlot):
         """A round that brings nothing ends the run."""
         return "finish"
 
-    def prompt(self, seat: Seat, scene: Scene) -> Prompt:
+    def prompt(self, slot: BoundSlot, run: RunContext) -> Prompt:
         """The answers of all rounds, each once."""
-        texts = tuple(record["text"] for record in answers_of_rounds(scene))
-        return Prompt(scene.conversation, self.instruction, texts, title="answer of round", role=seat.slot.role)
+        texts = tuple(record["text"] for record in answers_of_rounds(run))
+        return Prompt(run.conversation, self.instruction, texts, title="answer of round", role=slot.role)
 
-    def conclude(self, scene: Scene) -> Choice | None:
+    def conclude(self, run: RunContext) -> Choice | None:
         """The better answer, or the one before."""
-        rounds = answers_of_rounds(scene)
-        decided = [record for record in live(scene.own_records()) if "data" in record]
+        rounds = answers_of_rounds(run)
+        decided = [record for record in live(run.own_records()) if "data" in record]
         if not decided:
             kept = "the last round's answer goes on as it is"
-            return Choice(rounds[-1:], kept, degraded=f"{scene.site.name} gave no decision: {kept}")
+            return Choice(rounds[-1:], kept, degraded=f"{run.stage.name} gave no decision: {kept}")
         data = decided[0]["data"]
         if not data["stop"] and data["answer"].strip():
             better: Record = {**decided[0], "text": data["answer"]}
             return Choice([better], "what all rounds together allow", data={"stop": False})
-        idle = 1 + idle_rounds(scene)
+        idle = 1 + idle_rounds(run)
         end = f"{idle} round(s) brought nothing new" if idle >= self.patience else None
         return Choice(rounds[-2:-1] or rounds[-1:], "the round brought nothing new", end=end, data={"stop": True})

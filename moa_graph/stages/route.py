@@ -13,10 +13,12 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import BaseModel, Field, create_model
 
 from moa_graph.description import Description
-from moa_graph.stages.base import Scene, Seat, Stage, register
-from moa_graph.stages.selection import Choice
-from moa_graph.stages.single import SingleSlot
-from moa_graph.stages.written import AnyStage
+from moa_graph.stage_kit.base import Stage, register
+from moa_graph.stage_kit.bound import BoundSlot
+from moa_graph.stage_kit.run_context import RunContext
+from moa_graph.stage_kit.selection import Choice
+from moa_graph.stage_kit.single import SingleSlot
+from moa_graph.stage_kit.written import AnyStage
 from moa_graph.state import live
 from moa_graph.views import Prompt
 
@@ -79,26 +81,24 @@ class Route(SingleSlot):
         if self.threshold is not None and len(self.routes) != 2:
             raise ValueError(f"threshold: it stands between two routes, not {len(self.routes)}")
 
-    def form(self) -> type[BaseModel]:
+    def answer_model(self) -> type[BaseModel]:
         """A route's name, or the strong route's probability."""
         return _decision(tuple(self.routes)) if self.threshold is None else Odds
 
-    def prompt(self, seat: Seat, scene: Scene) -> Prompt:
+    def prompt(self, slot: BoundSlot, run: RunContext) -> Prompt:
         """The conversation alone, with what the routes are for."""
         listed = "\n".join(f"- {name}: {branch.when}" for name, branch in self.routes.items())
         told = PICK if self.threshold is None else WEIGH
         other = next(name for name in self.routes if name != self.default)
-        return Prompt(
-            scene.conversation, told.format(routes=listed, strong=self.default, other=other), role=seat.slot.role
-        )
+        return Prompt(run.conversation, told.format(routes=listed, strong=self.default, other=other), role=slot.role)
 
-    def conclude(self, scene: Scene) -> Choice:
+    def conclude(self, run: RunContext) -> Choice:
         """The route that was picked, or the default."""
-        for record in live(scene.own_records()):
+        for record in live(run.own_records()):
             if "data" in record:
-                return Choice((), "", route=self._picked(record["data"]))
-        degraded = f"{scene.site.name} gave no decision: the default route, {self.default}, was taken"
-        return Choice((), "", route=self.default, degraded=degraded)
+                return Choice(route=self._picked(record["data"]))
+        degraded = f"{run.stage.name} gave no decision: the default route, {self.default}, was taken"
+        return Choice(route=self.default, degraded=degraded)
 
     def _picked(self, decision: Mapping[str, Any]) -> str:
         if self.threshold is None:

@@ -11,8 +11,11 @@ from typing import ClassVar, Literal
 from pydantic import BaseModel, Field
 
 from moa_graph.description import Slot
-from moa_graph.stages.base import Scene, Seat, Task, register
-from moa_graph.stages.fan_out import FanOut
+from moa_graph.stage_kit.base import register
+from moa_graph.stage_kit.bound import BoundSlot
+from moa_graph.stage_kit.fan_out import FanOut
+from moa_graph.stage_kit.requests import Task
+from moa_graph.stage_kit.run_context import RunContext
 from moa_graph.views import Prompt
 
 __all__ = ["Score"]
@@ -50,20 +53,16 @@ class Score(FanOut):
         description="By what the text is scored.",
     )
 
-    def all_slots(self) -> tuple[Slot, ...]:
-        """The models that score."""
-        return self.slots
-
-    def prompt(self, seat: Seat, scene: Scene) -> Prompt:
+    def prompt(self, slot: BoundSlot, run: RunContext) -> Prompt:
         """The conversation with the rubric."""
-        return Prompt(scene.conversation, SCORE_TEXT.format(rubric=self.rubric), role=seat.slot.role)
+        return Prompt(run.conversation, SCORE_TEXT.format(rubric=self.rubric), role=slot.role)
 
-    def tasks(self, seat: Seat, scene: Scene) -> list[Task]:
+    def tasks(self, slot: BoundSlot, run: RunContext) -> list[Task]:
         """One score a text."""
         if self.of == "conversation":
-            return super().tasks(seat, scene)
+            return super().tasks(slot, run)
         told = SCORE_ANSWER.format(rubric=self.rubric)
         return [
-            Task(index, Prompt(scene.conversation, told, (record["text"],), role=seat.slot.role), record["id"])
-            for index, record in enumerate(scene.proposals())
+            Task(index, Prompt(run.conversation, told, (record["text"],), role=slot.role), record["id"])
+            for index, record in enumerate(run.proposals())
         ]

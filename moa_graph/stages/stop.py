@@ -11,8 +11,9 @@ from typing import ClassVar, Literal
 from pydantic import Field
 
 from moa_graph.extract import Extract, extractor, plurality
-from moa_graph.stages.base import Scene, register
-from moa_graph.stages.selection import Choice, Selection
+from moa_graph.stage_kit.base import register
+from moa_graph.stage_kit.run_context import RunContext
+from moa_graph.stage_kit.selection import Choice, Selection
 from moa_graph.state import Record, live
 
 __all__ = ["Stop"]
@@ -43,9 +44,9 @@ class Stop(Selection):
         """Agreement ends the run."""
         return "finish"
 
-    def choose(self, scene: Scene) -> Choice:
+    def choose(self, run: RunContext) -> Choice:
         """Compares extracted answers. A slot that failed agrees with nobody; what was filtered out isn't counted."""
-        proposals, asked = self._compared(scene)
+        proposals, asked = self._compared(run)
         read = extractor(self.extract)
         answers = [read(record["text"]) for record in proposals]
         winner, votes, _ = plurality(answers)
@@ -56,11 +57,11 @@ class Stop(Selection):
         reason = f"{votes} of {asked} agree on {winner}"
         return Choice([proposals[answers.index(winner)]], reason, end=reason, data=comparison)
 
-    def _compared(self, scene: Scene) -> tuple[list[Record], int]:
+    def _compared(self, run: RunContext) -> tuple[list[Record], int]:
         """The live proposals, and how many there would be if none had failed."""
-        stages = scene.of_proposing()
+        stages = run.of_proposing()
         if self.over == "last":
-            proposals, stages = scene.proposals(), stages[-1:]
+            proposals, stages = run.proposals(), stages[-1:]
         else:
             proposals = [record for records in stages for record in live(records)]
         return proposals, len(proposals) + sum(record["status"] == "failed" for records in stages for record in records)

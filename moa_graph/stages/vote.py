@@ -12,8 +12,9 @@ from typing import ClassVar, Literal
 from pydantic import Field
 
 from moa_graph.extract import Extract, extractor, plurality
-from moa_graph.stages.base import Scene, register
-from moa_graph.stages.selection import Choice, Selection
+from moa_graph.stage_kit.base import register
+from moa_graph.stage_kit.run_context import RunContext
+from moa_graph.stage_kit.selection import Choice, Selection
 from moa_graph.state import Record
 
 __all__ = ["Vote"]
@@ -38,9 +39,9 @@ class Vote(Selection):
         """A vote that escalates ties ends the run where there is none."""
         return "finish" if self.tie == "escalate" else None
 
-    def choose(self, scene: Scene) -> Choice:
+    def choose(self, run: RunContext) -> Choice:
         """Counts the extracted answers."""
-        proposals = scene.proposals()
+        proposals = run.proposals()
         read = extractor(self.extract)
         answers = [read(record["text"]) for record in proposals]
         winner, votes, tied = plurality(answers)

@@ -196,7 +196,7 @@ async def test_a_budget_that_cannot_pay_for_an_answer_is_one_error_before_any_ca
     answers = [Behaviour("answers", 0.5, 1)]
     plan = Plan([(1, 1, answers, None)] * 2, answers, 3, None, (1, 1), kind, tightness=0.2)
     data, models = mixture(plan, Accountant(plan.price))
-    with pytest.raises(BudgetTooSmall, match=rf"budget\.{kind}: of {plan.limit:g} "):
+    with pytest.raises(BudgetTooSmall, match=rf"budget\.{kind}: the budget is {plan.limit:g} "):
         await create_moa(data).compile().ainvoke(QUESTION)
     assert [name for name, model in models.items() if model.journal.asked] == []
 

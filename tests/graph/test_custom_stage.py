@@ -10,16 +10,12 @@ from langchain_core.messages import HumanMessage
 from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.graph import StateGraph
-from langgraph.runtime import get_runtime
 from langgraph.types import Command, interrupt
 from pydantic import Field
 
 from moa_graph import Mixture, MixtureError, Slot, Stage, create_moa, register
-from moa_graph.stages import FanOut, Scene, Seat, Site, base
-from moa_graph.stages.fan_out import closing_update
-from moa_graph.stages.node import Node
-from moa_graph.state import MoaState
-from moa_graph.views import Prompt
+from moa_graph.registry import KINDS
+from moa_graph.stages import BoundSlot, BoundStage, FanOut, MoaState, Node, Prompt, RunContext, closing_update
 from tests.models_for_tests import scripted
 
 WHY = {"messages": [("user", "Why?")]}
@@ -38,9 +34,9 @@ class Translate(FanOut):
     def all_slots(self) -> tuple[Slot, ...]:
         return self.slots
 
-    def prompt(self, seat: Seat, scene: Scene) -> Prompt:
-        asked = HumanMessage(f"Say in {self.language}: {scene.conversation[-1].text}")
-        return Prompt((asked,), role=seat.slot.role)
+    def prompt(self, slot: BoundSlot, run: RunContext) -> Prompt:
+        asked = HumanMessage(f"Say in {self.language}: {run.conversation[-1].text}")
+        return Prompt((asked,), role=slot.role)
 
 
 class Approve(Stage):
@@ -48,18 +44,15 @@ class Approve(Stage):
 
     kind: ClassVar[str] = "approve"
 
-    def add_to(self, graph: StateGraph[Any, Any, Any, Any], site: Site) -> tuple[list[str], str]:
+    def add_to(self, graph: StateGraph[Any, Any, Any, Any], bound: BoundStage) -> tuple[list[str], str]:
         async def ask(state: MoaState, config: RunnableConfig) -> dict[str, Any]:
-            runtime = get_runtime()
-            scene = Scene(site, state, site.plan.options_of(runtime))
-            edits = interrupt([record["text"] for record in scene.proposals()])
-            records = [
-                {"id": record["id"], "text": text} for record, text in zip(scene.proposals(), edits, strict=True)
-            ]
-            return {**closing_update(self, scene, runtime, 0.0), "records": records}
+            run = RunContext.of(bound, state)
+            edits = interrupt([record["text"] for record in run.proposals()])
+            records = [{"id": record["id"], "text": text} for record, text in zip(run.proposals(), edits, strict=True)]
+            return {**closing_update(run, 0.0), "records": records}
 
-        graph.add_node(site.name, Node(ask))
-        return [site.name], site.name
+        graph.add_node(bound.name, Node(ask))
+        return [bound.name], bound.name
 
 
 class Enough(Stage):
@@ -70,22 +63,21 @@ class Enough(Stage):
     def may_end(self) -> Literal["finish", "last stage"] | None:
         return "finish"
 
-    def add_to(self, graph: StateGraph[Any, Any, Any, Any], site: Site) -> tuple[list[str], str]:
+    def add_to(self, graph: StateGraph[Any, Any, Any, Any], bound: BoundStage) -> tuple[list[str], str]:
         async def look(state: MoaState, config: RunnableConfig) -> dict[str, Any]:
-            runtime = get_runtime()
-            scene = Scene(site, state, site.plan.options_of(runtime))
-            turn = closing_update(self, scene, runtime, 0.0)["turn"]
-            first = scene.proposals()[0]["text"]
+            run = RunContext.of(bound, state)
+            turn = closing_update(run, 0.0)["turn"]
+            first = run.proposals()[0]["text"]
             return {"turn": {**turn, "end": "the first is sure"} if first == "sure" else turn}
 
-        graph.add_node(site.name, Node(look))
-        return [site.name], site.name
+        graph.add_node(bound.name, Node(look))
+        return [bound.name], bound.name
 
 
 @pytest.fixture(autouse=True)
 def _registered(monkeypatch: pytest.MonkeyPatch) -> None:
     """The kinds are known in these tests only."""
-    monkeypatch.setattr(base, "_KINDS", dict(base._KINDS))
+    monkeypatch.setattr(KINDS, "_known", dict(KINDS._known))
     for stage in (Translate, Approve, Enough):
         register(stage)
 

@@ -7,7 +7,7 @@ from typing import Any
 from langchain_core.messages import BaseMessage
 
 from moa_graph import create_moa
-from moa_graph.stages.instruction import AGGREGATE_AND_SYNTHESIZE
+from moa_graph.stage_kit.instruction import AGGREGATE_AND_SYNTHESIZE
 from tests.models_for_tests import ScriptedModel, provider_error, scripted
 
 FENCED_LAYER_1 = """\

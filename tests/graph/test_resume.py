@@ -3,24 +3,31 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 import pytest
 from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.graph import StateGraph
-from langgraph.runtime import get_runtime
 from langgraph.types import Command, interrupt
 
 from moa_graph import create_moa
 from moa_graph.description import Slot
 from moa_graph.errors import TooFewProposals
-from moa_graph.stages import FanOut, Scene, Seat, Site, Stage, base, register
-from moa_graph.stages.fan_out import closing_update
-from moa_graph.stages.node import Node
-from moa_graph.state import MoaState
-from moa_graph.views import Prompt
+from moa_graph.registry import KINDS
+from moa_graph.stages import (
+    BoundSlot,
+    BoundStage,
+    FanOut,
+    MoaState,
+    Node,
+    Prompt,
+    RunContext,
+    Stage,
+    closing_update,
+    register,
+)
 from tests.models_for_tests import Reply, ScriptedModel, provider_error, scripted
 
 CONFIG: RunnableConfig = {"configurable": {"thread_id": "one"}}
@@ -33,12 +40,9 @@ def asked(*models: ScriptedModel) -> list[int]:
 
 
 @pytest.fixture
-def own_kinds() -> Iterator[None]:
+def own_kinds(monkeypatch: pytest.MonkeyPatch) -> None:
     """Kinds of stage that a test makes known are forgotten after it."""
-    known = dict(base._KINDS)
-    yield
-    base._KINDS.clear()
-    base._KINDS.update(known)
+    monkeypatch.setattr(KINDS, "_known", dict(KINDS._known))
 
 
 @pytest.mark.virtual_clock
@@ -114,15 +118,14 @@ async def test_a_stage_may_wait_for_a_person(door: str) -> None:
     class Approve(Stage):
         kind: ClassVar[str] = "approve"
 
-        def add_to(self, graph: StateGraph[Any, Any, Any, Any], site: Site) -> tuple[list[str], str]:
+        def add_to(self, graph: StateGraph[Any, Any, Any, Any], bound: BoundStage) -> tuple[list[str], str]:
             async def ask(state: MoaState, config: RunnableConfig) -> dict[str, Any]:
                 verdict = interrupt("Go on?")
-                scene = Scene(site, state, site.plan.options_of())
-                update = closing_update(self, scene, get_runtime(), 0.0)
+                update = closing_update(RunContext.of(bound, state), 0.0)
                 return {**update, "turn": {**update["turn"], "degraded": [f"a person said {verdict}"]}}
 
-            graph.add_node(site.name, Node(ask))
-            return [site.name], site.name
+            graph.add_node(bound.name, Node(ask))
+            return [bound.name], bound.name
 
     proposer, writer = scripted("a"), scripted("writer", "written")
     data = {"stages": [{"propose": {"slots": [proposer]}}, {"approve": {}}, {"aggregate": {"slot": writer}}]}
@@ -153,13 +156,13 @@ async def test_a_slot_may_wait_for_a_person_while_its_siblings_work() -> None:
         def all_slots(self) -> Sequence[Slot]:
             return self.slots
 
-        def prompt(self, seat: Seat, scene: Scene) -> Prompt:
-            return Prompt(scene.conversation)
+        def prompt(self, slot: BoundSlot, run: RunContext) -> Prompt:
+            return Prompt(run.conversation)
 
-        async def ask_seat(self, seat: Seat, scene: Scene, config: RunnableConfig) -> Any:
-            if seat.name == "consulted":
+        async def ask_slot(self, slot: BoundSlot, run: RunContext, config: RunnableConfig) -> Any:
+            if slot.name == "consulted":
                 interrupt("May it be asked?")
-            return await super().ask_seat(seat, scene, config)
+            return await super().ask_slot(slot, run, config)
 
     sibling, consulted, writer = scripted("sibling", Reply(delay=3)), scripted("consulted"), scripted("writer")
     data = {

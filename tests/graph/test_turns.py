@@ -9,7 +9,7 @@ from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.memory import InMemorySaver
 
 from moa_graph import InputError, RunFailed, TooFewProposals, create_moa
-from moa_graph.stages.instruction import AGGREGATE_AND_SYNTHESIZE
+from moa_graph.stage_kit.instruction import AGGREGATE_AND_SYNTHESIZE
 from moa_graph.views import fence
 from tests.models_for_tests import ScriptedModel, provider_error, scripted
 

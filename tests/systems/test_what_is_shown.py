@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from moa_graph.stage_kit.selection import shuffled
 from moa_graph.stages.propose import drawn
-from moa_graph.stages.selection import shuffled
 from moa_graph.state import Record
 from tests.models_for_tests import Asked
 from tests.systems.panel import Panel, references, says, system_text

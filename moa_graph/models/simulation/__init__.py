@@ -5,7 +5,7 @@ This package knows neither LangChain's chat models nor HTTP: ``moa_graph.models.
 """
 
 from moa_graph.models.simulation.conversation import Message, Request
-from moa_graph.models.simulation.engine import Completion, complete, count_tokens, prompt_tokens
+from moa_graph.models.simulation.engine import Completion, complete, count_tokens, example_of, prompt_tokens
 from moa_graph.models.simulation.faults import Fault, SimulatedFault
 from moa_graph.models.simulation.performance import Performance, perform, pieces_of
 from moa_graph.models.simulation.problems import Problem, bundled_problems
@@ -25,6 +25,7 @@ __all__ = [
     "bundled_problems",
     "complete",
     "count_tokens",
+    "example_of",
     "load_profiles",
     "perform",
     "pieces_of",

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from moa_graph.models.simulation.conversation import Message, Request, read_conversation, text_of
+from moa_graph.models.simulation.conversation import Conversation, Message, Request, read_conversation, text_of
+from moa_graph.models.simulation.draws import Draws
 from moa_graph.models.simulation.faults import SimulatedFault
 from moa_graph.models.simulation.judgement import Judgement
-from moa_graph.models.simulation.profile import Profile
+from moa_graph.models.simulation.profile import Profile, profile_named
 from moa_graph.models.simulation.prose import CHARACTERS_A_TOKEN
 from moa_graph.models.simulation.schema import object_for
 from moa_graph.models.simulation.tools import tool_call_for
 
-__all__ = ["Completion", "complete", "count_tokens", "prompt_tokens"]
+__all__ = ["Completion", "complete", "count_tokens", "example_of", "prompt_tokens"]
 
 
 _ANY_OBJECT = {"type": "object", "properties": {"answer": {"type": "string"}}, "required": ["answer"]}
@@ -90,6 +91,15 @@ def complete(profile: Profile, request: Request, sample: int = 0) -> Completion:
         spent = count_tokens(function["name"], function["arguments"])
         return Completion(None, tokens, spent, tool_calls=(call,), finish_reason="tool_calls")
     return _limited(Completion(_stopped(_content(request, judgement), request.stops), tokens), request.token_limit)
+
+
+def example_of(schema: Mapping[str, Any]) -> Any:
+    """A value that a JSON schema accepts, the same for the same schema.
+
+    Raises:
+        SimulatedFault: 400, when the schema asks for what can't be made up, such as an unusual pattern.
+    """
+    return object_for(dict(schema), Judgement(profile_named("example"), Conversation("?"), Draws("example")))
 
 
 def _limited(completion: Completion, limit: int | None) -> Completion:

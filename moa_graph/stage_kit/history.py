@@ -2,34 +2,34 @@
 
 from __future__ import annotations
 
-from moa_graph.stages.base import Scene
+from moa_graph.stage_kit.run_context import RunContext
 from moa_graph.state import Record, live, of_stage
 
 __all__ = ["answers_of_rounds", "idle_rounds"]
 
 
-def answers_of_rounds(scene: Scene) -> list[Record]:
+def answers_of_rounds(run: RunContext) -> list[Record]:
     """The answer of each round, oldest first, none twice. A residual's choice stands for the synthesis before it."""
     answers: list[Record] = []
-    for placed in scene.earlier:
-        if not placed.stage.answers:
+    for bound in run.earlier:
+        if not bound.stage.answers:
             continue
-        own = live(of_stage(scene.state["records"], placed.site.name))
+        own = live(of_stage(run.state["records"], bound.name))
         written = [record for record in own if record["kind"] in ("synthesis", "choice")]
-        if placed.stage.kind == "residual" and answers and written:
+        if bound.stage.kind == "residual" and answers and written:
             answers.pop()
         answers.extend(written[-1:])
     first = {record["text"]: record for record in reversed(answers)}
     return [record for record in answers if first[record["text"]] is record]
 
 
-def idle_rounds(scene: Scene) -> int:
+def idle_rounds(run: RunContext) -> int:
     """How many of the rounds just before brought nothing new, as stages of the same kind as this one found."""
-    kind = scene.site.plan.stages[scene.site.index].stage.kind
+    kind = run.stage.stage.kind
     idle = 0
-    for placed in reversed(scene.earlier):
-        if placed.stage.kind == kind:
-            own = live(of_stage(scene.state["records"], placed.site.name))
+    for bound in reversed(run.earlier):
+        if bound.stage.kind == kind:
+            own = live(of_stage(run.state["records"], bound.name))
             if not any((record.get("data") or {}).get("stop") for record in own):
                 break
             idle += 1

@@ -12,8 +12,8 @@ from pydantic import Field, PlainSerializer, PlainValidator, WithJsonSchema
 
 from moa_graph.errors import redact
 from moa_graph.similarity import Alikeness, Vector, similarities, tf_idf, unit_vector
-from moa_graph.stages.base import Scene
-from moa_graph.stages.selection import Choice, Selection
+from moa_graph.stage_kit.run_context import RunContext
+from moa_graph.stage_kit.selection import Choice, Selection
 from moa_graph.state import Record
 
 __all__ = ["ByLikeness"]
@@ -54,22 +54,22 @@ class ByLikeness(Selection):
     def choose_by(self, proposals: list[Record], alike: Alikeness) -> Choice:
         """Chooses, given how alike each pair of ``proposals`` is."""
 
-    def choose(self, scene: Scene) -> Choice:
+    def choose(self, run: RunContext) -> Choice:
         """Compares the proposals by their words."""
-        proposals = scene.proposals()
+        proposals = run.proposals()
         return self.choose_by(proposals, similarities(tf_idf([record["text"] for record in proposals])))
 
-    async def decide(self, scene: Scene) -> Choice:
+    async def decide(self, run: RunContext) -> Choice:
         """Compares the proposals by embeddings where there are some."""
         if self.embeddings is None:
-            return self.choose(scene)
-        proposals = scene.proposals()
+            return self.choose(run)
+        proposals = run.proposals()
         try:
             vectors = await self.embeddings.aembed_documents([record["text"] for record in proposals])
         except Exception as error:
             problem = redact(f"{type(error).__name__}: {error}")
-            degraded = f"{scene.site.name}: the embeddings failed, TF-IDF was used instead: {problem}"
-            return replace(self.choose(scene), degraded=degraded)
+            degraded = f"{run.stage.name}: the embeddings failed, TF-IDF was used instead: {problem}"
+            return replace(self.choose(run), degraded=degraded)
         return self.choose_by(proposals, similarities(_units(vectors)))
 
 

@@ -1,4 +1,4 @@
-"""What the stages of one graph share: their ways, the budget that they are handed parts of, and their rounds."""
+"""What the stages of one graph share: their paths, the budget that they are handed parts of, and their rounds."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from langgraph.runtime import Runtime, get_runtime
 from moa_graph.calls.budget import (
     BYTES_PER_EXPECTED_TOKEN,
     NOTHING,
-    Unit,
+    PlannedAnswer,
     hand_out,
     larger,
     limits_of,
@@ -26,13 +26,14 @@ from moa_graph.description import Budget
 from moa_graph.errors import BudgetTooSmall
 from moa_graph.models.catalogue import Member
 from moa_graph.options import Options, read_options
-from moa_graph.stages import ways
-from moa_graph.stages.base import Scene, Seat, Site, Stage
-from moa_graph.stages.ways import Placed, Way
+from moa_graph.stage_kit import paths
+from moa_graph.stage_kit.bound import BoundSlot, BoundStage
+from moa_graph.stage_kit.paths import Path
+from moa_graph.stage_kit.run_context import RunContext
 from moa_graph.state import Grant, MoaState, Turn
 from moa_graph.store import Store
 
-__all__ = ["Placed", "Plan", "chosen", "is_chosen", "namespace", "round_key"]
+__all__ = ["Plan", "chosen", "is_chosen", "namespace", "round_key"]
 
 
 @dataclass
@@ -60,7 +61,7 @@ class Plan:
     simulated: bool = False
     store: Store | None = None
     limits: Mapping[str, Limits] = field(default_factory=dict)
-    stages: list[Placed] = field(default_factory=list)
+    stages: list[BoundStage] = field(default_factory=list)
     rounds: Rounds = field(default_factory=Rounds)
 
     def options_of(self, runtime: Runtime[Any] | None = None) -> Options:
@@ -68,43 +69,40 @@ class Plan:
         runtime = runtime or get_runtime()
         return read_options(self.options, runtime.context, root="|" not in namespace(runtime))
 
-    def members_of(self, seat: Seat, stage: Stage, options: Options) -> tuple[Member, ...]:
-        """The models to ask for a seat: a run may choose who writes the answer, and with which parameters."""
-        members = seat.members
-        if options.aggregator is not None and stage.answers:
+    def members_of(self, slot: BoundSlot, bound: BoundStage, options: Options) -> tuple[Member, ...]:
+        """The models to ask for a slot: a run may choose who writes the answer, and with which parameters."""
+        members = slot.members
+        if options.aggregator is not None and bound.stage.answers:
             chosen = self.members[options.aggregator]
             members = (chosen, *(member for member in members if member.name != chosen.name))
-        if options.answer.parameters and self._writes_the_answer(stage):
+        if options.answer.parameters and bound.stage.writes and bound.is_last:
             members = tuple(member.asked_with(options.answer.parameters) for member in members)
         return members
 
-    def _writes_the_answer(self, stage: Stage) -> bool:
-        return stage.writes and any(placed.stage is stage and placed.site.is_last for placed in self.stages)
-
-    def taken(self, turn: Turn) -> list[Placed]:
+    def taken(self, turn: Turn) -> list[BoundStage]:
         """The stages that a turn passes, as far as its routes are decided."""
-        return ways.taken(self.stages, turn)
+        return paths.taken(self.stages, turn)
 
-    def ways(self, turn: Turn) -> list[Way]:
-        """Every way that a turn may take yet."""
-        return ways.ways(self.stages, turn)
+    def paths(self, turn: Turn) -> list[Path]:
+        """Every path that a turn may take yet."""
+        return paths.paths(self.stages, turn)
 
-    def following(self, site: Site) -> list[Placed]:
-        """The stages of which one follows that of ``site`` where the run goes on; none after the last."""
-        return ways.following(self.stages, site)
+    def following(self, bound: BoundStage) -> list[BoundStage]:
+        """The stages of which one follows ``bound`` where the run goes on; none after the last."""
+        return paths.following(self.stages, bound)
 
-    def next_after(self, site: Site, turn: Turn) -> Placed | None:
+    def next_after(self, bound: BoundStage, turn: Turn) -> BoundStage | None:
         """The stage that comes next in this turn; None where that is the answer."""
-        return ways.next_after(self.stages, site, turn)
+        return paths.next_after(self.stages, bound, turn)
 
-    def open(self, placed: Placed | None, state: MoaState, options: Options) -> Turn:
+    def open(self, bound: BoundStage | None, state: MoaState, options: Options) -> Turn:
         """What a stage is handed before it starts: grants for its answers, and its time."""
-        if placed is None:
+        if bound is None:
             return {"grants": {}, "time": None}
         budget = options.limit(self.budget)
         return {
-            "grants": self._grants(placed, state, options, budget),
-            "time": self._time(placed, state, budget.deadline, options),
+            "grants": self._grants(bound, state, options, budget),
+            "time": self._time(bound, state, budget.deadline, options),
         }
 
     def check_budget(self, state: MoaState, options: Options) -> None:
@@ -121,20 +119,20 @@ class Plan:
             limit = left[name]  # type: ignore[literal-required]
             if limit is not None and need > limit:
                 raise BudgetTooSmall(
-                    f"{self.mixture}: budget.{name}: of {limit:g} an answer can't be paid for, which may take up to "
-                    f"{need:g} for {self.min_live} proposal(s) (min_live) and the call that writes. Raise the budget, "
+                    f"{self.mixture}: budget.{name}: the budget is {limit:g} {_IN_WORDS[name]}; an answer may need "
+                    f"{need:g}: {self.min_live} proposal(s) (min_live) and the call that writes it. Raise the budget, "
                     "or lower max_tokens."
                 )
 
     def _least(self, state: MoaState, options: Options) -> dict[str, float]:
-        """Calls, tokens and dollars of the fewest proposals and the answer's call, on the way that needs the least."""
+        """Calls, tokens and dollars of the fewest proposals and the answer's call, on the path that needs the least."""
         first = self.stages[0]
-        wanted = self.min_live if first.stage.proposes else int(first.site.is_last)
-        wanted = max(wanted - len(Scene(first.site, state, options).own_live()), 0)
-        needs = [unit.first for unit in self._units(first, state, options, None)]
+        wanted = self.min_live if first.stage.proposes else int(first.is_last)
+        wanted = max(wanted - len(RunContext(first, state, options).own_live()), 0)
+        needs = [answer.first for answer in self._planned(first, state, options, None)]
         closing = [
-            NOTHING if way.last is first else self._expected(way.last, way, state, options)
-            for way in self.ways(state["turn"])
+            NOTHING if path.last is first else self._expected(path.last, path, state, options)
+            for path in self.paths(state["turn"])
         ]
 
         def least(name: str) -> float:
@@ -143,51 +141,56 @@ class Plan:
 
         return {name: least(name) for name in NOTHING}
 
-    def _grants(self, placed: Placed, state: MoaState, options: Options, budget: Budget) -> dict[str, Grant]:
+    def _grants(self, bound: BoundStage, state: MoaState, options: Options, budget: Budget) -> dict[str, Grant]:
         limits = limits_of(budget)
         if limits is None:
             return {}
         left = minus(limits, spent(state.get("ledger") or []))
-        units = self._units(placed, state, options, None)
-        if placed.site.is_last:
-            return hand_out(left, NOTHING, units, closing=True)
+        planned = self._planned(bound, state, options, None)
+        if bound.is_last:
+            return hand_out(left, NOTHING, planned, closing=True)
         later, closing = NOTHING, NOTHING
-        for way in self.ways(state["turn"]):
+        for path in self.paths(state["turn"]):
             *between, last = [
-                self._expected(one, way, state, options) for one in way.stages if one.site.index > placed.site.index
+                self._expected(one, path, state, options) for one in path.stages if one.index > bound.index
             ]
             later, closing = larger(later, reduce(plus, between, NOTHING)), larger(closing, last)
-        return hand_out(minus(left, closing), later, units)
+        return hand_out(minus(left, closing), later, planned)
 
-    def _expected(self, placed: Placed, way: Way, state: MoaState, options: Options) -> Grant:
+    def _expected(self, bound: BoundStage, path: Path, state: MoaState, options: Options) -> Grant:
         """What a stage that is still to come is expected to need for its first calls."""
-        on_its_way: MoaState = {**state, "turn": {**state["turn"], "routes": dict(way.routes)}}
-        units = self._units(placed, on_its_way, options, self._expected_bytes(placed, way))
-        return reduce(plus, (unit.first for unit in units), NOTHING)
+        on_this_path: MoaState = {**state, "turn": {**state["turn"], "routes": dict(path.routes)}}
+        planned = self._planned(bound, on_this_path, options, self._expected_bytes(bound, path))
+        return reduce(plus, (answer.first for answer in planned), NOTHING)
 
     @staticmethod
-    def _expected_bytes(placed: Placed, way: Way) -> int:
+    def _expected_bytes(bound: BoundStage, path: Path) -> int:
         """Room for the references that a stage will be shown, before they are written."""
-        proposing = [one for one in way.stages if one.site.index < placed.site.index and one.stage.proposes]
-        seats = proposing[-1].site.seats if proposing else ()
+        proposing = [one for one in path.stages if one.index < bound.index and one.stage.proposes]
+        slots = proposing[-1].slots if proposing else ()
         return sum(
-            seat.slot.samples * BYTES_PER_EXPECTED_TOKEN * (seat.members[0].settings.max_tokens or 0) for seat in seats
+            slot.samples * BYTES_PER_EXPECTED_TOKEN * (slot.members[0].settings.max_tokens or 0) for slot in slots
         )
 
-    def _units(self, placed: Placed, state: MoaState, options: Options, expected: int | None) -> list[Unit]:
-        return placed.stage.units(placed.site, Scene(placed.site, state, options), expected)
+    def _planned(
+        self, bound: BoundStage, state: MoaState, options: Options, expected: int | None
+    ) -> list[PlannedAnswer]:
+        return bound.stage.planned_answers(bound, RunContext(bound, state, options), expected)
 
-    def _time(self, placed: Placed, state: MoaState, deadline: float | None, options: Options) -> float | None:
+    def _time(self, bound: BoundStage, state: MoaState, deadline: float | None, options: Options) -> float | None:
         """Seconds for a stage. The time that the answer's stage needs is kept free."""
         if deadline is None:
             return None
         left = max(deadline - state["turn"].get("active", 0.0), 0.0)
-        if placed.site.is_last:
+        if bound.is_last:
             return left
-        seats = [seat for way in self.ways(state["turn"]) for seat in way.last.site.seats]
-        timeouts = [seat.slot.timeout for seat in seats if seat.slot.timeout is not None]
+        slots = [slot for path in self.paths(state["turn"]) for slot in path.last.slots]
+        timeouts = [slot.slot.timeout for slot in slots if slot.slot.timeout is not None]
         kept = min(max(timeouts, default=deadline / 3), deadline / 2)
         return max(left - kept, 0.0)
+
+
+_IN_WORDS = {"calls": "calls", "tokens": "tokens", "usd": "US dollars"}
 
 
 def namespace(runtime: Runtime[Any]) -> str:
@@ -200,11 +203,11 @@ def round_key(runtime: Runtime[Any], stage: str) -> tuple[int, str, str]:
     return id(runtime.control), namespace(runtime).rpartition("|")[0], stage
 
 
-def is_chosen(seat: Seat, options: Options) -> bool:
-    """Whether this run asks the seat."""
-    return options.proposers is None or seat.name in options.proposers
+def is_chosen(slot: BoundSlot, options: Options) -> bool:
+    """Whether this run asks the slot."""
+    return options.proposers is None or slot.name in options.proposers
 
 
-def chosen(seats: Sequence[Seat], options: Options) -> list[Seat]:
-    """The seats that this run asks."""
-    return [seat for seat in seats if is_chosen(seat, options)]
+def chosen(slots: Sequence[BoundSlot], options: Options) -> list[BoundSlot]:
+    """The slots that this run asks."""
+    return [slot for slot in slots if is_chosen(slot, options)]

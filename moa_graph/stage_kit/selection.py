@@ -1,23 +1,24 @@
-"""Stages that choose among what is there: what they choose goes on, or is the answer."""
+"""Stages that choose among what is there without asking a model, and what any stage writes that chose."""
 
 from __future__ import annotations
 
 import hashlib
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from langchain_core.runnables import RunnableConfig
 from langgraph.graph import StateGraph
-from langgraph.runtime import get_runtime
 
-from moa_graph.stages.base import Scene, Site, Stage
-from moa_graph.stages.fan_out import closing_update
-from moa_graph.stages.node import Node
-from moa_graph.state import MoaState, Record, Turn, merge_by_id
+from moa_graph.stage_kit.base import Stage
+from moa_graph.stage_kit.bound import BoundStage
+from moa_graph.stage_kit.closing import closing_update
+from moa_graph.stage_kit.node import Node
+from moa_graph.stage_kit.run_context import RunContext
+from moa_graph.state import CHOICE, MoaState, Record, Turn, merge_by_id
 
-__all__ = ["Choice", "Selection", "chosen_records", "origin", "selected_update", "shuffled"]
+__all__ = ["Choice", "Selection", "by_number", "chosen_records", "origin", "selected_update", "shuffled"]
 
 
 @dataclass(frozen=True)
@@ -25,7 +26,7 @@ class Choice:
     """What a stage chose.
 
     Args:
-        records: The chosen records, best first.
+        records: The chosen records, best first. None of them: what the stages before gave goes on.
         reason: Why, for the records' notes.
         end: Why the run goes straight to its answer; None goes on.
         data: What the choice is based on, plain JSON.
@@ -33,8 +34,8 @@ class Choice:
         route: The branch that the turn goes on with, from a stage that routes.
     """
 
-    records: Sequence[Record]
-    reason: str
+    records: Sequence[Record] = ()
+    reason: str = ""
     end: str | None = None
     data: Any = None
     degraded: str | None = None
@@ -48,48 +49,48 @@ class Selection(Stage):
     answers: ClassVar[bool] = True
 
     @abstractmethod
-    def choose(self, scene: Scene) -> Choice:
-        """Chooses among what the scene shows."""
+    def choose(self, run: RunContext) -> Choice:
+        """Chooses among what the run has to show."""
 
-    async def decide(self, scene: Scene) -> Choice:
+    async def decide(self, run: RunContext) -> Choice:
         """Chooses, by way of what must be waited for where there is such a thing."""
-        return self.choose(scene)
+        return self.choose(run)
 
-    def add_to(self, graph: StateGraph[Any, Any, Any, Any], site: Site) -> tuple[list[str], str]:
+    def add_to(self, graph: StateGraph[Any, Any, Any, Any], bound: BoundStage) -> tuple[list[str], str]:
         """One node."""
 
         async def work(state: MoaState, config: RunnableConfig) -> dict[str, Any]:
-            scene = Scene(site, state, site.plan.options_of())
-            return selected_update(self, scene, await self.decide(scene))
+            run = RunContext.of(bound, state)
+            return selected_update(run, await self.decide(run))
 
-        graph.add_node(site.name, Node(work))
-        return [site.name], site.name
+        graph.add_node(bound.name, Node(work))
+        return [bound.name], bound.name
 
 
-def selected_update(stage: Stage, scene: Scene, choice: Choice, seconds: float | None = None) -> dict[str, Any]:
+def selected_update(run: RunContext, choice: Choice, seconds: float | None = None) -> dict[str, Any]:
     """What a stage that chose writes: its choice as records of its own, and how the run goes on."""
-    records = chosen_records(scene.site, choice)
-    turn: Turn = {**scene.state["turn"]}
+    records = chosen_records(run.stage, choice)
+    turn: Turn = {**run.state["turn"]}
     if choice.end is not None:
         turn["end"] = choice.end
     if choice.route is not None:
-        turn["routes"] = {**turn.get("routes", {}), scene.site.name: choice.route}
+        turn["routes"] = {**turn.get("routes", {}), run.stage.name: choice.route}
     if choice.degraded is not None:
         turn["degraded"] = [*turn.get("degraded", []), choice.degraded]
-    state: Any = {**scene.state, "turn": turn, "records": merge_by_id(scene.state["records"], records)}
-    update = closing_update(stage, Scene(scene.site, state, scene.options), get_runtime(), seconds)
+    state: Any = {**run.state, "turn": turn, "records": merge_by_id(run.state["records"], records)}
+    update = closing_update(RunContext(run.stage, state, run.options), seconds)
     return {**update, "records": records}
 
 
-def chosen_records(site: Site, choice: Choice) -> list[Record]:
+def chosen_records(bound: BoundStage, choice: Choice) -> list[Record]:
     """Records of the stage's own for what it chose. Their cost is where they come from."""
     return [
         {
             **source,
-            "id": f"{site.name}/choice#{position}",
-            "kind": "choice",
-            "stage": site.name,
-            "order": [site.index, len(site.seats) + position, 0],
+            "id": f"{bound.name}/choice#{position}",
+            "kind": CHOICE,
+            "stage": bound.name,
+            "order": [bound.index, len(bound.slots) + position, 0],
             "about": origin(source),
             "notes": [*source["notes"], choice.reason],
             "usage": {"input": 0, "output": 0, "cached": 0},
@@ -103,7 +104,7 @@ def chosen_records(site: Site, choice: Choice) -> list[Record]:
 
 def origin(record: Record) -> str:
     """The identity of the record that a model gave: a choice stands for the one that was chosen."""
-    return record.get("about", record["id"]) if record["kind"] == "choice" else record["id"]
+    return record.get("about", record["id"]) if record["kind"] == CHOICE else record["id"]
 
 
 def shuffled(records: Sequence[Record], salt: str = "") -> list[Record]:
@@ -113,3 +114,8 @@ def shuffled(records: Sequence[Record], salt: str = "") -> list[Record]:
         return hashlib.sha256(f"{salt}\x00{record['text']}".encode("utf-8", "replace")).hexdigest()
 
     return sorted(records, key=place)
+
+
+def by_number(numbers: Iterable[int], shown: Sequence[Record]) -> list[Record]:
+    """The records that a model names by their numbers, from 1, in its order: each once, numbers of none left out."""
+    return [shown[number - 1] for number in dict.fromkeys(numbers) if 1 <= number <= len(shown)]

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Mapping
 from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field, PlainSerializer, WithJsonSchema, create_model
 
-from moa_graph.stages.base import Stage, stage_kinds
+from moa_graph.registry import KINDS, failed_plugins
+from moa_graph.stage_kit.base import Stage, stage_kinds
 
 __all__ = ["ANY_STAGE", "AnyStage"]
 
@@ -22,14 +24,22 @@ def _read(value: Any) -> Stage:
     if not isinstance(value, Mapping) or len(value) != 1:
         raise ValueError("a stage is written as one kind with its fields, as in `propose: {slots: [...]}`")
     ((kind, fields),) = value.items()
-    kinds = stage_kinds()
-    if kind not in kinds:
-        raise ValueError(f"{kind!r} is no kind of stage; there are {', '.join(sorted(kinds))}")
+    found = KINDS.get(kind)
+    if found is None:
+        raise ValueError(_unknown(kind))
     # Read as a field called by its kind, so that an error says stages.0.propose.quorum.
-    form = create_model("Written", stage=(kinds[kind], Field(alias=kind)))
-    written: Any = form.model_validate({kind: {} if fields is None else fields})
+    reader = create_model("Written", stage=(found, Field(alias=kind)))
+    written: Any = reader.model_validate({kind: {} if fields is None else fields})
     stage: Stage = written.stage
     return stage
+
+
+def _unknown(kind: Any) -> str:
+    known = list(stage_kinds())
+    near = difflib.get_close_matches(str(kind), known, n=1)
+    lost = "".join(f" The stages of {name} couldn't be imported: {why}." for name, why in failed_plugins().items())
+    hint = f" Did you mean {near[0]}?" if near else ""
+    return f"{kind!r} is no kind of stage; there are {', '.join(known)}.{hint}{lost}"
 
 
 def _write(stage: Stage) -> dict[str, Any]:

@@ -1,0 +1,110 @@
+"""What a stage wants of a slot, written as a request to its models."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from moa_graph.calls.request import Hedge, Request
+from moa_graph.calls.structured import instruction_for
+from moa_graph.form import Form
+from moa_graph.options import AnswerSettings
+from moa_graph.stage_kit.bound import BoundSlot, BoundStage
+from moa_graph.tool_texts import without_tool_messages
+from moa_graph.views import Prompt
+
+if TYPE_CHECKING:
+    from moa_graph.stage_kit.asking import ModelStage
+    from moa_graph.stage_kit.run_context import RunContext
+
+__all__ = ["Task", "answer_settings", "first_tokens", "request_for", "whole_prompt"]
+
+
+@dataclass(frozen=True)
+class Task:
+    """One answer that a slot is asked for.
+
+    Args:
+        sample: Its number among the slot's answers, from 0.
+        prompt: What the model is shown.
+        about: Identity of the record that the answer is about, if it is about one.
+    """
+
+    sample: int
+    prompt: Prompt
+    about: str | None = None
+
+
+def request_for(stage: ModelStage, slot: BoundSlot, run: RunContext, task: Task, *, streamed: bool = True) -> Request:
+    """What a slot's models are asked for one answer.
+
+    Args:
+        stage: Who asks.
+        slot: The slot.
+        run: What there is to be shown.
+        task: The answer.
+        streamed: Whether the tokens may be the answer's.
+    """
+    closing = streamed and stage.answers and run.stage.is_last and stage.answer_model() is None
+    settings, record = answer_settings(stage, run, closing=closing), slot.record_id(task.sample)
+    return Request(
+        record=record,
+        kind=stage.record_kind,
+        stage=run.stage.name,
+        slot=slot.name,
+        node=slot.node,
+        sample=task.sample,
+        about=task.about,
+        order=(run.stage.index, slot.index, task.sample),
+        members=run.stage.plan.members_of(slot, run.stage, run.options),
+        prompt=whole_prompt(task.prompt, settings),
+        tries=settings.tries or slot.slot.tries,
+        timeout=settings.timeout or slot.slot.timeout or stage.timeout,
+        partial=slot.slot.partial,
+        answers=closing and settings.form is None,
+        cap=stage.cap,
+        schema=settings.form,
+        closes=closing,
+        parameters=_parameters(settings),
+        hedge=_hedge(slot),
+        first_tokens=first_tokens(run.stage),
+        asked_before=[call["record"] for call in run.state.get("ledger") or ()].count(record),
+    )
+
+
+def answer_settings(stage: ModelStage, run: RunContext, *, closing: bool = True) -> AnswerSettings:
+    """What of the caller's wishes the stage's models are told: all where they write the answer."""
+    wishes, form = run.options.answer, stage.answer_model()
+    if closing and stage.writes and run.stage.is_last:
+        return wishes
+    if stage.proposes and form is None and wishes.all_tools:
+        return AnswerSettings(tools=wishes.tools)
+    return AnswerSettings(form=None if form is None else Form.of(form))
+
+
+def whole_prompt(prompt: Prompt, settings: AnswerSettings) -> Prompt:
+    """What the model is shown, with the tools that it is offered and what it is told of the answer's form."""
+    if settings.tools:
+        prompt = replace(prompt, tools=settings.tools)
+    elif (told := without_tool_messages(prompt.conversation)) is not prompt.conversation:
+        prompt = replace(prompt, conversation=told)
+    if settings.form is not None:
+        prompt = replace(prompt, form=instruction_for(settings.form, beside_tools=bool(settings.tools)))
+    return prompt
+
+
+def first_tokens(bound: BoundStage) -> int | None:
+    """How many tokens of a proposal are enough for the next stage to begin; None for the whole."""
+    following = bound.following
+    return following[0].stage.begins_with() if bound.stage.proposes and len(following) == 1 else None
+
+
+def _parameters(settings: AnswerSettings) -> tuple[tuple[str, Any], ...]:
+    stop = {"stop": list(settings.stop)} if settings.stop else {}
+    return tuple({**settings.tool_settings, **stop}.items())
+
+
+def _hedge(slot: BoundSlot) -> Hedge | None:
+    if slot.hedge is None or slot.slot.hedge is None:
+        return None
+    return Hedge(slot.slot.hedge.after, slot.hedge)
