@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
 from langchain_core.language_models import BaseChatModel
 from pydantic import (
@@ -16,6 +17,7 @@ from pydantic import (
     PlainValidator,
     SerializerFunctionWrapHandler,
     WithJsonSchema,
+    field_validator,
     model_serializer,
     model_validator,
 )
@@ -140,6 +142,17 @@ class ModelSettings(_WithModel):
     extra: dict[str, Any] = Field(default_factory=dict, description="Further parameters of the chat model's class.")
     price: Price | None = Field(default=None, description="Overrides the price that the price library knows.")
     window: int | None = Field(default=None, ge=1, description="Context window in tokens; overrides the known one.")
+
+    @field_validator("base_url")
+    @classmethod
+    def _is_an_address(cls, address: str | None) -> str | None:
+        if address is None:
+            return None
+        parts = urlsplit(address)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            meant = address if "//" not in address else address.partition("//")[2]
+            raise ValueError(f"{address!r} is no address of a server: write http:// or https://, as in http://{meant}")
+        return address
 
 
 class Hedge(Description):

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import re
 import weakref
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,8 @@ from moa_graph.models.catalogue import Catalogue
 from moa_graph.options import Options, options_class
 from moa_graph.prepare import cannot_limit
 from moa_graph.presets.catalogue import load_preset
+from moa_graph.problems import located
+from moa_graph.source import Source
 from moa_graph.stage_kit.plan import Plan
 from moa_graph.state import Input, MoaState, Output
 from moa_graph.store import Store, open_store
@@ -97,7 +100,10 @@ def create_moa(
     short = any(given is not None for given in (proposers, aggregator, layers))
     if (mixture is None) is not short:
         raise MixtureError("give either a mixture, or proposers, an aggregator and layers")
-    if mixture is not None:
+    source = _source_of(mixture)
+    if source is not None:
+        described = Mixture.from_source(source)
+    elif mixture is not None:
         described = load_mixture(mixture)
     elif aggregator is None:
         raise MixtureError("aggregator: name the model that writes the answer")
@@ -108,7 +114,8 @@ def create_moa(
     if simulate is None:
         simulate = os.environ.get("MOA_SIMULATE", "") not in ("", "0")
     catalogue = Catalogue(described.models, simulate=simulate, substitute=substitute)
-    graph = _build(described, catalogue, only_messages=only_messages)
+    with _naming_lines(described.name, source):
+        graph = _build(described, catalogue, only_messages=only_messages)
     if unused := catalogue.unused_substitutes():
         raise MixtureError(f"{described.name}: substitute: no model of it is called {' or '.join(unused)}")
     if store is not None:
@@ -129,11 +136,30 @@ def load_mixture(mixture: str | Path | Mixture | Mapping[str, Any]) -> Mixture:
         return mixture
     if isinstance(mixture, Mapping):
         return Mixture.from_data(dict(mixture))
-    if isinstance(mixture, str) and not _MEANS_A_FILE.search(mixture):
+    source = _source_of(mixture)
+    if source is not None:
+        return Mixture.from_source(source)
+    if isinstance(mixture, str):
         return load_preset(mixture)
-    if isinstance(mixture, str | Path):
-        return Mixture.from_file(mixture)
     raise MixtureError(f"{mixture!r} is no mixture: give a preset's name, a file's path, a Mixture or its plain data")
+
+
+def _source_of(mixture: object) -> Source | None:
+    """The text of the file that is named; None if none is."""
+    if isinstance(mixture, Path) or (isinstance(mixture, str) and _MEANS_A_FILE.search(mixture)):
+        return Source.of_file(mixture)
+    return None
+
+
+@contextmanager
+def _naming_lines(name: str, source: Source | None) -> Iterator[None]:
+    """Has an error about a mixture that was read from a file say where in it."""
+    try:
+        yield
+    except MixtureError as error:
+        if source is None:
+            raise
+        raise located(error, name, source) from None
 
 
 def _build(mixture: Mixture, catalogue: Catalogue, *, only_messages: bool) -> MoaGraph:

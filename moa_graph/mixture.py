@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-import tomllib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, Self
 from urllib.parse import parse_qsl, urlsplit
@@ -18,6 +17,8 @@ from moa_graph.description import Budget, Description, ModelSettings
 from moa_graph.errors import MixtureError
 from moa_graph.models.reference import PROVIDERS
 from moa_graph.options import Options
+from moa_graph.problems import SHORT_FORM, explained
+from moa_graph.source import Form, Source
 from moa_graph.stage_kit.base import Stage, stage_kinds
 from moa_graph.stage_kit.written import ANY_STAGE, AnyStage
 from moa_graph.stages import ClusterAndFilter, FanOut
@@ -25,6 +26,9 @@ from moa_graph.store.secret_names import without_credentials, without_secrets
 
 __all__ = ["Mixture", "propose_and_aggregate"]
 
+
+EMPTY = "proposers and an aggregator, or stages; `moa show moa-lite` shows an example"
+"""What is missing where nothing is written."""
 
 GUARDS: Mapping[str, type[Stage]] = {"cluster-and-filter": ClusterAndFilter}
 """What may stand behind every stage that proposes."""
@@ -49,6 +53,17 @@ class Mixture(Description):
     guard: Literal["cluster-and-filter"] | None = Field(
         default=None, description="Filters what each stage proposes before anything else is done with it."
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_short_form(cls, data: Any) -> Any:
+        if not is_short_form(data):
+            return data
+        if "stages" in data:
+            given = ", ".join(name for name in SHORT_FORM if name in data)
+            raise ValueError(f"stages: they stand beside {given}, which is another way to write them: give one of both")
+        rest = {name: value for name, value in data.items() if name not in SHORT_FORM}
+        return {**rest, "stages": _stages_of(**{name: data[name] for name in SHORT_FORM if name in data})}
 
     @field_validator("models")
     @classmethod
@@ -124,35 +139,36 @@ class Mixture(Description):
                 raise ValueError(f"quorum: it closes the stage at {quorum}, before the {self.min_live} of min_live")
 
     @classmethod
-    def from_data(cls, data: Any) -> Mixture:
-        """A mixture from plain data, as a YAML file holds it."""
+    def from_data(cls, data: Any, source: Source | None = None) -> Mixture:
+        """A mixture from plain data, as a YAML file holds it.
+
+        Args:
+            data: Its fields; or a short form, ``proposers``, ``aggregator`` and ``layers`` in the place of ``stages``.
+            source: The text that it was read from, for errors.
+        """
+        if data is None:
+            where = f"{source.path}: " if source and source.path else ""
+            raise MixtureError(f"{where}mixture: write its fields as a mapping; now it is empty. Write {EMPTY}")
         try:
             return cls.model_validate(data)
         except ValidationError as error:
-            raise MixtureError(_explain(data, error)) from None
+            name = data.get("name", "mixture") if isinstance(data, Mapping) else "mixture"
+            raise explained(cls, name, error, source, short=is_short_form(data)) from None
 
     @classmethod
-    def from_text(cls, text: str, form: Literal["yaml", "toml", "json"] = "yaml") -> Mixture:
+    def from_text(cls, text: str, form: Form = "yaml") -> Mixture:
         """A mixture from text in one of the forms."""
-        readers: dict[str, Callable[[str], Any]] = {"yaml": _read_yaml, "toml": tomllib.loads, "json": _read_json}
-        try:
-            data = readers[form](text)
-        except (yaml.YAMLError, ValueError, RecursionError) as error:
-            raise MixtureError(f"the description is no valid {form.upper()}: {error}") from None
-        return cls.from_data(data)
+        return cls.from_source(Source(text, form))
 
     @classmethod
     def from_file(cls, path: str | Path) -> Mixture:
         """A mixture from a file whose ending says its form: .yaml, .yml, .toml or .json."""
-        path = Path(path)
-        form = {".yaml": "yaml", ".yml": "yaml", ".toml": "toml", ".json": "json"}.get(path.suffix.lower())
-        if form is None:
-            raise MixtureError(f"{path}: a mixture's file ends in .yaml, .toml or .json")
-        try:
-            text = path.read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            raise MixtureError(f"{path} can't be read: {error}") from None
-        return cls.from_text(text, form)  # type: ignore[arg-type]
+        return cls.from_source(Source.of_file(path))
+
+    @classmethod
+    def from_source(cls, source: Source) -> Mixture:
+        """A mixture from its text, of which errors name the file and the line."""
+        return cls.from_data(source.data(), source)
 
     def to_data(self) -> dict[str, Any]:
         """Plain data; what stands at its default is left out.
@@ -165,7 +181,7 @@ class Mixture(Description):
         except ValueError as error:
             raise MixtureError(f"{self.name}: {str(error).rpartition('ValueError: ')[2]}") from None
 
-    def to_text(self, form: Literal["yaml", "toml", "json"] = "yaml") -> str:
+    def to_text(self, form: Form = "yaml") -> str:
         """Text in one of the forms, which loads as an equal mixture."""
         data = self.to_data()
         if form == "json":
@@ -193,6 +209,9 @@ class Mixture(Description):
             }
             for kind, stage in sorted(kinds.items())
         ]
+        schema["properties"] |= _short_form_schema()
+        schema["required"] = []
+        schema["oneOf"] = [{"required": ["stages"]}, {"required": ["aggregator"]}]
         schema["$schema"] = "https://json-schema.org/draft/2020-12/schema"
         schema["$defs"] = {**schema.get("$defs", {}), **definitions["$defs"], "Stage": {"oneOf": forms}}
         completed: dict[str, Any] = _with_stages(schema)
@@ -231,14 +250,49 @@ def propose_and_aggregate(
     Raises:
         MixtureError: What is given can't work.
     """
-    if not isinstance(proposers, list | tuple):
-        raise MixtureError(f"proposers: {proposers!r} is no list of models")
-    if layers not in range(1, 100):
-        raise MixtureError(f"layers: {layers!r} is no whole number from 1 (the aggregator alone) to 99")
-    if layers > 1 and not proposers:
-        raise MixtureError(f"proposers: {layers} layers need at least one")
-    stages = [{"propose": {"slots": list(proposers)}}] * (layers - 1) + [{"aggregate": {"slot": aggregator}}]
+    try:
+        stages = _stages_of(proposers, aggregator, layers)
+    except ValueError as error:
+        raise MixtureError(str(error)) from None
     return Mixture.from_data({"name": name, "stages": stages, **fields})
+
+
+def is_short_form(data: Any) -> bool:
+    """Whether models are given in the place of stages."""
+    return isinstance(data, Mapping) and any(name in data for name in SHORT_FORM)
+
+
+def _short_form_schema() -> dict[str, Any]:
+    """What JSON Schema says of the short form."""
+    slot = {"$ref": "#/$defs/Slot"}
+    return {
+        "proposers": {
+            "type": "array",
+            "items": slot,
+            "description": "In the place of stages: models or slots that answer in all layers but the last.",
+        },
+        "aggregator": {**slot, "description": "In the place of stages: the model or slot that writes the answer."},
+        "layers": {
+            "type": "integer",
+            "minimum": 1,
+            "maximum": 99,
+            "default": 2,
+            "description": "In the place of stages: layers as the paper counts them, the aggregator included.",
+        },
+    }
+
+
+def _stages_of(proposers: Any = (), aggregator: Any = None, layers: int = 2) -> list[Any]:
+    """The stages that a short form stands for."""
+    if aggregator is None:
+        raise ValueError("aggregator: name the model that writes the answer")
+    if not isinstance(proposers, list | tuple):
+        raise ValueError(f"proposers: {proposers!r} is no list of models")
+    if layers not in range(1, 100):
+        raise ValueError(f"layers: {layers!r} is no whole number from 1 (the aggregator alone) to 99")
+    if layers > 1 and not proposers:
+        raise ValueError(f"proposers: {layers} layers need at least one")
+    return [{"propose": {"slots": list(proposers)}}] * (layers - 1) + [{"aggregate": {"slot": aggregator}}]
 
 
 def _with_stages(schema: Any) -> Any:
@@ -255,54 +309,3 @@ def _refuse_equal(names: Sequence[str | None], field: str) -> None:
     for name in given:
         if given.count(name) > 1:
             raise ValueError(f"{field}: {given.count(name)} of them are called {name!r}; give each a name of its own")
-
-
-class _YamlLoader(yaml.SafeLoader):
-    """YAML in which a key that is written twice is an error: one of its values would be lost."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        keys = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
-        for key in keys:
-            if keys.count(key) > 1 and key != "<<":
-                raise yaml.constructor.ConstructorError(None, None, f"{key!r} is written twice", node.start_mark)
-        return super().construct_mapping(node, deep)
-
-
-def _read_yaml(text: str) -> Any:
-    return yaml.load(text, _YamlLoader)
-
-
-def _read_json(text: str) -> Any:
-    def mapping(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        keys = [key for key, _ in pairs]
-        for key in keys:
-            if keys.count(key) > 1:
-                raise ValueError(f"{key!r} is written twice")
-        return dict(pairs)
-
-    return json.loads(text, object_pairs_hook=mapping)
-
-
-def _explain(data: Any, error: ValidationError) -> str:
-    name = data.get("name", "mixture") if isinstance(data, Mapping) else "mixture"
-    return f"{name}: {_problems(error)}"
-
-
-def _problems(error: ValidationError) -> str:
-    """Every problem with the field that it is in."""
-    problems = error.errors(include_url=False)
-    lines = []
-    for problem in problems:
-        within = [other["loc"][: len(problem["loc"])] for other in problems if other is not problem]
-        if problem["type"] == "too_short" and problem["loc"] in within:
-            continue  # only because what it held can't work
-        where = ".".join(str(part) for part in problem["loc"])
-        what = _IN_OUR_WORDS.get(problem["type"], problem["msg"].removeprefix("Value error, "))
-        lines.append(f"{where}: {what}" if where else what)
-    return "; ".join(lines)
-
-
-_IN_OUR_WORDS = {
-    "extra_forbidden": "there is no such field; look for a misspelling",
-    "model_type": "write its fields as a mapping",
-}

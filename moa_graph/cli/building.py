@@ -9,6 +9,7 @@ import click
 
 from moa_graph.cli.choice import Choice
 from moa_graph.cli.classic import with_flags
+from moa_graph.cli.setting import with_settings
 from moa_graph.detection import detect
 from moa_graph.errors import MixtureError
 from moa_graph.graph import MoaGraph, create_moa, load_mixture
@@ -50,7 +51,7 @@ def build(choice: Choice, store: Store | None = None) -> Chosen:
     mixture, why = _mixture(choice)
     store = store or _store(choice)
     graph = create_moa(
-        with_flags(mixture, choice),
+        with_settings(with_flags(mixture, choice), choice.settings),
         simulate=choice.simulate or None,
         substitute=dict(choice.substitute),
         store=store,

@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-__all__ = ["Choice", "choice_options"]
+__all__ = ["Choice", "choice_options", "pairs"]
 
 
 @dataclass(frozen=True)
@@ -24,6 +24,7 @@ class Choice:
         rounds: Times that these answer before the aggregator writes: the paper's layers less one.
         temperature: Of every model.
         max_tokens: Of every model's answer.
+        settings: Path of a field of the description, and its value in this run.
         substitute: Model to the one asked in its place.
         store: File that calls are kept in.
         mode: What the store is used for: cache, record or replay.
@@ -38,6 +39,7 @@ class Choice:
     rounds: int | None = None
     temperature: float | None = None
     max_tokens: int | None = None
+    settings: tuple[tuple[str, str], ...] = ()
     substitute: tuple[tuple[str, str], ...] = ()
     store: str | None = None
     mode: str = "cache"
@@ -72,12 +74,18 @@ def _no_model(value: str) -> click.BadParameter:
     return click.BadParameter(f"{value!r} names no model: write a name or provider:name, or leave the option out.")
 
 
-def _pairs(context: click.Context, option: click.Parameter, values: Sequence[str]) -> tuple[tuple[str, str], ...]:
-    pairs = [tuple(part.strip() for part in value.partition("=")[::2]) for value in values]
-    if not all(old and new for old, new in pairs):
-        raise click.BadParameter("write OLD=NEW, such as together:old/model=together:new/model.")
-    return tuple((old, new) for old, new in pairs)
+def pairs(context: click.Context, option: click.Parameter, values: Sequence[str]) -> tuple[tuple[str, str], ...]:
+    """Options of the form ``NAME=VALUE``."""
+    given = [tuple(part.strip() for part in value.partition("=")[::2]) for value in values]
+    if not all(old and new for old, new in given):
+        raise click.BadParameter(f"write {option.metavar}, such as {_EXAMPLES[str(option.name)]}.")
+    return tuple((old, new) for old, new in given)
 
+
+_EXAMPLES = {
+    "substitute": "together:old/model=together:new/model",
+    "settings": "stages.0.propose.quorum=2",
+}
 
 _OPTIONS = (
     click.option(
@@ -97,7 +105,11 @@ _OPTIONS = (
     click.option("--temperature", type=click.FloatRange(0, 2), help="Of every model."),
     click.option("--max-tokens", type=click.IntRange(1), help="Most tokens of every model's answer."),
     click.option(
-        "--substitute", multiple=True, callback=_pairs, metavar="OLD=NEW",
+        "--set", "settings", multiple=True, callback=pairs, metavar="FIELD=VALUE",
+        help="Another value in the description, as in stages.0.propose.quorum=2. May be repeated.",
+    ),
+    click.option(
+        "--substitute", multiple=True, callback=pairs, metavar="OLD=NEW",
         help="Another model in the place of one that is served no longer. May be repeated.",
     ),
     click.option("--deadline", metavar="TIME", help="Most time until the answer: 90, 90s or 1.5m."),

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from moa_graph.cli.choice import pairs
+
 if TYPE_CHECKING:
     from moa_graph.graph import MoaGraph
 
@@ -22,8 +24,12 @@ FORMS = ("yaml", "toml", "json", "text", "mermaid", "png", "schema")
 @click.option(
     "-f", "--form", type=click.Choice(FORMS), help="Only one thing: the description, the drawn graph, or the schema."
 )
+@click.option(
+    "--set", "settings", multiple=True, callback=pairs, metavar="FIELD=VALUE",
+    help="Another value in the description, as in stages.0.propose.quorum=2. May be repeated.",
+)  # fmt: skip
 @click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="A file in stdout's place.")
-def show(mixture: str | None, form: str | None, output: Path | None) -> None:
+def show(mixture: str | None, form: str | None, settings: tuple[tuple[str, str], ...], output: Path | None) -> None:
     """Show a mixture: its description, what it takes, and its graph.
 
     MIXTURE is a preset's name or a file. The schema, which is that of every description, needs none.
@@ -32,9 +38,10 @@ def show(mixture: str | None, form: str | None, output: Path | None) -> None:
         return _write(_schema(), output)
     if mixture is None:
         raise click.UsageError("Which one? Name a preset (see: moa presets) or a file.")
-    from moa_graph.graph import create_moa
+    from moa_graph.cli.setting import with_settings
+    from moa_graph.graph import create_moa, load_mixture
 
-    graph = create_moa(mixture)
+    graph = create_moa(with_settings(load_mixture(mixture), settings)) if settings else create_moa(mixture)
     return _write(_MAKERS[form](graph) if form else _overview(graph), output)
 
 

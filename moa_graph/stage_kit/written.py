@@ -22,7 +22,9 @@ def _read(value: Any) -> Stage:
     if isinstance(value, Stage):
         return value
     if not isinstance(value, Mapping) or len(value) != 1:
-        raise ValueError("a stage is written as one kind with its fields, as in `propose: {slots: [...]}`")
+        beside = isinstance(value, Mapping) and next((kind for kind in value if value[kind] is None), None)
+        indent = f"; indent the other fields under `{beside}:`" if beside else ""
+        raise ValueError(f"a stage is written as one kind with its fields, as in `propose: {{slots: [...]}}`{indent}")
     ((kind, fields),) = value.items()
     found = KINDS.get(kind)
     if found is None:

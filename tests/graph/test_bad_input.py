@@ -83,8 +83,8 @@ REFUSED_DESCRIPTIONS: dict[str, tuple[dict[str, Any], str]] = {
         "mixture: stages.0.propose.slots.0: write its fields as a mapping",
     ),
     "an empty model": ({"mixture": one_layer(slots=[""])}, "stages.0.propose.slots.0.model: '' is no model"),
-    "no slots": ({"mixture": one_layer(slots=[])}, "stages.0.propose.slots: Tuple should have at least 1 item"),
-    "no stages": ({"mixture": {"stages": []}}, "mixture: stages: Tuple should have at least 1 item"),
+    "no slots": ({"mixture": one_layer(slots=[])}, "stages.0.propose.slots: give at least 1"),
+    "no stages": ({"mixture": {"stages": []}}, "mixture: stages: give at least 1"),
     "quorum above the slots": (
         {"mixture": one_layer(quorum=2)},
         "mixture: stages.0.propose.quorum: 2 live proposals can't come from 1 slot(s) and samples",
