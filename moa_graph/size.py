@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from functools import reduce
+from typing import Any, cast
 
-from langchain_core.messages import HumanMessage
+from langchain_core.messages import AnyMessage, BaseMessage, HumanMessage
 
+from moa_graph.calls.budget import NOTHING, larger, plus
 from moa_graph.form import Form
 from moa_graph.models.simulation import example_of
 from moa_graph.stage_kit.asking import ModelStage
@@ -18,7 +20,7 @@ from moa_graph.stage_kit.plan import Plan
 from moa_graph.stage_kit.run_context import RunContext
 from moa_graph.stage_kit.selection import Choice, Selection, chosen_records
 from moa_graph.stage_kit.single import SingleSlot
-from moa_graph.state import MoaState, Record
+from moa_graph.state import Grant, MoaState, Record
 
 __all__ = ["Size", "size_of"]
 
@@ -31,43 +33,57 @@ class Size:
         calls: Model requests.
         critical_path: How many of them one after another: time is this many answers long.
         may_end_early: Stages that may make it fewer: those that may end the run, and those that route.
+        most: What these calls may use at most, where ``max_tokens`` and prices are known.
     """
 
     calls: int
     critical_path: int
     may_end_early: tuple[str, ...]
+    most: Grant
 
 
-def size_of(plan: Plan) -> Size:
+def size_of(plan: Plan, messages: Sequence[BaseMessage] = (HumanMessage("?"),)) -> Size:
     """The size of a mixture, found by going through its stages as if every slot had answered.
 
     Where a turn takes one of several routes, that of the longest; and that of the dearer verdicts, where stages ask
     models for a yes or a no.
+
+    Args:
+        plan: The mixture's stages.
+        messages: The conversation that is answered.
     """
-    sizes = [_size_of_path(plan, path, verdict) for path in plan.paths({}) for verdict in (False, True)]
+    sizes = [_size_of_path(plan, path, messages, verdict) for path in plan.paths({}) for verdict in (False, True)]
     deciding = tuple(bound.name for bound in plan.stages if bound.stage.may_end() or bound.stage.branches())
-    return Size(max(calls for calls, _ in sizes), max(depth for _, depth in sizes), deciding)
+    return Size(
+        max(calls for calls, _, _ in sizes),
+        max(depth for _, depth, _ in sizes),
+        deciding,
+        reduce(larger, (most for _, _, most in sizes)),
+    )
 
 
-def _size_of_path(plan: Plan, path: Path, verdict: bool) -> tuple[int, int]:
-    """Calls, and how many of them one after another, where every yes or no that a model gives is ``verdict``."""
+def _size_of_path(plan: Plan, path: Path, messages: Sequence[BaseMessage], verdict: bool) -> tuple[int, int, Grant]:
+    """Calls, how many of them one after another, and what they may use, where every yes or no is ``verdict``."""
     state: MoaState = {
-        "messages": [HumanMessage("?")],
+        "messages": cast("list[AnyMessage]", list(messages)),
         "records": [],
         "ledger": [],
         "turn": {"status": "running", "routes": dict(path.routes)},
         "report": {},
     }
     calls = depth = 0
+    most = NOTHING
     for bound in path.stages:
         run = RunContext(bound, state, plan.options())
-        asked = [answer.id for answer in bound.stage.planned_answers(bound, run)]
+        planned = bound.stage.planned_answers(bound, run, plan.expected_bytes(bound, path))
+        most = reduce(plus, (answer.first for answer in planned), most)
+        asked = [answer.id for answer in planned]
         calls += len(asked)
         depth += _one_after_another(bound, len(asked))
         state = _with(state, [_imagined(bound, record, verdict) for record in asked])
         choice = _choice(bound, RunContext(bound, state, plan.options()))
         state = _with(state, chosen_records(bound, choice) if choice else [])
-    return calls, depth
+    return calls, depth, most
 
 
 def _one_after_another(bound: BoundStage, asked: int) -> int:

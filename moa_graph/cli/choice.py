@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -126,16 +126,26 @@ _OPTIONS = (
 )  # fmt: skip
 
 
-def choice_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Gives a command these options; it receives them as ``choice``."""
-    names = Choice.__dataclass_fields__
+def choice_options(command: Callable[..., Any] | None = None, *, without: Collection[str] = ()) -> Callable[..., Any]:
+    """Gives a command these options; it receives them as ``choice``.
+
+    Args:
+        command: The command; None gives the decorator.
+        without: Names of options that the command doesn't have, or has in a meaning of its own.
+    """
+    if command is None:
+        return functools.partial(choice_options, without=without)
+    names = Choice.__dataclass_fields__.keys() - set(without)
 
     @functools.wraps(command)
     def with_choice(**given: Any) -> Any:
         chosen = {name: given.pop(name) for name in list(given) if name in names}
-        chosen["mode"] = chosen["mode"] or "cache"
+        if "mode" in chosen:
+            chosen["mode"] = chosen["mode"] or "cache"
         return command(choice=Choice(**chosen), **given)
 
     for option in reversed(_OPTIONS):
         with_choice = option(with_choice)
+    parameters: list[click.Parameter] = with_choice.__click_params__  # type: ignore[attr-defined]
+    parameters[:] = [one for one in parameters if one.name not in without or one not in parameters[-len(_OPTIONS) :]]
     return with_choice

@@ -6,6 +6,7 @@ import click
 
 import moa_graph
 from moa_graph.cli.ask import ask
+from moa_graph.cli.batch import batch
 from moa_graph.cli.chat import chat
 from moa_graph.cli.doctor import doctor
 from moa_graph.cli.failing import OneLineErrors
@@ -29,5 +30,5 @@ def main() -> None:
     """
 
 
-for _command in (ask, chat, presets, show, doctor, simulate):
+for _command in (ask, chat, batch, presets, show, doctor, simulate):
     main.add_command(_command)

@@ -160,11 +160,11 @@ class Plan:
     def _expected(self, bound: BoundStage, path: Path, state: MoaState, options: Options) -> Grant:
         """What a stage that is still to come is expected to need for its first calls."""
         on_this_path: MoaState = {**state, "turn": {**state["turn"], "routes": dict(path.routes)}}
-        planned = self._planned(bound, on_this_path, options, self._expected_bytes(bound, path))
+        planned = self._planned(bound, on_this_path, options, self.expected_bytes(bound, path))
         return reduce(plus, (answer.first for answer in planned), NOTHING)
 
     @staticmethod
-    def _expected_bytes(bound: BoundStage, path: Path) -> int:
+    def expected_bytes(bound: BoundStage, path: Path) -> int:
         """Room for the references that a stage will be shown, before they are written."""
         proposing = [one for one in path.stages if one.index < bound.index and one.stage.proposes]
         slots = proposing[-1].slots if proposing else ()

@@ -1,0 +1,168 @@
+"""What a whole batch may spend, held whatever is killed.
+
+A row begins only where the most that it may need fits into what is left, and its run gets that as a budget of its own.
+Every request is noted in the journal before it is sent, with the most that it may cost, and once more with what it did
+cost: what a kill leaves open counts as the most.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Awaitable, Callable, Mapping
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import TypeVar
+
+from langchain_core.messages import AIMessage
+
+from moa_graph.batch.journal import Journal
+from moa_graph.calls.budget import MESSAGE_BYTES, most_of_one_call
+from moa_graph.calls.failures import usage_of
+from moa_graph.description import Price
+from moa_graph.store import CallIdentity, Entry, Store
+
+__all__ = ["CountedStore", "Need", "Purse", "running_row"]
+
+Reply = TypeVar("Reply")
+
+running_row: ContextVar[str] = ContextVar("moa_batch_row")
+"""The row for which the calls of the present context are made."""
+
+
+@dataclass(frozen=True)
+class Need:
+    """The most that one row may take: model requests and US dollars."""
+
+    calls: int
+    usd: float
+
+
+class Purse:
+    """Keeps to the batch's limits.
+
+    Args:
+        journal: Where spending is noted.
+        usd: Most US dollars; None is no limit.
+        calls: Most model requests; None is no limit.
+    """
+
+    def __init__(self, journal: Journal, usd: float | None, calls: int | None) -> None:
+        self._journal = journal
+        self.usd = usd
+        self.calls = calls
+        self._closed_calls, self._closed_usd = journal.spent()
+        self._needs: dict[str, Need] = {}
+        self._open: dict[str, tuple[int, float]] = {}
+
+    @property
+    def is_limited(self) -> bool:
+        """Whether there is anything to hold."""
+        return self.usd is not None or self.calls is not None
+
+    @property
+    def spent(self) -> tuple[int, float]:
+        """Requests and US dollars so far."""
+        open_calls = sum(calls for calls, _ in self._open.values())
+        return self._closed_calls + open_calls, self._closed_usd + sum(usd for _, usd in self._open.values())
+
+    def admits(self, need: Need) -> bool:
+        """Whether one more row fits, beside those that are in flight."""
+        calls = self._closed_calls + need.calls + sum(other.calls for other in self._needs.values())
+        usd = self._closed_usd + need.usd + sum(other.usd for other in self._needs.values())
+        return (self.calls is None or calls <= self.calls) and (self.usd is None or usd <= self.usd)
+
+    def why_not(self, need: Need) -> str:
+        """What a person is told where the next row doesn't fit."""
+        calls, usd = self.spent
+        if self.calls is not None and calls + need.calls > self.calls:
+            return f"{calls} of {self.calls} calls are used, and the next row may need up to {need.calls}"
+        return f"${usd:.4f} of ${self.usd:g} is spent, and the next row may cost up to ${need.usd:.4f}"
+
+    def begin(self, row: str, need: Need) -> None:
+        """Sets aside what a row may need."""
+        self._needs[row] = need
+        self._open[row] = (0, 0.0)
+
+    def end(self, row: str) -> None:
+        """Returns what the row didn't need."""
+        self._needs.pop(row, None)
+        calls, usd = self._open.pop(row, (0, 0.0))
+        self._closed_calls += calls
+        self._closed_usd += usd
+
+    def intend(self, most: float) -> int:
+        """A request of the running row is about to be sent; gives its number."""
+        number = self._journal.intend(running_row.get(), most)
+        self._add(1, most)
+        return number
+
+    def settle(self, number: int, most: float, usd: float) -> None:
+        """The request has cost so much."""
+        self._journal.settle([(number, usd)])
+        self._add(0, usd - most)
+
+    def _add(self, calls: int, usd: float) -> None:
+        row = running_row.get()
+        if row in self._open:
+            before_calls, before_usd = self._open[row]
+            self._open[row] = (before_calls + calls, before_usd + usd)
+        else:  # another row's call that this one had shared goes on after its end
+            self._closed_calls += calls
+            self._closed_usd += usd
+
+
+class CountedStore(Store):
+    """A store whose requests are noted in a purse before they are sent.
+
+    Args:
+        store: Whose entries and mode it has.
+        purse: Where they are noted.
+        prices: Model reference to its price.
+    """
+
+    def __init__(self, store: Store, purse: Purse, prices: Mapping[str, Price | None]) -> None:
+        super().__init__(store.backend, store.mode, ttl=store.ttl, missing=store.missing)
+        self._purse = purse
+        self._prices = prices
+
+    async def once(
+        self,
+        identity: CallIdentity,
+        call: Callable[[], Awaitable[tuple[Reply, Entry | None]]],
+        restore: Callable[[Entry], Reply],
+    ) -> tuple[Reply, bool]:
+        """As :meth:`Store.once`."""
+        price = self._prices.get(identity.model)
+
+        async def counted() -> tuple[Reply, Entry | None]:
+            most = _most_of(identity, price)
+            number = self._purse.intend(most)
+            try:
+                reply, entry = await call()
+            except Exception as error:
+                if getattr(error, "status_code", None) is not None:  # refused before it was worked on
+                    self._purse.settle(number, most, 0.0)
+                raise
+            cost = _cost_of(reply, price)
+            self._purse.settle(number, most, most if cost is None else cost)
+            return reply, entry
+
+        return await super().once(identity, counted, restore)
+
+
+def _most_of(identity: CallIdentity, price: Price | None) -> float:
+    """The most US dollars that a call may cost: a token stands for at least one byte."""
+    prompt = json.dumps([identity.messages, identity.tools, identity.response_format], default=str)
+    length = len(prompt.encode()) + MESSAGE_BYTES * len(identity.messages)
+    most = most_of_one_call(length, identity.parameters.get("max_tokens"), price)
+    return most["usd"] or 0.0
+
+
+def _cost_of(reply: object, price: Price | None) -> float | None:
+    """What a reply has cost by its own count of tokens; None where it doesn't say."""
+    usage = usage_of(reply) if isinstance(reply, AIMessage) else None
+    if usage is None:
+        return None
+    if price is None:
+        return 0.0
+    return (usage["input"] * price.input + usage["output"] * price.output) / 1e6

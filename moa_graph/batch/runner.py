@@ -1,0 +1,236 @@
+"""Many rows through one mixture: begun as limits allow, committed as they end, stopped without losing anything."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Iterable
+from contextlib import suppress
+from dataclasses import dataclass
+
+from moa_graph.batch.journal import Journal
+from moa_graph.batch.outputs import Output
+from moa_graph.batch.pace import Pace
+from moa_graph.batch.purse import Need, Purse, running_row
+from moa_graph.batch.results import Answered, bad_row
+from moa_graph.batch.rows import BadRow, Row
+from moa_graph.batch.summary import Summary
+
+__all__ = ["Ask", "Limits", "Progress", "Runner"]
+
+Ask = Callable[[Row, Need | None], Awaitable[Answered]]
+"""Answers a row, with no more than what it may need."""
+
+Progress = Callable[[Summary, Answered | None], None]
+"""Told of each row that ended, and about once a second without one."""
+
+SECONDS_BETWEEN_WRITES = 1.0
+
+ROWS_OF_THE_ESTIMATE = 20
+"""Rows whose cost says what the rest will cost, before the rest goes out."""
+
+FAILURES_TO_STOP = 20
+"""So many rows at the very beginning, and none answered: something is wrong that more rows won't mend."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What bounds a whole batch.
+
+    Args:
+        concurrency: Rows in flight at once when no provider refuses calls.
+        deadline: Seconds for this try; None is no limit.
+        until_spent: Go on although the first rows tell that the dollars won't pay for all.
+    """
+
+    concurrency: int = 16
+    deadline: float | None = None
+    until_spent: bool = False
+
+
+class Runner:
+    """Runs a batch once.
+
+    Args:
+        ask: Answers a row.
+        need: The most that a row may take; asked only where something is limited.
+        journal: What was done before, and is done now.
+        output: Where finished rows are written.
+        purse: The batch's own limits of calls and dollars.
+        limits: What else bounds it.
+        rows: How many rows the input has.
+        progress: Told how it goes.
+    """
+
+    def __init__(
+        self,
+        ask: Ask,
+        need: Callable[[Row], Need],
+        journal: Journal,
+        output: Output,
+        purse: Purse,
+        limits: Limits,
+        rows: int,
+        progress: Progress,
+    ) -> None:
+        self._ask = ask
+        self._need = need
+        self._journal = journal
+        self._output = output
+        self._purse = purse
+        self._limits = limits
+        self._progress = progress
+        self._pace = Pace(limits.concurrency)
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._places: dict[str, int] = {}
+        self._error: BaseException | None = None
+        done = journal.counts()
+        self.summary = Summary(rows, done.get("answered", 0), done.get("failed", 0))
+        self.summary.repeated = journal.repeated()
+
+    async def run(self, rows: Iterable[Row | BadRow]) -> Summary:
+        """Answers the rows that aren't done with.
+
+        Raises:
+            MoaError: No row can be answered, or the journal can't be written. What was committed is safe.
+        """
+        began = time.monotonic()
+        writing = asyncio.create_task(self._write_regularly())
+        try:
+            async with asyncio.timeout(self._limits.deadline):
+                await self._feed(rows)
+                await self._all_ended()
+        except TimeoutError:
+            self.summary.stopped = f"the deadline of {self._limits.deadline:g} s was reached"
+        finally:
+            await _end([writing, *self._tasks.values()])
+            self.summary.seconds = time.monotonic() - began
+            if self._purse.is_limited:
+                self.summary.spent = self._purse.spent[1]
+            self._output.complete()
+        if self._error is not None:
+            raise self._error
+        return self.summary
+
+    async def _feed(self, rows: Iterable[Row | BadRow]) -> None:
+        """Begins one row after another, as soon as there is room."""
+        for row in rows:
+            if isinstance(row, BadRow):
+                self._note_bad(row)
+            elif not self._is_known(row) and not await self._begin(row):
+                return
+            await asyncio.sleep(0)
+
+    def _note_bad(self, row: BadRow) -> None:
+        """Keeps why a row can't be asked, under its own id where no other row has it."""
+        if self._journal.has_place(row.place):
+            return
+        if row.id is None or self._place_of(row.id) is not None:
+            self._commit(f"\0{row.place}", row.place, bad_row(BadRow(row.where, row.reason, row.place)))
+        else:
+            self._commit(row.id, row.place, bad_row(row))
+
+    def _is_known(self, row: Row) -> bool:
+        """Whether a row is done with, in flight, or no row of its own."""
+        place = self._place_of(row.id)
+        if place is None:
+            return False
+        if place == row.place:
+            return True
+        if row.brought_id:
+            told = f"the id {row.id!r} is that of row {place + 1} already; give each row an id of its own"
+            self._note_bad(BadRow(row.where, told, row.place))
+        elif self._journal.note_repeated(row.place):
+            self.summary.repeated += 1
+        return True
+
+    def _place_of(self, identity: str) -> int | None:
+        """Where in the input the row stands that has this id: one that is in flight or done with."""
+        return self._places[identity] if identity in self._places else self._journal.place_of(identity)
+
+    async def _begin(self, row: Row) -> bool:
+        """Begins a row when there is room for it; False where the batch has to stop before it."""
+        await self._pace.enter()
+        need = self._need(row) if self._purse.is_limited else None
+        if self._error is not None or (need is not None and not await self._is_affordable(need)) or self._is_hopeless():
+            self._pace.leave()
+            return False
+        if need is not None:
+            self._purse.begin(row.id, need)
+        self._places[row.id] = row.place
+        self._tasks[row.id] = asyncio.create_task(self._answer(row, need))
+        return True
+
+    async def _is_affordable(self, need: Need) -> bool:
+        """Whether the purse has room for one more row, now or when those in flight have ended."""
+        if not await self._estimate_allows():
+            return False
+        while not self._purse.admits(need):
+            if not self._tasks:
+                self.summary.stopped = self._purse.why_not(need)
+                return False
+            await asyncio.wait(self._tasks.values(), return_when=asyncio.FIRST_COMPLETED)
+        return self._error is None
+
+    async def _estimate_allows(self) -> bool:
+        """Whether the first rows tell that the dollars will do for all; waits for them."""
+        limit = self._purse.usd
+        if limit is None or self._limits.until_spent or len(self._tasks) + self.summary.done_now < ROWS_OF_THE_ESTIMATE:
+            return True
+        while self._tasks and self.summary.done_now < ROWS_OF_THE_ESTIMATE:
+            await asyncio.wait(self._tasks.values(), return_when=asyncio.FIRST_COMPLETED)
+        foreseen = self.summary.foreseen(self._purse.spent[1])
+        if foreseen is None or foreseen <= limit:
+            return True
+        self.summary.stopped = (
+            f"all rows would cost about ${foreseen:.2f} by the first {self.summary.done_now} of them, and the limit is "
+            f"${limit:g}. Raise it, take fewer rows, or answer what it pays for with --until-spent"
+        )
+        return False
+
+    def _is_hopeless(self) -> bool:
+        """Whether nothing but failures has come so far."""
+        asked = self.summary.failed - self.summary.bad
+        if self.summary.answered or asked < FAILURES_TO_STOP or self.summary.done_now < FAILURES_TO_STOP:
+            return False
+        self.summary.stopped = f"the first {asked} rows have all failed; the last one: {self.summary.last_failure}"
+        return True
+
+    async def _answer(self, row: Row, need: Need | None) -> None:
+        """One row, from its beginning to the journal."""
+        running_row.set(row.id)
+        done: Answered | None = None
+        try:
+            done = await self._ask(row, need)
+            self._commit(row.id, row.place, done)
+        except Exception as error:
+            self._error = self._error or error
+        finally:
+            if need is not None:
+                self._purse.end(row.id)
+            self._tasks.pop(row.id, None)
+            self._places.pop(row.id, None)
+            self._pace.leave(refused=done is not None and done.was_refused)
+
+    def _commit(self, identity: str, place: int, done: Answered) -> None:
+        self._journal.finish(identity, place, done.result["status"], done.result)
+        self.summary.note(done)
+        self._progress(self.summary, done)
+
+    async def _all_ended(self) -> None:
+        while self._tasks:
+            await asyncio.wait(self._tasks.values())
+
+    async def _write_regularly(self) -> None:
+        while True:
+            await asyncio.sleep(SECONDS_BETWEEN_WRITES)
+            self._output.update()
+            self._progress(self.summary, None)
+
+
+async def _end(tasks: list[asyncio.Task[None]]) -> None:
+    """Cancels tasks and waits until what they hold is closed."""
+    for task in tasks:
+        task.cancel()
+    with suppress(asyncio.CancelledError):
+        await asyncio.gather(*tasks, return_exceptions=True)

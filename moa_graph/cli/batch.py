@@ -1,0 +1,134 @@
+"""``moa batch``: every row of a file through one mixture."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from moa_graph.cli.choice import Choice, choice_options
+from moa_graph.cli.failing import INTERRUPTED, RUN_FAILED
+
+if TYPE_CHECKING:
+    from moa_graph.batch import Job, Summary
+    from moa_graph.batch.results import Answered
+
+__all__ = ["batch"]
+
+FORMATS = ("rows", "openai-batch", "alpaca-eval", "mt-bench", "flask", "synthetic-data")
+
+
+def _seconds(context: click.Context, option: click.Parameter, value: str | None) -> float | None:
+    """A duration as descriptions write it."""
+    from pydantic import TypeAdapter, ValidationError
+
+    from moa_graph.description import PositiveSeconds
+
+    try:
+        return None if value is None else TypeAdapter(PositiveSeconds).validate_python(value)
+    except ValidationError as error:
+        raise click.BadParameter(error.errors()[0]["msg"].removeprefix("Value error, ")) from None
+
+
+@click.command()
+@click.argument("inputs", nargs=-1, required=True, metavar="INPUT...")
+@click.argument("output", type=click.Path(dir_okay=False))
+@choice_options(without=("usd", "calls", "deadline", "quorum", "mode", "missing"))
+@click.option("--usd", type=click.FloatRange(0, min_open=True), help="Most US dollars for the whole batch.")
+@click.option("--calls", type=click.IntRange(1), help="Most model requests for the whole batch.")
+@click.option("--deadline", metavar="TIME", callback=_seconds, help="Stop after this time: 90s, 15m or 2h.")
+@click.option("--concurrency", type=click.IntRange(1), default=16, show_default=True, help="Rows in flight at once.")
+@click.option("--until-spent", is_flag=True, help="Go on although --usd won't pay for all rows.")
+@click.option("--again", type=click.Choice(["failed"]), help="Ask rows that have failed before once more.")
+@click.option("--limit", type=click.IntRange(1), help="Only the first N rows.")
+@click.option("--ordered", is_flag=True, help="The output in the input's order.")
+@click.option("--proposals", is_flag=True, help="Also write what each model proposed.")
+@click.option("--format", "form", type=click.Choice(FORMATS), default="rows", show_default=True, help="Of the output.")
+@click.option("--dry-run", is_flag=True, help="Tell what the batch would take; ask nothing.")
+@click.option("--events", is_flag=True, help="Progress and results as JSON lines on stdout.")
+def batch(
+    inputs: tuple[str, ...],
+    output: str,
+    choice: Choice,
+    usd: float | None,
+    calls: int | None,
+    deadline: float | None,
+    again: str | None,
+    dry_run: bool,
+    events: bool,
+    **settings: Any,
+) -> None:
+    """Answer every row of INPUT; the answers go to OUTPUT.
+
+    INPUT is JSONL, CSV or Parquet, a folder or a pattern. A row has a prompt or messages, and perhaps an id. The same
+    command goes on where it stopped: after Ctrl-C, a kill or a full disk.
+    """
+    from moa_graph.batch import estimate
+    from moa_graph.batch.job import Job
+    from moa_graph.cli.building import build
+
+    chosen = build(choice)
+    job = Job(
+        inputs,
+        output,
+        chosen.graph,
+        usd=usd,
+        calls=calls,
+        deadline=deadline,
+        again=again == "failed",
+        **settings,
+    )
+    click.echo(chosen.headline, err=True)
+    if dry_run:
+        _tell_estimate(estimate(job))
+        return
+    summary = _run(job, events=events)
+    if not summary.is_complete:
+        raise click.exceptions.Exit(RUN_FAILED)
+
+
+def _run(job: Job, *, events: bool) -> Summary:
+    import asyncio
+
+    from moa_graph.batch.job import run_job
+    from moa_graph.cli.batch_progress import BatchProgress, tell_summary
+
+    with BatchProgress(quiet=events) as shown:
+
+        def progress(summary: Summary, done: Answered | None) -> None:
+            shown.update(summary)
+            if events:
+                _tell_event(summary, done)
+            elif done is not None and done.result["status"] == "failed":
+                shown.tell_failure(done.result)
+
+        try:
+            summary = asyncio.run(run_job(job, progress))
+        except KeyboardInterrupt:
+            click.echo("moa: stopped; run the same command again to go on", err=True)
+            raise click.exceptions.Exit(INTERRUPTED) from None
+    if events:
+        click.echo(json.dumps({"type": "batch_finished", **summary.to_data()}))
+    tell_summary(summary)
+    return summary
+
+
+def _tell_event(summary: Summary, done: Answered | None) -> None:
+    if done is None:
+        told = {"type": "batch_progress", **summary.to_data()}
+    else:
+        names = ("id", "status", "failure", "degraded", "usd", "seconds")
+        told = {"type": "row_finished", **{name: done.result.get(name) for name in names}}
+    sys.stdout.write(json.dumps(told) + "\n")
+    sys.stdout.flush()
+
+
+def _tell_estimate(found: Any) -> None:
+    for reason in found.bad[:20]:
+        click.echo(f"bad row: {reason}", err=True)
+    if len(found.bad) > 20:
+        click.echo(f"and {len(found.bad) - 20} more bad rows", err=True)
+    price = "at a price that isn't known" if found.usd is None else f"at most ${found.usd:.4f}"
+    click.echo(f"{found.rows} rows, {len(found.bad)} of them bad; {found.calls} model requests, {price}")

@@ -1,0 +1,78 @@
+"""The files that evaluations and training read."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from moa_graph import create_moa
+from moa_graph.batch import run
+from tests.batch.panel import read_lines
+
+
+def written(folder: Path, row: dict[str, Any], form: str, name: str = "out.jsonl", mixture: str = "one") -> Path:
+    (folder / "in.jsonl").write_text(json.dumps(row), encoding="utf-8")
+    graph = create_moa({"name": mixture, "stages": [{"aggregate": {"slot": "sim:instant"}}]})
+    run(folder / "in.jsonl", folder / name, graph, form=form)
+    return folder / name
+
+
+def test_alpaca_eval_reads_a_list_of_instruction_output_generator(tmp_path: Path) -> None:
+    path = written(tmp_path, {"instruction": "What is 2 + 3?", "dataset": "koala"}, "alpaca-eval", "out.json")
+    (line,) = json.loads(path.read_text())
+    assert line == {"instruction": "What is 2 + 3?", "output": line["output"], "generator": "one", "dataset": "koala"}
+    assert line["output"].endswith("5")
+
+
+def test_mt_bench_reads_turns_by_the_number_of_the_question(tmp_path: Path) -> None:
+    row = {"question_id": 81, "category": "math", "turns": ["What is 2 + 3?", "What is 4 + 5?"]}
+    (line,) = read_lines(written(tmp_path, row, "mt-bench"))
+    assert (line["question_id"], line["model_id"]) == (81, "one")
+    (choice,) = line["choices"]
+    assert [turn[-1] for turn in choice["turns"]] == ["5", "9"]
+
+
+@pytest.mark.parametrize("name", ["question_id", "idx"])
+def test_flask_reads_texts_by_the_number_of_the_question(tmp_path: Path, name: str) -> None:
+    (line,) = read_lines(written(tmp_path, {name: 7, "instruction": "What is 2 + 3?"}, "flask"))
+    assert line["question_id"] == 7
+    assert line["text"].endswith("5")
+
+
+def test_openais_batch_output_has_a_response_by_its_custom_id(tmp_path: Path) -> None:
+    body = {"model": "m", "messages": [{"role": "user", "content": "What is 2 + 3?"}]}
+    (line,) = read_lines(written(tmp_path, {"custom_id": "c", "body": body}, "openai-batch"))
+    assert (line["custom_id"], line["error"], line["response"]["status_code"]) == ("c", None, 200)
+    assert line["response"]["body"]["choices"][0]["message"]["content"].endswith("5")
+
+
+def test_a_training_row_is_the_conversation_with_its_answer(tmp_path: Path) -> None:
+    (line,) = read_lines(written(tmp_path, {"id": "a", "prompt": "What is 2 + 3?"}, "synthetic-data"))
+    assert [message["role"] for message in line["messages"]] == ["user", "assistant"]
+    assert line["score"] is None
+    assert line["provenance"]["mixture"] == "one"
+
+
+def test_a_scored_pair_is_a_training_row_of_its_own(tmp_path: Path) -> None:
+    pair = json.dumps({"instruction": "Name a prime.", "response": "7"})
+    answer = json.dumps({"text": pair, "score": 8.5})
+    graph = create_moa(
+        {"name": "pairs", "stages": [{"aggregate": {"slot": f"recorded:{recording(tmp_path, answer)}#m"}}]}
+    )
+    (tmp_path / "in.jsonl").write_text(json.dumps({"prompt": "primes"}), encoding="utf-8")
+    run(tmp_path / "in.jsonl", tmp_path / "out.jsonl", graph, form="synthetic-data")
+    (line,) = read_lines(tmp_path / "out.jsonl")
+    assert line["messages"] == [
+        {"role": "user", "content": "Name a prime."},
+        {"role": "assistant", "content": "7"},
+    ]
+    assert line["score"] == 8.5
+
+
+def recording(folder: Path, answer: str) -> Path:
+    path = folder / "recorded.jsonl"
+    path.write_text(json.dumps({"question": "primes", "outputs": {"m": answer}}), encoding="utf-8")
+    return path
