@@ -37,6 +37,54 @@ CHARACTERS_IN_NODES = 200
 """Of a text that a node's run shows. The whole text stands in the model's run below it, and in the root's output."""
 
 
+SHOWN_PARAMETERS = frozenset(
+    {
+        "_type",
+        "advise",
+        "content",
+        "frequency_penalty",
+        "logprobs",
+        "max_completion_tokens",
+        "max_output_tokens",
+        "max_tokens",
+        "mixture",
+        "model",
+        "model_name",
+        "n",
+        "num_ctx",
+        "num_predict",
+        "parallel_tool_calls",
+        "presence_penalty",
+        "reasoning",
+        "reasoning_effort",
+        "response_format",
+        "seed",
+        "service_tier",
+        "stop",
+        "stop_sequences",
+        "stream",
+        "strict",
+        "temperature",
+        "thinking",
+        "thinking_budget",
+        "tool_choice",
+        "tools",
+        "top_k",
+        "top_logprobs",
+        "top_p",
+        "truncation",
+        "verbosity",
+    }
+)
+"""What traces show of how a model was asked. Anything else may be meant for its provider alone."""
+
+
+def _shown(parameters: Mapping[str, Any]) -> dict[str, Any]:
+    kept = {name: value for name, value in parameters.items() if name in SHOWN_PARAMETERS or name.startswith("ls_")}
+    shown: dict[str, Any] = without_secrets(kept)
+    return shown
+
+
 def _brief(update: Any) -> Any:
     """A node's update with the beginning and the end of its long texts."""
     records = update.get("records") if isinstance(update, dict) else None
@@ -127,14 +175,14 @@ class CallTracer(LangChainTracer):
         self, *, metadata: Mapping[str, str] | None = None, tags: list[str] | None = None
     ) -> LangChainTracer:
         """A copy that also tells how the model was set; LangChain asks for it before each call."""
-        copied = super().copy_with_metadata_defaults(metadata=without_secrets(metadata or {}), tags=tags)
+        copied = super().copy_with_metadata_defaults(metadata=_shown(metadata or {}), tags=tags)
         return self.instead_of(copied, self.price, self.secrets)
 
     def on_chat_model_start(
         self, serialized: dict[str, Any], messages: list[list[BaseMessage]], *, run_id: UUID, **kwargs: Any
     ) -> Run:
         """Opens the run, without the model object: it holds headers, and nothing that its parameters don't say."""
-        parameters = without_secrets(kwargs.pop("invocation_params", {}))
+        parameters = _shown(kwargs.pop("invocation_params", {}))
         return super().on_chat_model_start({}, messages, run_id=run_id, invocation_params=parameters, **kwargs)
 
     def on_llm_error(self, error: BaseException, *, run_id: UUID, **kwargs: Any) -> Run:

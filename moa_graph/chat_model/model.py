@@ -9,11 +9,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
-from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
+from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun, Callbacks
 from langchain_core.callbacks.manager import BaseRunManager
 from langchain_core.language_models import LanguageModelInput
 from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
-from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
+from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult, LLMResult
 from langchain_core.runnables import Runnable, RunnableConfig
 from langchain_core.tools import BaseTool
 from langchain_core.utils.function_calling import convert_to_openai_tool
@@ -21,6 +21,7 @@ from pydantic import ValidationError
 
 from moa_graph.chat_model.answers import last_chunk, passed_on, whole_answer
 from moa_graph.chat_model.asking import refuse_if_nothing_writes
+from moa_graph.chat_model.counting import counted_once
 from moa_graph.chat_model.described import DescribedModel
 from moa_graph.chat_model.place import below, detached, noting_its_run
 from moa_graph.chat_model.pump import pumped, pumped_from_thread
@@ -119,6 +120,26 @@ class ChatMoA(DescribedModel):
             AnswerBeganAgain: The answer began anew after its first tokens.
         """
         return super().astream(input, noting_its_run(config), **kwargs)
+
+    def generate(
+        self,
+        messages: list[list[BaseMessage]],
+        stop: list[str] | None = None,
+        callbacks: Callbacks = None,
+        **kwargs: Any,
+    ) -> LLMResult:
+        """As every chat model. Its tokens are counted once: see ``moa_graph.chat_model.counting``."""
+        return super().generate(messages, stop, counted_once(callbacks, asynchronous=False), **kwargs)
+
+    async def agenerate(
+        self,
+        messages: list[list[BaseMessage]],
+        stop: list[str] | None = None,
+        callbacks: Callbacks = None,
+        **kwargs: Any,
+    ) -> LLMResult:
+        """As every chat model. Its tokens are counted once: see ``moa_graph.chat_model.counting``."""
+        return await super().agenerate(messages, stop, counted_once(callbacks, asynchronous=True), **kwargs)
 
     async def _agenerate(
         self,

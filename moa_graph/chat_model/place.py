@@ -14,9 +14,9 @@ from langchain_core.callbacks import AsyncCallbackManager, BaseCallbackHandler, 
 from langchain_core.callbacks.manager import BaseRunManager
 from langchain_core.runnables import RunnableConfig, ensure_config
 from langchain_core.runnables.config import get_callback_manager_for_config, var_child_runnable_config
-from langchain_core.tracers import BaseTracer
 from langchain_core.tracers import context as tracing
-from langchain_core.tracers._streaming import _StreamingCallbackHandler
+
+from moa_graph.chat_model.counting import follows_runs, itself, with_usage_below
 
 __all__ = ["below", "detached", "noting_its_run"]
 
@@ -39,7 +39,7 @@ def noting_its_run(config: RunnableConfig | None) -> RunnableConfig:
     """``config`` with a handler that notes the run of the call that it is for."""
     config = ensure_config(config)
     manager = get_callback_manager_for_config(config)
-    config["callbacks"] = noted = manager.copy()
+    config["callbacks"] = noted = with_usage_below(manager)
     noted.add_handler(_Noting(manager), inherit=False)
     return config
 
@@ -47,14 +47,14 @@ def noting_its_run(config: RunnableConfig | None) -> RunnableConfig:
 def below(run: BaseRunManager | None = None) -> AsyncCallbackManager:
     """Callbacks for runs below ``run``, or below the one that was noted last in this context.
 
-    Tracers see those runs. Every other handler sees the mixture as the one chat model that it stands for, so that
+    Who follows runs sees those. Every other handler sees the mixture as the one chat model that it stands for, so that
     nothing counts its tokens twice or streams another model's.
     """
     place = _PLACE.get() if run is None else (run, run.run_id)
     if place is None:
         return AsyncCallbackManager([])
     manager, run_id = place
-    kept = [one for one in manager.inheritable_handlers if _traces(one)]
+    kept = [itself(one) for one in manager.inheritable_handlers if follows_runs(one)]
     return AsyncCallbackManager(
         handlers=kept,
         inheritable_handlers=list(kept),
@@ -64,10 +64,6 @@ def below(run: BaseRunManager | None = None) -> AsyncCallbackManager:
         metadata=dict(manager.inheritable_metadata),
         inheritable_metadata=dict(manager.inheritable_metadata),
     )
-
-
-def _traces(handler: BaseCallbackHandler) -> bool:
-    return isinstance(handler, BaseTracer) and not isinstance(handler, _StreamingCallbackHandler)
 
 
 def detached() -> Context:

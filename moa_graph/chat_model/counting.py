@@ -1,0 +1,115 @@
+"""Tokens are counted once: who sees the models' own runs below a chat model is told no usage of the chat model's run.
+
+A mixture as a chat model stands in a trace as a model's run with models' runs below it. Backends add up the tokens of
+all of them. So to a handler that follows runs, the tokens are those of the runs below; to any other, such as one that
+counts what a call used, the mixture is one model that used them all.
+"""
+
+from __future__ import annotations
+
+import inspect
+from functools import cache
+from typing import Any
+
+from langchain_core.callbacks import AsyncCallbackManager, BaseCallbackHandler, BaseCallbackManager, CallbackManager
+from langchain_core.callbacks.base import Callbacks
+from langchain_core.outputs import ChatGeneration, LLMResult
+from langchain_core.tracers import BaseTracer
+from langchain_core.tracers._streaming import _StreamingCallbackHandler
+from langchain_core.tracers.root_listeners import AsyncRootListenersTracer, RootListenersTracer
+
+__all__ = ["counted_once", "follows_runs", "itself", "with_usage_below"]
+
+FOLLOWED = ("on_chain_start", "on_llm_end")
+"""What a handler takes in that puts runs together, rather than looking at each one alone."""
+
+
+def follows_runs(handler: BaseCallbackHandler) -> bool:
+    """Whether a handler puts runs together to a trace, so that it shall see those below the chat model's."""
+    if isinstance(handler, _StreamingCallbackHandler | RootListenersTracer | AsyncRootListenersTracer):
+        return False
+    base = BaseCallbackHandler
+    return isinstance(handler, BaseTracer) or all(
+        inspect.unwrap(getattr(type(handler), name)) is not getattr(base, name) for name in FOLLOWED
+    )
+
+
+def counted_once(callbacks: Callbacks, *, asynchronous: bool) -> BaseCallbackManager:
+    """The callbacks for the run of a chat model whose models' runs bear the tokens.
+
+    Args:
+        callbacks: As they were given.
+        asynchronous: Whether the chat model is asked asynchronously.
+    """
+    kind = AsyncCallbackManager if asynchronous else CallbackManager
+    return with_usage_below(kind.configure(callbacks))
+
+
+def with_usage_below(manager: BaseCallbackManager) -> BaseCallbackManager:
+    """A manager of the same handlers, in which those that follow runs are told no usage."""
+    told = manager.copy()
+    told.handlers = [_without_usage(one) for one in manager.handlers]
+    told.inheritable_handlers = [_without_usage(one) for one in manager.inheritable_handlers]
+    return told
+
+
+class _SeesNoUsage:
+    """Stands in for a handler: all it is told goes to that one, the end of the chat model's run without its usage."""
+
+    OWN = frozenset({"__class__", "__dict__", "copy_with_metadata_defaults", "handler", "on_llm_end"})
+
+    def __getattribute__(self, name: str) -> Any:
+        if name in _SeesNoUsage.OWN:
+            return object.__getattribute__(self, name)
+        return getattr(object.__getattribute__(self, "handler"), name)
+
+    def copy_with_metadata_defaults(self, **defaults: Any) -> BaseCallbackHandler:
+        """LangChain copies LangSmith's tracer for each run."""
+        handler: Any = object.__getattribute__(self, "handler")
+        return _without_usage(handler.copy_with_metadata_defaults(**defaults))
+
+
+def _without_usage(handler: BaseCallbackHandler) -> BaseCallbackHandler:
+    """What stands in for a handler that sees the runs below and counts tokens there; any other handler itself."""
+    if issubclass(type(handler), _SeesNoUsage) or not follows_runs(handler):
+        return handler
+    kind: Any = type(handler)
+    stand_in = object.__new__(_stand_in_for(kind))
+    object.__setattr__(stand_in, "handler", handler)
+    return stand_in
+
+
+def itself(handler: BaseCallbackHandler) -> BaseCallbackHandler:
+    """The handler for the runs below."""
+    stand_in: Any = handler
+    own: BaseCallbackHandler = stand_in.handler if isinstance(stand_in, _SeesNoUsage) else handler
+    return own
+
+
+@cache
+def _stand_in_for(kind: Any) -> type[BaseCallbackHandler]:
+    """A class that passes for ``kind``, as LangChain and instruments look for handlers by their classes."""
+    if inspect.iscoroutinefunction(kind.on_llm_end):
+
+        async def on_llm_end(self: Any, response: LLMResult, **told: Any) -> Any:
+            return await self.handler.on_llm_end(_usage_left_out(response), **told)
+    else:
+
+        def on_llm_end(self: Any, response: LLMResult, **told: Any) -> Any:  # type: ignore[misc]
+            return self.handler.on_llm_end(_usage_left_out(response), **told)
+
+    made: type[BaseCallbackHandler] = type(kind.__name__, (_SeesNoUsage, kind), {"on_llm_end": on_llm_end})
+    return made
+
+
+def _usage_left_out(response: LLMResult) -> LLMResult:
+    generations = [[_bare(one) for one in several] for several in response.generations]
+    output = {name: value for name, value in (response.llm_output or {}).items() if name != "token_usage"}
+    return response.model_copy(update={"generations": generations, "llm_output": output})
+
+
+def _bare(generation: Any) -> Any:
+    if not isinstance(generation, ChatGeneration) or getattr(generation.message, "usage_metadata", None) is None:
+        return generation
+    message = generation.message.model_copy(update={"usage_metadata": None})
+    return generation.model_copy(update={"message": message})
