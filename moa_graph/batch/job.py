@@ -83,9 +83,8 @@ class Job:
             MixtureError: The mixture can't work, or what it costs can't be bounded.
         """
         graph = self.mixture if isinstance(self.mixture, MoaGraph) else create_moa(self.mixture)
-        if self.usd is not None:
-            if problem := cannot_limit(Budget(usd=self.usd), _members(graph)):
-                raise MixtureError(f"{graph.mixture.name}: {problem}")
+        if self.usd is not None and (problem := cannot_limit(Budget(usd=self.usd), _members(graph))):
+            raise MixtureError(f"{graph.mixture.name}: {problem}")
         return graph
 
 
