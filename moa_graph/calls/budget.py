@@ -23,8 +23,8 @@ from moa_graph.views import Prompt
 __all__ = [
     "NOTHING",
     "ONE_CALL",
+    "Balance",
     "PlannedAnswer",
-    "Purse",
     "affordable_bytes",
     "bytes_of",
     "bytes_of_prompt",
@@ -64,13 +64,13 @@ class PlannedAnswer:
     more: int
 
 
-class Purse:
+class Balance:
     """What is left of a grant. Without a grant, everything is paid."""
 
     def __init__(self, grant: Grant | None) -> None:
         self.left = grant
 
-    def take(self, need: Grant) -> bool:
+    def reserve(self, need: Grant) -> bool:
         """Sets ``need`` aside; False, and nothing set aside, where it doesn't fit."""
         if self.left is None:
             return True
@@ -79,10 +79,10 @@ class Purse:
         self.left = minus(self.left, need)
         return True
 
-    def settle(self, taken: Grant, used: Grant) -> None:
-        """Returns what a call didn't use of what was taken for it."""
+    def settle(self, reserved: Grant, used: Grant) -> None:
+        """Returns what a call didn't use of what was set aside for it."""
         if self.left is not None:
-            self.left = minus(plus(self.left, taken), used)
+            self.left = minus(plus(self.left, reserved), used)
 
 
 def limits_of(budget: Budget | None) -> Grant | None:
@@ -152,14 +152,14 @@ def hand_out(
         closing: Whether this stage writes the answer: it then gets what is left even where that is less than it needs,
             and cuts its references to it.
     """
-    purse = Purse(available)
-    grants = {answer.id: dict_of(answer.first) if purse.take(answer.first) else dict_of(NOTHING) for answer in planned}
+    balance = Balance(available)
+    grants = {one.id: dict_of(one.first if balance.reserve(one.first) else NOTHING) for one in planned}
     if closing and planned and grants[planned[0].id]["calls"] == 0:
         return {**grants, planned[0].id: available}
-    spare = Purse(minus(available if purse.left is None else purse.left, later))
+    spare = Balance(minus(available if balance.left is None else balance.left, later))
     for round_number in range(max((answer.more for answer in planned), default=0)):
         for answer in planned:
-            if round_number < answer.more and grants[answer.id]["calls"] != 0 and spare.take(answer.again):
+            if round_number < answer.more and grants[answer.id]["calls"] != 0 and spare.reserve(answer.again):
                 grants[answer.id] = plus(grants[answer.id], answer.again)
     return grants
 

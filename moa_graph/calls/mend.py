@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from langchain_core.messages import AIMessage, HumanMessage
 
@@ -30,6 +31,7 @@ class Attempt:
         shortened: Whether the prompt was, since the model had said that it was too long.
         repaired: Whether it was shown what is wrong with the form of its first answer.
         equal: Which one it is among the turn's equal calls; empty without a store.
+        asked_at_first: The attempt before all changes; None for that one itself.
     """
 
     member: Member
@@ -38,14 +40,25 @@ class Attempt:
     shortened: bool = False
     repaired: bool = False
     equal: str = ""
+    asked_at_first: Attempt | None = None
+
+    @property
+    def first(self) -> Attempt:
+        """The attempt before all changes, by which a store knows the answer, however it was come by."""
+        return self.asked_at_first or self
+
+    def changed(self, *notes: str, **changes: Any) -> Attempt:
+        """This attempt with some fields changed, and what to say of that in the record."""
+        return replace(self, notes=(*self.notes, *notes), asked_at_first=self.first, **changes)
 
 
-def fitted_to_window(member: Member, prompt: Prompt, notes: tuple[str, ...] = ()) -> Attempt:
-    """The prompt within the member's window, where that is known, after what ``notes`` say."""
-    if member.window is None or not prompt.references:
-        return Attempt(member, prompt, notes)
+def fitted_to_window(attempt: Attempt) -> Attempt:
+    """The attempt with its prompt within the member's window, where that is known."""
+    member = attempt.member
+    if member.window is None or not attempt.prompt.references:
+        return attempt
     room = member.window - (member.settings.max_tokens or ROOM_FOR_ANSWER)
-    return _shortened(Attempt(member, prompt, notes), room * CAREFUL_CHARACTERS_PER_TOKEN)
+    return _shortened(attempt, room * CAREFUL_CHARACTERS_PER_TOKEN)
 
 
 def fits_at_all(member: Member, prompt: Prompt) -> bool:
@@ -75,7 +88,7 @@ def mended(attempt: Attempt, diagnosis: Diagnosis, *, limited: bool) -> Attempt 
         return None  # without it nothing bounds what the call may cost
     settings = attempt.member.settings.model_copy(update={parameter: None})
     note = f"{parameter} was dropped: the model refuses it"
-    return replace(attempt, member=replace(attempt.member, settings=settings), notes=(*attempt.notes, note))
+    return attempt.changed(note, member=replace(attempt.member, settings=settings))
 
 
 def repaired(attempt: Attempt, wrong: str, diagnosis: Diagnosis) -> Attempt | None:
@@ -90,7 +103,7 @@ def repaired(attempt: Attempt, wrong: str, diagnosis: Diagnosis) -> Attempt | No
     )
     prompt = replace(attempt.prompt, conversation=(*attempt.prompt.conversation, *turns))
     note = "its first answer didn't have the form that was asked for"
-    return replace(attempt, prompt=prompt, repaired=True, notes=(*attempt.notes, note))
+    return attempt.changed(note, prompt=prompt, repaired=True)
 
 
 def _shortened(attempt: Attempt, characters: int) -> Attempt:
@@ -102,4 +115,4 @@ def _shortened(attempt: Attempt, characters: int) -> Attempt:
         notes.append("references were shortened to fit the model's window")
     if prompt.conversation != attempt.prompt.conversation:
         notes.append("the oldest turns were left out to fit the model's window")
-    return replace(attempt, prompt=prompt, notes=(*attempt.notes, *notes))
+    return attempt.changed(*notes, prompt=prompt)

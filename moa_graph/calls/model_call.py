@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
+from types import TracebackType
 from typing import Any, cast
 
 import langchain_core
@@ -19,17 +21,15 @@ from langchain_core.tracers import context
 from langchain_core.utils.env import env_var_is_set
 from langgraph.constants import TAG_NOSTREAM
 
-from moa_graph.calls.cancelling import CancelledFromOutside
 from moa_graph.calls.mend import Attempt
 from moa_graph.calls.request import Request
 from moa_graph.calls.structured import parameters_for, tool_parameters
 from moa_graph.calls.surroundings import Surroundings
 from moa_graph.calls.tracing import model_run
+from moa_graph.models.abilities import abilities_of
 from moa_graph.models.instruments import is_wrapped
 
 __all__ = ["message_of"]
-
-SIMULATED = "simulated"
 
 TOOL_SETTINGS = ("tool_choice", "strict", "parallel_tool_calls")
 """What of a request's parameters ``bind_tools`` is told."""
@@ -68,7 +68,7 @@ async def message_of(
     if reader is None and together is None and _nobody_listens(model, callbacks, messages):
         return await _directly(model, messages, parameters)
     traced = _traced(attempt, request, around, number, _with(reader, callbacks))
-    with model_run(traced, attempt.member, why_cancelled) as config, CancelledFromOutside():
+    with model_run(traced, attempt.member, why_cancelled) as config, _CancelledFromOutside():
         result = await model.agenerate([messages], **config, **parameters)
     if together is not None:
         return together.first_of(result)
@@ -110,7 +110,7 @@ async def _directly(model: BaseChatModel, messages: list[BaseMessage], parameter
     That takes most of a call's processor time when the model takes none.
     """
     nobody = AsyncCallbackManagerForLLMRun.get_noop_manager()
-    with CancelledFromOutside():
+    with _CancelledFromOutside():
         result: ChatResult = await model._agenerate_with_cache(messages, run_manager=nobody, **parameters)  # noqa: SLF001
     return cast(AIMessage, result.generations[0].message)
 
@@ -125,8 +125,8 @@ def _parameters(model: BaseChatModel, attempt: Attempt, request: Request) -> dic
         parameters |= parameters_for(model, request.schema, beside_tools=bool(tools))
     if request.first_tokens is not None and _can_stream(model):
         parameters["stream"] = True  # though nobody watches
-    if model._llm_type == SIMULATED and attempt.member.settings.seed is None:  # noqa: SLF001
-        parameters["sample"] = request.sample  # it answers equal requests alike
+    if abilities_of(model).takes_sample and attempt.member.settings.seed is None:
+        parameters["sample"] = request.sample
     return parameters
 
 
@@ -172,3 +172,29 @@ def _with(reader: BaseCallbackHandler | None, callbacks: Callbacks) -> Callbacks
         callbacks.add_handler(reader)
         return callbacks
     return [*(callbacks or ()), reader]
+
+
+class _CancelledFromOutside:
+    """A ``with`` block whose cancellation is certain: it ends as cancelled just when somebody outside has cancelled it.
+
+    A model may answer its cancellation with an error or even an answer: the block ends as cancelled all the same. Or it
+    cancels itself, as one does that gave up a task of its own: then it has failed, and the run around it goes on.
+
+    Raises:
+        RuntimeError: The body was cancelled by nobody but itself.
+    """
+
+    __slots__ = ("_before", "_task")
+
+    def __enter__(self) -> None:
+        task = asyncio.current_task()
+        assert task is not None, "models are asked in tasks"
+        self._task, self._before = task, task.cancelling()
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
+        is_cancelled = isinstance(error, asyncio.CancelledError)
+        from_outside = self._task.cancelling() > self._before
+        if from_outside and not is_cancelled:
+            raise asyncio.CancelledError
+        if is_cancelled and not from_outside:
+            raise RuntimeError("the model's call was cancelled from within") from None

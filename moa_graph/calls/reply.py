@@ -30,6 +30,7 @@ class Reply:
         tool_calls: Tools that it calls.
         truncated: Whether it stopped at ``max_tokens``.
         failure: Why it is no answer; None if it is one.
+        message_id: Identity of the message under which it was streamed; None where nothing was.
     """
 
     member: Member
@@ -39,6 +40,7 @@ class Reply:
     tool_calls: tuple[ToolCall, ...] = ()
     truncated: bool = False
     failure: Diagnosis | None = None
+    message_id: str | None = None
 
 
 def reply_in(message: AIMessage, request: Request, member: Member, notes: tuple[str, ...]) -> Reply:

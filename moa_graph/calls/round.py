@@ -10,21 +10,23 @@ import asyncio
 import math
 import weakref
 from collections.abc import AsyncIterator, Awaitable, Callable, Hashable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from types import TracebackType
-from typing import TYPE_CHECKING
-
-from moa_graph.calls.call_time import CallTime
+from typing import TYPE_CHECKING, Self
 
 if TYPE_CHECKING:
     from moa_graph.calls.stored import EqualCalls
 
-__all__ = ["CallTimedOut", "Closed", "Round", "Rounds"]
+__all__ = ["CallTime", "CallTimedOut", "Closed", "Round", "Rounds"]
 
 
 CLOCK_RESOLUTION = 1e-3
 """Seconds by which an event loop may wake early."""
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()
 
 
 class Closed(Exception):
@@ -37,6 +39,95 @@ class Closed(Exception):
 
 class CallTimedOut(Exception):
     """A call had no answer within its own timeout."""
+
+
+class CallTime:
+    """The time that one call has: its own, which may stand still, and never longer than its rounds are open.
+
+    What runs inside ``async with`` it, once or several times, ends when the time does. It is a class, since a generator
+    for every call takes three times as long.
+
+    Args:
+        rounds: The call ends with the first of them to close.
+        timeout: Seconds of its own; None is no limit.
+
+    Raises:
+        CallTimedOut: On leaving: its own time was up.
+        Closed: On entering or leaving: a round was closed.
+    """
+
+    __slots__ = ("_own_end", "_paused_at", "_rounds", "_scope")
+
+    def __init__(self, rounds: tuple[Round, ...], timeout: float | None) -> None:
+        self._rounds = rounds
+        self._own_end = math.inf if timeout is None else _now() + timeout
+        self._paused_at: float | None = None
+        self._scope: asyncio.Timeout | None = None
+
+    async def __aenter__(self) -> Self:
+        for round in self._rounds:
+            if round.reason is not None:
+                raise Closed(round.reason)
+        self._scope = asyncio.timeout_at(self._when())
+        await self._scope.__aenter__()
+        for round in self._rounds:
+            round.calls.add(self)
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        scope, self._scope = self._scope, None
+        assert scope is not None, "it was entered"
+        for round in self._rounds:
+            round.calls.discard(self)
+        try:
+            await scope.__aexit__(kind, error, trace)
+        except TimeoutError as expired:
+            first = min(self._rounds, key=lambda round: round.closes)
+            if first.closes <= self._end_of_own_time:
+                raise Closed(first.why) from expired
+            raise CallTimedOut from expired
+
+    @property
+    def is_up(self) -> bool:
+        """Whether the time is ending what runs inside."""
+        return self._scope is not None and self._scope.expired()
+
+    def ends_within(self, seconds: float) -> bool:
+        """Whether the time is up before so many seconds are over."""
+        return _now() + seconds >= self._end
+
+    def pause(self) -> None:
+        """Its own time stands still."""
+        if self._paused_at is None:
+            self._paused_at = _now()
+            self.reschedule()
+
+    def resume(self) -> None:
+        """Its own time goes on."""
+        if self._paused_at is not None:
+            self._own_end += _now() - self._paused_at
+            self._paused_at = None
+            self.reschedule()
+
+    def reschedule(self) -> None:
+        """Keeps to the present end of its time, after a round's has changed or its own."""
+        if self._scope is not None and not self._scope.expired():
+            self._scope.reschedule(self._when())
+
+    @property
+    def _end_of_own_time(self) -> float:
+        """Never while it stands still."""
+        return self._own_end if self._paused_at is None else math.inf
+
+    @property
+    def _end(self) -> float:
+        return min(self._end_of_own_time, *(round.closes for round in self._rounds))
+
+    def _when(self) -> float | None:
+        end = self._end
+        return None if end == math.inf else end
 
 
 @dataclass
@@ -74,13 +165,10 @@ class Round:
 
     def open(self) -> None:
         """Starts the clock."""
-        self.began = asyncio.get_running_loop().time()
+        self.began = _now()
         if self.time is not None:
             self._close_at(self.began + max(self.time, 0), "the deadline was reached")
         self._look_for_quorum()
-
-    def note_request(self) -> None:
-        """A request goes out; before that it may have waited for its provider's limits."""
 
     def count_live(self) -> None:
         """Tells the round that a proposal came in."""
@@ -100,29 +188,24 @@ class Round:
     @property
     def reason(self) -> str | None:
         """Why the round is closed; None while it is open."""
-        return self.why if asyncio.get_running_loop().time() + CLOCK_RESOLUTION >= self.closes else None
+        return self.why if _now() + CLOCK_RESOLUTION >= self.closes else None
 
     @property
     def elapsed(self) -> float:
         """Seconds since the round opened."""
-        return asyncio.get_running_loop().time() - self.began
+        return _now() - self.began
 
-    def limit(self, timeout: float | None) -> AbstractAsyncContextManager[CallTime]:
-        """Lets the body run until it ends, its ``timeout`` in seconds passes, or the round closes.
-
-        Raises:
-            CallTimedOut: The body's own timeout passed.
-            Closed: The round closed first, or was closed already.
-        """
-        return _Limit(self, timeout)
+    def limit(self, timeout: float | None) -> CallTime:
+        """The time of a call with its own ``timeout`` in seconds; None is no limit."""
+        return CallTime((self,), timeout)
 
     def _look_for_quorum(self) -> None:
         if self.quorum is not None and self.live >= self.quorum:
-            self._close_at(asyncio.get_running_loop().time() + self.grace, "the quorum was reached")
+            self._close_at(_now() + self.grace, "the quorum was reached")
 
     def _look_for_beginnings(self) -> None:
         if self.beginnings is not None and len(self._begun) >= min(self.beginnings, self.expected):
-            self._close_at(asyncio.get_running_loop().time() + self.grace, "enough proposals had begun")
+            self._close_at(_now() + self.grace, "enough proposals had begun")
 
     def _close_at(self, when: float, reason: str) -> None:
         """Closes the round then, unless it closes sooner."""
@@ -130,38 +213,7 @@ class Round:
             return
         self.closes, self.why = when, reason
         for time in self.calls:
-            time.close_at(when)
-
-
-class _Limit:
-    """What :meth:`Round.limit` gives. Written out, since a generator for every call takes three times as long."""
-
-    __slots__ = ("_round", "_time", "_timeout")
-
-    def __init__(self, round: Round, timeout: float | None) -> None:
-        self._round = round
-        self._timeout = timeout
-
-    async def __aenter__(self) -> CallTime:
-        reason = self._round.reason
-        if reason is not None:
-            raise Closed(reason)
-        self._time = CallTime(self._timeout, self._round.closes)
-        await self._time.scope.__aenter__()
-        self._round.calls.add(self._time)
-        return self._time
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._round.calls.discard(self._time)
-        self._time.end()
-        try:
-            await self._time.scope.__aexit__(kind, error, trace)
-        except TimeoutError as expired:
-            if self._round.closes <= self._time.own_end:
-                raise Closed(self._round.why) from expired
-            raise CallTimedOut from expired
+            time.reschedule()
 
 
 class Rounds:

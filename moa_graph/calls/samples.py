@@ -13,13 +13,13 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, cast
 
-from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage
 from langchain_core.messages.ai import add_usage
 from langchain_core.outputs import ChatGeneration, LLMResult
 
 from moa_graph.calls.failures import judge
 from moa_graph.calls.request import Request
+from moa_graph.models.abilities import abilities_of
 from moa_graph.models.catalogue import Member
 from moa_graph.models.clients import of_running_loop
 
@@ -99,15 +99,7 @@ def can_be_together(requests: Sequence[Request], *, limited: bool, stored: bool)
     if member.settings.seed is not None or not alike:
         return False
     model, _ = member.chat_model(streaming=False)
-    return _speaks_of_n(model) and _takers_of_running_loop().get(_server(member), True)
-
-
-def _speaks_of_n(model: BaseChatModel) -> bool:
-    """Whether the model's requests may say ``n``: those of OpenAI's chat completions do, not those of its responses."""
-    names = {base.__name__ for base in type(model).__mro__}
-    if getattr(model, "use_responses_api", None):
-        return False
-    return bool(names & {"BaseChatOpenAI", "SimulatedChatModel"})
+    return abilities_of(model).takes_n and _takers_of_running_loop().get(_server(member), True)
 
 
 def _server(member: Member) -> tuple[str, str | None]:

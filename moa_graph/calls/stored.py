@@ -18,7 +18,7 @@ from moa_graph.state import Call
 from moa_graph.store import CallIdentity, Entry, Store, entry_of, message_of, message_record
 from moa_graph.views import Prompt
 
-__all__ = ["EqualCalls", "through"]
+__all__ = ["EqualCalls", "found", "through"]
 
 CONTENT_SHOWN = 16
 """Characters of a hash that a ledger keeps: enough to tell the calls of one turn apart."""
@@ -77,8 +77,8 @@ async def through(
     Args:
         store: Where to look and to put; None calls at once.
         request: What is asked.
-        attempt: Which model is asked, with which prompt, before anything about it was mended: what a slot is asked
-            is what the store knows its answer by, however often it had to be asked until it came.
+        attempt: Which model is asked, with which prompt. The store knows the answer by what was asked at first, however
+            often it had to be asked until it came.
         call: Asks the model.
         is_whole: Whether a message is a whole success, which alone is stored.
     """
@@ -91,8 +91,17 @@ async def through(
             return message, None
         return message, entry_of(message, model=attempt.member.reference, usage=usage_of(message))
 
-    identity = identity_of(request, attempt.member, attempt.prompt, attempt.equal)
-    return await store.once(identity, fresh, message_of)
+    return await store.once(_identity(request, attempt.first), fresh, message_of)
+
+
+async def found(store: Store | None, request: Request, attempt: Attempt) -> AIMessage | None:
+    """The message that the store has for a call, where it may be taken instead of a new one."""
+    entry = None if store is None else await store.find(_identity(request, attempt.first))
+    return None if entry is None else message_of(entry)
+
+
+def _identity(request: Request, attempt: Attempt) -> CallIdentity:
+    return identity_of(request, attempt.member, attempt.prompt, attempt.equal)
 
 
 def identity_of(request: Request, member: Member, prompt: Prompt, equal: str = "") -> CallIdentity:

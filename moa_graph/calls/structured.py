@@ -9,6 +9,7 @@ from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage
 
 from moa_graph.form import Form
+from moa_graph.models.abilities import abilities_of
 from moa_graph.views import visible_text
 
 __all__ = ["instruction_for", "parameters_for", "read", "tool_parameters"]
@@ -24,7 +25,7 @@ def parameters_for(model: BaseChatModel, form: Form, *, beside_tools: bool = Fal
         form: What its answer must fit.
         beside_tools: Whether it may call tools as well, so that it can't be forced to call one for the form.
     """
-    if _takes_response_format(model):
+    if abilities_of(model).takes_response_format:
         described = {"name": form.name, "schema": dict(form.schema), "strict": False}
         return {"response_format": {"type": "json_schema", "json_schema": described}}
     if beside_tools:
@@ -74,8 +75,3 @@ def _object_in(text: str) -> str:
     """The outermost braces: some models put words or code fences around their JSON."""
     start, end = text.find("{"), text.rfind("}")
     return text[start : end + 1] if 0 <= start < end else text
-
-
-def _takes_response_format(model: BaseChatModel) -> bool:
-    names = {base.__name__ for base in type(model).__mro__}
-    return bool(names & {"BaseChatOpenAI", "SimulatedChatModel"})

@@ -15,7 +15,13 @@ from pydantic import SecretStr
 
 from moa_graph.models.clients import LoopClients
 
-__all__ = ["copied", "goes_through_its_loops_client", "retries_for_one_request", "secrets_of"]
+__all__ = [
+    "asks_through_openai_sdk",
+    "copied",
+    "goes_through_its_loops_client",
+    "retries_for_one_request",
+    "secrets_of",
+]
 
 SHORTEST_SECRET = 6
 """Characters; shorter ones would blot out parts of words."""
@@ -60,6 +66,11 @@ def secrets_of(model: BaseChatModel) -> tuple[str, ...]:
 def retries_for_one_request(of: str) -> int:
     """``max_retries`` for a single request: Google counts it in, and takes 0 for its default in older versions."""
     return 1 if "google_genai" in of else 0
+
+
+def asks_through_openai_sdk(model: BaseChatModel) -> bool:
+    """Whether ``model`` is of langchain-openai or built on it, and so speaks OpenAI's protocol."""
+    return "root_async_client" in type(model).model_fields
 
 
 def _sdk_client(model: BaseChatModel) -> Any:

@@ -7,7 +7,7 @@ import itertools
 import json
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
 from langchain_core.language_models import BaseChatModel, LanguageModelInput, ModelProfile
@@ -19,6 +19,7 @@ from langchain_core.tools import BaseTool
 from langchain_core.utils.function_calling import convert_to_openai_tool
 from pydantic import BaseModel, PrivateAttr, ValidationError, model_validator
 
+from moa_graph.models.abilities import Abilities
 from moa_graph.models.simulated_messages import chunks_of, result_of
 from moa_graph.models.simulated_structure import structured
 from moa_graph.models.simulation import (
@@ -52,6 +53,8 @@ class SimulatedChatModel(BaseChatModel):
         ConnectionError: On a call, a connection that breaks.
         json.JSONDecodeError: On a call, a body that is no JSON.
     """
+
+    abilities: ClassVar[Abilities] = Abilities(takes_n=True, takes_response_format=True, takes_sample=True)
 
     model: str = "steady"
     simulation: Profile = STOCK_PROFILES["steady"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 from typing_extensions import override
@@ -114,23 +114,35 @@ async def test_a_replay_may_call_for_what_is_missing_and_leaves_the_recording_as
     assert await backend.get(identity().key) is None
 
 
-async def test_looking_for_what_is_stored_makes_no_call(identity: MakeIdentity, model: Model) -> None:
+async def test_finding_what_is_stored_makes_no_call(identity: MakeIdentity, model: Model) -> None:
     store = Store(MemoryBackend(), "cache")
-    with pytest.raises(StoreMiss):
-        await store.only_stored().once(identity(), model, text_of)
+    assert await store.find(identity()) is None
     assert model.calls == 0
     await store.once(identity(), model, text_of)
-    assert await store.only_stored().once(identity(), model, text_of) == ("answer 1", True)
+    found = await store.find(identity())
+    assert found is not None
+    assert found["text"] == "answer 1"
 
 
-async def test_looking_for_what_is_stored_passes_over_what_is_too_old(identity: MakeIdentity, model: Model) -> None:
+async def test_what_is_too_old_is_not_found(identity: MakeIdentity, model: Model) -> None:
     now = 1000.0
     store = Store(MemoryBackend(), "cache", ttl=60, clock=lambda: now)
     await store.once(identity(), model, text_of)
     now = 1060.0
-    with pytest.raises(StoreMiss):
-        await store.only_stored().once(identity(), model, text_of)
-    assert model.calls == 1
+    assert await store.find(identity()) is None
+
+
+@pytest.mark.parametrize("mode", ["off", "record"])
+async def test_a_mode_that_does_not_read_finds_nothing(
+    identity: MakeIdentity, entry: MakeEntry, mode: Literal["off", "record"]
+) -> None:
+    backend = MemoryBackend()
+    await backend.put(identity().key, entry("stored"))
+    assert await Store(backend, mode).find(identity()) is None
+
+
+async def test_in_a_store_that_cannot_be_read_nothing_is_found(identity: MakeIdentity) -> None:
+    assert await Store(Broken(), "cache").find(identity()) is None
 
 
 async def test_six_samples_are_six_entries(identity: MakeIdentity, model: Model) -> None:

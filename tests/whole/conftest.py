@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from moa_graph.calls import retry
+from moa_graph.calls import exchange
 from moa_graph.server.simulator import RunningSimulator, running_simulator
 from tests.server.simulator_clients import until
 from tests.whole.mixtures_over_http import KEY, KEY_VARIABLE, SDKS
@@ -15,7 +15,7 @@ from tests.whole.mixtures_over_http import KEY, KEY_VARIABLE, SDKS
 @pytest.fixture(autouse=True)
 def _environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(KEY_VARIABLE, KEY)
-    monkeypatch.setattr(retry, "FIRST_WAIT", 0.01)
+    monkeypatch.setattr(exchange, "FIRST_WAIT", 0.01)
 
 
 @pytest.fixture(params=SDKS)

@@ -1,4 +1,4 @@
-"""The answer's tokens on their way to whoever watches the run."""
+"""What reads along while a model streams: the answer on its way to whoever watches, or a proposal's beginning."""
 
 from __future__ import annotations
 
@@ -12,16 +12,40 @@ from langchain_core.outputs import ChatGenerationChunk, GenerationChunk
 from langgraph.graph.message import push_message
 
 from moa_graph.calls.events import Writer
-from moa_graph.views import VisibleStream
+from moa_graph.views import CHARACTERS_PER_TOKEN, VisibleStream, visible_text
 
-__all__ = ["AnswerStream"]
+__all__ = ["AnswerStream", "FirstTokens", "Reader"]
 
 
-class AnswerStream(AsyncCallbackHandler):
+class Reader(AsyncCallbackHandler):
+    """Keeps what has been streamed of one answer. It is given to the model's call as a callback."""
+
+    run_inline = True
+
+    def __init__(self) -> None:
+        self.text = ""
+
+    async def on_llm_new_token(self, token: str | list[str | dict[str, Any]], **_: Any) -> None:
+        """Takes in what the new token adds."""
+        self.read(token if isinstance(token, str) else str(AIMessageChunk(content=token).text))
+
+    def read(self, text: str) -> None:
+        """Takes in more of the answer."""
+        self.text += text
+
+    def begin_again(self, reason: str) -> None:
+        """The next attempt starts from nothing; ``reason`` says why."""
+        self.text = ""
+
+    def finish(self) -> None:
+        """The text is whole."""
+
+
+class AnswerStream(Reader):
     """Sends the visible tokens of an answer to ``stream_mode="messages"``, under the final message's id.
 
-    It is given to the model's call as a callback, so a model streams only where LangChain finds that somebody watches.
-    An answer that begins anew after its first token takes a new id, and a ``reset`` event names the old one.
+    A model streams only where LangChain finds that somebody watches. An answer that begins anew after its first token
+    takes a new id, and a ``reset`` event names the old one.
 
     Args:
         mixture: Name of the mixture, for the event.
@@ -30,11 +54,9 @@ class AnswerStream(AsyncCallbackHandler):
         begin: Called at each attempt's first token.
     """
 
-    run_inline = True
-
-    def __init__(self, mixture: str, stage: str, write: Writer, begin: Callable[[], None] | None = None) -> None:
+    def __init__(self, mixture: str, stage: str, write: Writer, begin: Callable[[], None]) -> None:
+        super().__init__()
         self.message_id = f"moa-{uuid4()}"
-        self.text = ""
         self._calls = False
         self._visible = VisibleStream()
         self._mixture = mixture
@@ -55,15 +77,18 @@ class AnswerStream(AsyncCallbackHandler):
         **_: Any,
     ) -> None:
         """Passes on what the new token adds."""
-        if self._begin is not None and not self.begun:
+        if not self.begun:
             self._begin()
-        text = token if isinstance(token, str) else str(AIMessageChunk(content=token).text)
-        self.text += text
-        self._send(self._visible.feed(text))
+        await super().on_llm_new_token(token)
         calls = getattr(getattr(chunk, "message", None), "tool_call_chunks", None)
         if calls:
             self._calls = True
             push_message(AIMessageChunk(content="", id=self.message_id, tool_call_chunks=calls), state_key=None)
+
+    def read(self, text: str) -> None:
+        """Passes on what of the new text is visible."""
+        super().read(text)
+        self._send(self._visible.feed(text))
 
     def begin_again(self, reason: str) -> None:
         """The next attempt starts from nothing; watchers are told if they have seen anything of this one."""
@@ -78,7 +103,7 @@ class AnswerStream(AsyncCallbackHandler):
                 }
             )
             self.message_id = f"moa-{uuid4()}"
-        self.text = ""
+        super().begin_again(reason)
         self._calls = False
         self._visible = VisibleStream()
 
@@ -95,3 +120,32 @@ class AnswerStream(AsyncCallbackHandler):
             self._send(self._visible.feed(whole))
         elif added:
             push_message(AIMessageChunk(content=added, id=self.message_id), state_key=None)
+
+
+class FirstTokens(Reader):
+    """Waits for the beginning of a proposal, where that is enough for the next stage to begin.
+
+    Args:
+        enough: Tokens of visible text, by the usual number of characters a token.
+        tell: Told True when so many have come, and False when the stream begins anew after that.
+    """
+
+    def __init__(self, enough: int, tell: Callable[[bool], None]) -> None:
+        super().__init__()
+        self.enough = False
+        self._characters = enough * CHARACTERS_PER_TOKEN
+        self._tell = tell
+
+    def read(self, text: str) -> None:
+        """Looks whether it is enough by now."""
+        super().read(text)
+        if not self.enough and len(visible_text(self.text)) >= self._characters:
+            self.enough = True
+            self._tell(True)
+
+    def begin_again(self, reason: str) -> None:
+        """The beginning isn't there any more."""
+        super().begin_again(reason)
+        if self.enough:
+            self._tell(False)
+        self.enough = False

@@ -1,0 +1,289 @@
+"""One request for an answer: paid from its grant, looked up in the store, let through its provider's gate, accounted.
+
+What happened comes back as an :class:`Outcome`. Whether to ask once more, and how, is for ``attempts.py`` to decide.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Literal, Self
+
+from langchain_core.messages import AIMessage
+from langgraph.errors import GraphBubbleUp
+
+from moa_graph.calls.budget import NOTHING, ONE_CALL, Balance, bytes_of_prompt, most_of_one_call
+from moa_graph.calls.failures import Diagnosis, classify, judge, usage_of
+from moa_graph.calls.gate import Door, Ticket
+from moa_graph.calls.ledger import Ledger, OpenCall, stated_cost
+from moa_graph.calls.limits import door_of
+from moa_graph.calls.mend import Attempt
+from moa_graph.calls.model_call import message_of
+from moa_graph.calls.reply import calls_tools
+from moa_graph.calls.request import Request
+from moa_graph.calls.round import CallTime, CallTimedOut, Closed
+from moa_graph.calls.stored import found, through
+from moa_graph.calls.streams import AnswerStream, FirstTokens, Reader
+from moa_graph.calls.structured import read
+from moa_graph.calls.surroundings import Surroundings
+from moa_graph.errors import StoreMiss
+from moa_graph.models.abilities import abilities_of
+from moa_graph.state import Grant
+from moa_graph.views import CHARACTERS_PER_TOKEN
+
+__all__ = ["Answering", "Outcome", "exchange", "look_up", "wait_before"]
+
+FIRST_WAIT = 0.5
+LONGEST_WAIT = 8.0
+
+
+def _do_nothing() -> None:
+    """Nobody waits to be told."""
+
+
+@dataclass(frozen=True)
+class Answering:
+    """What all requests for one answer share.
+
+    Args:
+        request: What is asked.
+        around: What the calls of its node share.
+        ledger: Where the requests are noted.
+        balance: What is left of the answer's grant.
+        reader: Reads along while the answer is streamed; None for one that comes whole.
+        sent: Called when a request has gone out.
+    """
+
+    request: Request
+    around: Surroundings
+    ledger: Ledger
+    balance: Balance
+    reader: Reader | None = None
+    sent: Callable[[], None] = _do_nothing
+
+    @classmethod
+    def of(
+        cls,
+        request: Request,
+        around: Surroundings,
+        ledger: Ledger,
+        balance: Balance,
+        *,
+        sent: Callable[[], None] = _do_nothing,
+        begun: Callable[[], None] = _do_nothing,
+    ) -> Self:
+        """With a reader, where somebody watches the answer or the next stage waits for its beginning.
+
+        Args:
+            request: What is asked.
+            around: What the calls of its node share.
+            ledger: Where the requests are noted.
+            balance: What is left of the answer's grant.
+            sent: Called when a request has gone out.
+            begun: Called at the first token of each request whose answer is watched.
+        """
+        reader: Reader | None = None
+        if request.answers:
+            reader = AnswerStream(around.mixture, request.stage, around.write, begun)
+        elif request.first_tokens is not None:
+            tell = partial(around.round.count_beginning, request.record)
+            reader = FirstTokens(request.first_tokens, tell)
+        return cls(request, around, ledger, balance, reader, sent)
+
+    @property
+    def streamed(self) -> str:
+        """What has come so far of an answer that is streamed."""
+        return self.reader.text if self.reader is not None else ""
+
+    def begin_again(self, reason: str) -> None:
+        """What was streamed counts no longer."""
+        if self.reader is not None:
+            self.reader.begin_again(reason)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of one request.
+
+    Args:
+        message: A whole message.
+        failure: Why there is none.
+        refused: Of a 429, whether this call is to blame for it, or met it beside others that were too many.
+    """
+
+    message: AIMessage | None = None
+    failure: Diagnosis | None = None
+    refused: Literal["blamed", "beside others"] | None = None
+
+
+async def exchange(answering: Answering, attempt: Attempt, time: CallTime, tries: int, *, first: bool) -> Outcome:
+    """Makes one request and says what came of it.
+
+    Args:
+        answering: The answer that it is for.
+        attempt: Who is asked, and with which prompt.
+        time: The time that the model has.
+        tries: Requests to this model that have failed.
+        first: Whether it goes before all that wait at its provider's gate.
+
+    Raises:
+        StoreMiss: Replaying, and the call was never recorded.
+    """
+    return await _Exchange(answering, attempt, time, tries, first).outcome()
+
+
+async def look_up(answering: Answering, attempt: Attempt) -> AIMessage | None:
+    """The message that the store has for a call; None where there is none, and then nothing is spent or asked."""
+    message = await found(answering.around.store, answering.request, attempt)
+    if message is None or judge(message) is not None:
+        return None
+    call = answering.ledger.open(attempt.member, ONE_CALL, attempt.prompt, attempt.equal)
+    answering.ledger.close(call, usage_of(message), None, hit=True)
+    return message
+
+
+def wait_before(tries: int, retry_after: float | None) -> float:
+    """Seconds to wait before a request is made again.
+
+    What the provider asks for is kept to. Otherwise the wait doubles each time, and chance takes up to half of it away,
+    so that the slots of a stage don't come back all at once.
+
+    Args:
+        tries: Those that have failed.
+        retry_after: Seconds that the provider asked to wait, if it did.
+    """
+    if retry_after is not None:
+        return retry_after
+    wait: float = min(FIRST_WAIT * 2 ** (tries - 1), LONGEST_WAIT)
+    return wait * random.uniform(0.5, 1.0)
+
+
+class _Exchange:
+    """One request while it is made."""
+
+    def __init__(self, answering: Answering, attempt: Attempt, time: CallTime, tries: int, first: bool) -> None:
+        self.answering = answering
+        self.attempt = attempt
+        self.time = time
+        self.tries = tries
+        self.first = first
+        self.model = attempt.member.chat_model(streaming=answering.reader is not None).model
+        self.queued = False
+        self.need = self._need()
+        self.sent: OpenCall | None = None
+        self.refused: Literal["blamed", "beside others"] | None = None
+
+    async def outcome(self) -> Outcome:
+        """Reserves what the request may use, makes it, and gives back what it didn't use."""
+        balance, need, used = self.answering.balance, self.need, NOTHING
+        if not balance.reserve(need):
+            return Outcome(failure=Diagnosis("over_budget", "the budget has no more for this answer"))
+        try:
+            message, hit, failure = await self._answer()
+            used = self._note(need, message, failure, hit=hit)
+        finally:
+            balance.settle(need, used)
+        return Outcome(message if failure is None else None, failure, self.refused)
+
+    def _need(self) -> Grant:
+        if self.answering.balance.left is None:
+            return ONE_CALL
+        member = self.attempt.member
+        return most_of_one_call(bytes_of_prompt(self.attempt.prompt), member.settings.max_tokens, member.price)
+
+    async def _answer(self) -> tuple[AIMessage | None, bool, Diagnosis | None]:
+        """The model's message, whether it was stored, and what is wrong with it."""
+        around, request, member = self.answering.around, self.answering.request, self.attempt.member
+        try:
+            async with self.time:
+                message, hit = await through(around.store, request, self.attempt, self._send, self._is_whole)
+        except (GraphBubbleUp, StoreMiss):
+            raise
+        except Closed as closed:
+            return None, False, Diagnosis("cut", closed.reason)
+        except CallTimedOut:
+            return None, False, self._late()
+        except Exception as error:
+            return None, False, classify(error, member.key_variable, member.secrets)
+        return message, hit, self._wrong_with(message)  # what another run's request gave is judged here too
+
+    def _late(self) -> Diagnosis:
+        timeout = self.answering.request.timeout
+        if self.queued:
+            return Diagnosis("rate_limited", f"refused for now: not sent within {timeout:g} s")
+        return Diagnosis("timeout", f"no answer within {timeout:g} s")
+
+    def _note(self, need: Grant, message: AIMessage | None, failure: Diagnosis | None, *, hit: bool) -> Grant:
+        """Notes what the request has used in the ledger."""
+        ledger, attempt = self.answering.ledger, self.attempt
+        if self.sent is None:
+            if message is None:
+                return NOTHING  # no request went out
+            hit = True  # it came from the store, or from another run's request
+            self.sent = ledger.open(attempt.member, need, attempt.prompt, attempt.equal)
+        call = ledger.close(
+            self.sent,
+            usage_of(message) if message is not None else None,
+            failure,
+            hit=hit,
+            partial=self.answering.streamed,
+            cost=stated_cost(attempt.member, message),
+        )
+        return call["charged"]
+
+    async def _send(self) -> AIMessage:
+        """Through its provider's gate, and from there on in the ledger."""
+        answering, attempt = self.answering, self.attempt
+        door = door_of(attempt.member, answering.around.limits.get(attempt.member.provider))
+        door.check(self.time)
+        self.queued = True
+        ticket = await door.enter(_tokens(attempt) if door.counts_tokens else 0, first=self.first, clock=self.time)
+        self.queued = False
+        try:
+            self.sent = answering.ledger.open(attempt.member, self.need, attempt.prompt, attempt.equal)
+            answering.sent()
+            number, reader, request = self.sent.attempt, answering.reader, answering.request
+            message = await message_of(
+                self.model, attempt, request, answering.around, number, reader, self._why_cancelled
+            )
+        except Exception as error:
+            self._tell_of_refusal(door, ticket, classify(error))
+            raise
+        finally:
+            door.leave()
+        door.went_well(ticket)
+        return message
+
+    def _tell_of_refusal(self, door: Door, ticket: Ticket, failure: Diagnosis) -> None:
+        """A 429 is for all calls to the model, and a try only of the call that is to blame for it."""
+        if failure.is_throttled:
+            wait = wait_before(self.tries + 1, failure.retry_after)
+            blamed = door.was_refused(ticket, wait, again=self.tries > 0, everywhere=failure.everywhere)
+            self.refused = "blamed" if blamed else "beside others"
+
+    def _is_whole(self, message: AIMessage) -> bool:
+        request = self.answering.request
+        if self._wrong_with(message) is not None:
+            return False
+        form = request.schema
+        return form is None or calls_tools(message, request) or read(message, form)[1] is None
+
+    def _wrong_with(self, message: AIMessage) -> Diagnosis | None:
+        """Why the message is no whole answer; None if it is one."""
+        ended = message.response_metadata.get("finish_reason")
+        if self.answering.streamed and not ended and abilities_of(self.model).says_why_it_ended:
+            return Diagnosis("connection", "the answer's stream stopped in the middle", retryable=True)
+        return judge(message)
+
+    def _why_cancelled(self) -> str:
+        """What the trace says of a request that was left."""
+        if (reason := self.answering.around.round.reason) is not None:
+            return f"cut: {reason}"
+        return "timeout" if self.time.is_up else "the run was cancelled"
+
+
+def _tokens(attempt: Attempt) -> int:
+    """What a call is reckoned with where tokens a minute are limited."""
+    return attempt.prompt.characters // CHARACTERS_PER_TOKEN + (attempt.member.settings.max_tokens or 0)
