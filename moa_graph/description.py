@@ -32,6 +32,7 @@ __all__ = [
     "ModelSettings",
     "PositiveSeconds",
     "Price",
+    "Reasoning",
     "Seconds",
     "Slot",
     "duration",
@@ -90,6 +91,9 @@ def _write_model(model: str | BaseChatModel) -> str:
     raise ValueError(f"{type(model).__name__} is a chat model object, which can't be written: name it as provider:name")
 
 
+Reasoning = Literal["off", "low", "medium", "high", "default"] | Annotated[int, Field(ge=1)]
+"""How much a model thinks before it answers: an effort, or a budget in tokens; ``default`` is the model's own way."""
+
 Model = Annotated[
     str | BaseChatModel,
     PlainValidator(_read_model),
@@ -131,11 +135,16 @@ class ModelSettings(_WithModel):
     Keys are never part of a description: ``key_variable`` names the environment variable that holds one.
     """
 
-    model: Model = Field(description='"provider:name", or a chat model object in Python.')
+    model: Model = Field(description='"provider:name", a part, or a chat model object in Python.')
     base_url: str | None = Field(default=None, description="Address of an OpenAI-compatible server.")
     key_variable: str | None = Field(default=None, description="Environment variable that holds the key.")
     temperature: float | None = Field(default=None, ge=0, le=2, description="Default: the slot's, else 0.7.")
-    max_tokens: int | None = Field(default=None, ge=1, description="Most output tokens of one call.")
+    max_tokens: int | None = Field(
+        default=None, ge=1, description="Most tokens of an answer; room for reasoning is added."
+    )
+    reasoning: Reasoning | None = Field(
+        default=None, description="How much it thinks before it answers: an effort, or a budget in tokens."
+    )
     top_p: float | None = Field(default=None, gt=0, le=1)
     stop: tuple[str, ...] | None = None
     seed: int | None = None
@@ -167,11 +176,14 @@ class Hedge(Description):
 class Slot(_WithModel):
     """One place in a stage that a model fills, with its parameters and number of samples."""
 
-    model: Model = Field(description='A name from `models`, "provider:name", or a chat model object in Python.')
+    model: Model = Field(
+        description='A name from `models`, a part such as strong-1, "provider:name", or a chat model object in Python.'
+    )
     name: str | None = Field(default=None, pattern=_NODE_NAME, description="Name of its node; default: the model's.")
     samples: int = Field(default=1, ge=1, le=64, description="Answers asked of the model, each a proposal.")
     temperature: float | None = Field(default=None, ge=0, le=2)
     max_tokens: int | None = Field(default=None, ge=1)
+    reasoning: Reasoning | None = Field(default=None, description="Default: the model's.")
     role: str | None = Field(default=None, description="Instruction that only this slot is given.")
     fallbacks: tuple[Model, ...] = Field(default=(), description="Models asked in turn when this one fails.")
     tries: int = Field(default=3, ge=1, le=10, description="Most requests to one model for one answer.")

@@ -12,9 +12,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
+from moa_graph.casts.casting import named_models
+from moa_graph.casts.choosing import MOST_LOCAL_MODELS
+from moa_graph.casts.parts import part_of
+from moa_graph.casts.shipped import shipped_casts
+from moa_graph.description import ModelSettings
 from moa_graph.errors import MixtureError, ServerSilent
 from moa_graph.mixture import Mixture, propose_and_aggregate
-from moa_graph.models.reference import is_elsewhere
+from moa_graph.models.reference import PROVIDERS, is_elsewhere
 from moa_graph.presets.catalogue import load_preset
 
 __all__ = [
@@ -22,8 +27,11 @@ __all__ = [
     "server_of_environment",
 ]  # fmt: skip
 
-KEY_VARIABLES = ("TOGETHER_API_KEY", "OPENAI_API_KEY", "OPENROUTER_API_KEY")
-"""The keys that choose a default mixture, the first one found."""
+KEY_VARIABLES = tuple(variable for provider in shipped_casts() if (variable := PROVIDERS[provider].key_variable))
+"""The keys that have real models asked: those of the providers that have a cast."""
+
+DEFAULT = "moa-turbo"
+"""The preset that runs where none is named."""
 
 SERVERS = {"Ollama": 11434, "vLLM": 8000, "LM Studio": 1234}
 """Servers of OpenAI's protocol, and the loopback ports that they listen on as they are installed."""
@@ -39,24 +47,6 @@ SAID_AFTER = 1.0
 
 LONGEST_LIST = 1_000_000
 """Bytes of a list of models that are read."""
-
-MOST_LOCAL_MODELS = 3
-"""A machine of one's own holds few models at once; each further one makes it load and unload."""
-
-OPENAI = {
-    "gpt-5-mini": {"model": "openai:gpt-5-mini", "max_tokens": 4096},
-    "gpt-4.1-mini": {"model": "openai:gpt-4.1-mini", "max_tokens": 2048},
-    "gpt-4o-mini": {"model": "openai:gpt-4o-mini", "max_tokens": 2048},
-    "gpt-4.1": {"model": "openai:gpt-4.1", "max_tokens": 2048},
-}
-
-OPENROUTER = {
-    "llama-70b": {"model": "openrouter:meta-llama/llama-3.3-70b-instruct", "max_tokens": 1024},
-    "qwen-72b": {"model": "openrouter:qwen/qwen-2.5-72b-instruct", "max_tokens": 1024},
-    "mistral-small": {"model": "openrouter:mistralai/mistral-small-3.2-24b-instruct", "max_tokens": 1024},
-    "deepseek": {"model": "openrouter:deepseek/deepseek-chat-v3-0324", "max_tokens": 1024},
-}
-
 
 @dataclass(frozen=True)
 class LocalServer:
@@ -95,15 +85,15 @@ def detect(
     """
     found = [name for name in keys_found() if not (offline and name == "OPENAI_BASE_URL")]
     if found:
-        return _of_key(found[0], say), f"{found[0]} is set"
+        return _of_keys(found, say), f"{' and '.join(found)} {'is' if len(found) == 1 else 'are'} set"
     if servers is None:
         servers = () if offline else look_for_servers(say)
     serving = [server for server in servers if server.models]
     if serving:
         return _local(serving[0]), f"no key is set, and {serving[0].name} answers at {serving[0].url}"
     if servers:
-        return on_stand_ins(load_preset("moa-turbo")), f"no key is set, and {servers[0].name} serves no model"
-    return on_stand_ins(load_preset("moa-turbo")), "no key is set, and no local server answers"
+        return on_stand_ins(load_preset(DEFAULT)), f"no key is set, and {servers[0].name} serves no model"
+    return on_stand_ins(load_preset(DEFAULT)), "no key is set, and no local server answers"
 
 
 def keys_found() -> list[str]:
@@ -194,27 +184,17 @@ def _taken(
 def on_stand_ins(mixture: Mixture) -> Mixture:
     """The mixture with a simulated model under each of its names; models that are named later stay real."""
     models = {
-        name: settings.model_copy(update={"model": f"sim:{name}", "base_url": None, "key_variable": None, "extra": {}})
-        for name, settings in mixture.models.items()
+        name: ModelSettings(model=f"sim:{name}")
+        for name in dict.fromkeys([*mixture.models, *named_models(mixture)])
+        if name in mixture.models or part_of(name)
     }
     return mixture.model_copy(update={"models": models})
 
 
-def _of_key(variable: str, say: Say | None) -> Mixture:
-    if variable == "OPENAI_BASE_URL" and (server := server_of_environment(say)) is not None:
+def _of_keys(variables: Sequence[str], say: Say | None) -> Mixture:
+    if variables[0] == "OPENAI_BASE_URL" and (server := server_of_environment(say)) is not None:
         return _local(server, name="own-server")
-    if variable == "OPENAI_API_KEY":
-        return _over(OPENAI, "gpt-4.1", "openai-models")
-    if variable == "OPENROUTER_API_KEY":
-        return _over(OPENROUTER, "deepseek", "openrouter-models")
-    return load_preset("moa-turbo")
-
-
-def _over(models: dict[str, dict[str, object]], writer: str, name: str) -> Mixture:
-    """Every model answers once, and ``writer`` writes the answer; the first one does if it fails."""
-    proposers = list(models)
-    aggregator = {"model": writer, "fallbacks": proposers[:1]}
-    return propose_and_aggregate(proposers, aggregator, name=name, models=models)
+    return load_preset(DEFAULT)
 
 
 def _local(server: LocalServer, name: str | None = None) -> Mixture:

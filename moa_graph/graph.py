@@ -14,6 +14,9 @@ from langgraph.graph import StateGraph
 from langgraph.graph.state import CompiledStateGraph
 
 from moa_graph.calls.tracing import NODE_TRACES
+from moa_graph.casts.cast import Cast
+from moa_graph.casts.casting import Casting, cast_mixture, has_parts
+from moa_graph.casts.named import load_cast
 from moa_graph.description import Model, Slot
 from moa_graph.errors import MixtureError
 from moa_graph.mixture import Mixture, propose_and_aggregate
@@ -47,13 +50,17 @@ class MoaGraph(StateGraph[MoaState, Any, Any, Any]):
         mixture: What the graph was made from.
         plan: Its stages in their places.
         only_messages: Whether a run gives back the conversation alone.
+        casting: Which models play the mixture's parts.
     """
 
-    def __init__(self, mixture: Mixture, plan: Plan, *, only_messages: bool = False) -> None:
+    def __init__(
+        self, mixture: Mixture, plan: Plan, *, only_messages: bool = False, casting: Casting | None = None
+    ) -> None:
         output = Input if only_messages else Output
         super().__init__(MoaState, context_schema=plan.options, input_schema=Input, output_schema=output)
         self.mixture = mixture
         self.plan = plan
+        self.casting = casting or Casting(mixture, {})
 
     def compile(self, *args: Any, name: str | None = None, **options: Any) -> Compiled:
         """As any graph; runs are traced under the mixture's name, unless another is given.
@@ -74,6 +81,7 @@ def create_moa(
     name: str | None = None,
     simulate: bool | None = None,
     substitute: Mapping[str, str] | None = None,
+    cast: str | Path | Cast | Mapping[str, Any] | None = None,
     store: str | Path | Store | None = None,
     only_messages: bool = False,
 ) -> MoaGraph:
@@ -87,6 +95,10 @@ def create_moa(
         name: Name in reports and traces.
         simulate: Put a simulated stand-in in every model's place; default: whether MOA_SIMULATE is set.
         substitute: Model -> the one asked in its place, for models that are served no longer.
+        cast: Which models play the parts of the mixture: a provider's name such as ``"openai"``, several joined by
+            ``+``, ``"auto"``, a file's path, a :class:`moa_graph.casts.Cast` or its plain data; default: what MOA_CAST
+            says, else ``auto``, which goes by the keys that are set. A mixture without parts, such as the paper's, is
+            cast anew as a whole. No provider is asked anything here.
         store: Keeps calls and answers equal ones: ``":memory:"``, a ``.sqlite`` or ``.jsonl`` file, or what
             :func:`moa_graph.store.open_store` gives, which can also record and replay. A file is closed when the
             graph is gone; a store that was opened by the caller is the caller's to close.
@@ -113,9 +125,12 @@ def create_moa(
         described = described.model_copy(update={"name": name})
     if simulate is None:
         simulate = os.environ.get("MOA_SIMULATE", "") not in ("", "0")
-    catalogue = Catalogue(described.models, simulate=simulate, substitute=substitute)
+    casting = _cast(described, cast)
+    catalogue = Catalogue(casting.mixture.models, simulate=simulate, substitute=substitute)
     with _naming_lines(described.name, source):
-        graph = _build(described, catalogue, only_messages=only_messages)
+        graph = _build(casting.mixture, catalogue, only_messages=only_messages)
+    graph.mixture = described
+    graph.casting = casting
     if unused := catalogue.unused_substitutes():
         raise MixtureError(f"{described.name}: substitute: no model of it is called {' or '.join(unused)}")
     if store is not None:
@@ -123,6 +138,13 @@ def create_moa(
         if not isinstance(store, Store):
             weakref.finalize(graph.plan, graph.plan.store.close)  # its opener is nobody else
     return graph
+
+
+def _cast(mixture: Mixture, cast: str | Path | Cast | Mapping[str, Any] | None) -> Casting:
+    """The mixture with a model for each of its parts, or cast anew where a cast is asked for."""
+    if cast is None and not has_parts(mixture):
+        return Casting(mixture, {})
+    return cast_mixture(mixture, load_cast(cast), anew=cast is not None)
 
 
 def load_mixture(mixture: str | Path | Mixture | Mapping[str, Any]) -> Mixture:

@@ -18,7 +18,7 @@ from moa_graph.store import Store, open_store
 
 __all__ = ["HOW_TO_USE_REAL_MODELS", "Chosen", "build", "everything_is_simulated"]
 
-HOW_TO_USE_REAL_MODELS = "set TOGETHER_API_KEY, OPENAI_API_KEY or OPENROUTER_API_KEY, or start Ollama"
+HOW_TO_USE_REAL_MODELS = "set TOGETHER_API_KEY, OPENAI_API_KEY or another provider's key, or start Ollama"
 
 
 @dataclass(frozen=True)
@@ -54,6 +54,7 @@ def build(choice: Choice, store: Store | None = None) -> Chosen:
         with_settings(with_flags(mixture, choice), choice.settings),
         simulate=choice.simulate or None,
         substitute=dict(choice.substitute),
+        cast=choice.cast,
         store=store,
     )
     unasked = why is not None and bool(_simulated_slots(graph)) and not _on_stand_ins(choice)

@@ -18,6 +18,7 @@ class Choice:
 
     Args:
         mixture: A preset's name or a file's path.
+        cast: Who plays the mixture's parts: a provider's name, ``auto`` or a file.
         simulate: Whether simulated stand-ins take every model's place.
         aggregator: The model that writes the answer.
         reference_models: The models that answer side by side.
@@ -33,6 +34,7 @@ class Choice:
     """
 
     mixture: str | None = None
+    cast: str | None = None
     simulate: bool = False
     aggregator: str | None = None
     reference_models: tuple[str, ...] = ()
@@ -91,6 +93,11 @@ _OPTIONS = (
     click.option(
         "-m", "--mixture", envvar="MOA_MIXTURE", metavar="NAME|FILE", show_envvar=True,
         help="A preset (see: moa presets) or a file that describes a mixture. Default: what `moa doctor` finds.",
+    ),
+    click.option(
+        "--cast", metavar="NAME|FILE",
+        help="The models that play the mixture's parts: a provider such as openai, several joined by +, auto, or a "
+        "file (see: moa models --cast). [env var: MOA_CAST]",
     ),
     click.option("--simulate", is_flag=True, help="Simulated models in every model's place. [env var: MOA_SIMULATE]"),
     click.option(

@@ -28,8 +28,15 @@ FORMS = ("yaml", "toml", "json", "text", "mermaid", "png", "schema")
     "--set", "settings", multiple=True, callback=pairs, metavar="FIELD=VALUE",
     help="Another value in the description, as in stages.0.propose.quorum=2. May be repeated.",
 )  # fmt: skip
+@click.option("--cast", metavar="NAME|FILE", help="Whose models play its parts; the description then names them.")
 @click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="A file in stdout's place.")
-def show(mixture: str | None, form: str | None, settings: tuple[tuple[str, str], ...], output: Path | None) -> None:
+def show(
+    mixture: str | None,
+    form: str | None,
+    settings: tuple[tuple[str, str], ...],
+    cast: str | None,
+    output: Path | None,
+) -> None:
     """Show a mixture: its description, what it takes, and its graph.
 
     MIXTURE is a preset's name or a file. The schema, which is that of every description, needs none.
@@ -41,7 +48,10 @@ def show(mixture: str | None, form: str | None, settings: tuple[tuple[str, str],
     from moa_graph.cli.setting import with_settings
     from moa_graph.graph import create_moa, load_mixture
 
-    graph = create_moa(with_settings(load_mixture(mixture), settings)) if settings else create_moa(mixture)
+    described = with_settings(load_mixture(mixture), settings) if settings else mixture
+    graph = create_moa(described, cast=cast)
+    if cast is not None:
+        graph.mixture = graph.casting.mixture
     return _write(_MAKERS[form](graph) if form else _overview(graph), output)
 
 
@@ -58,7 +68,17 @@ def _write(content: str | bytes, output: Path | None) -> None:
 
 
 def _overview(graph: MoaGraph) -> str:
-    return "\n".join([_description(graph), _size(graph), "", _text(graph)])
+    return "\n".join([_description(graph), *_cast(graph), _size(graph), "", _text(graph)])
+
+
+def _cast(graph: MoaGraph) -> list[str]:
+    """Who plays the parts."""
+    players, notes = graph.casting.players, graph.casting.notes
+    if not players:
+        return []
+    width = max(map(len, players))
+    lines = [f"  {part:{width}}  {model}" for part, model in players.items()]
+    return [f"Cast: {graph.casting.name}", *lines, *(f"  ({note})" for note in notes), ""]
 
 
 def _description(graph: MoaGraph) -> str:

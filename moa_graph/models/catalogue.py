@@ -208,14 +208,26 @@ class Catalogue:
 
     def _settings(self, model: str | BaseChatModel) -> ModelSettings:
         """The settings of ``model``, with what is substituted for its name or for its reference."""
-        model = self._substituted(model)
-        settings = self._models.get(model) if isinstance(model, str) else None
-        if settings is None:
-            settings = ModelSettings(model=model)
-        settings = settings.model_copy(update={"model": self._substituted(settings.model)})
+        settings = self._described(model)
+        for old in (model, settings.model):
+            if (new := self._substituted(old)) is not old:
+                return self._in_place_of(settings, new)
         if isinstance(settings.model, str):
             parse(settings.model, self._models)
         return settings
+
+    def _described(self, model: str | BaseChatModel) -> ModelSettings:
+        settings = self._models.get(model) if isinstance(model, str) else None
+        return ModelSettings(model=model) if settings is None else settings
+
+    def _in_place_of(self, old: ModelSettings, new: str | BaseChatModel) -> ModelSettings:
+        """Another model, asked for the same kind of answer: what belongs to the old one's host stays behind."""
+        if isinstance(new, str) and new in self._models:
+            return self._models[new]
+        if isinstance(new, str):
+            parse(new, self._models)
+        kept = {name: getattr(old, name) for name in (*PARAMETERS, "reasoning") if getattr(old, name) is not None}
+        return ModelSettings(model=new, **kept)
 
     def _substituted(self, model: str | BaseChatModel) -> str | BaseChatModel:
         if not isinstance(model, str) or model not in self._substitute:

@@ -6,7 +6,7 @@ from typing import Any
 
 from moa_graph.mixture import Mixture
 from moa_graph.presets.catalogue import preset
-from moa_graph.presets.served import PANEL, mixture_of
+from moa_graph.presets.parts import PANEL, mixture_of
 
 
 @preset
@@ -14,13 +14,13 @@ def council() -> Mixture:
     """Every member answers and ranks the others' answers; a chairman writes from answers and ranks.
 
     Source: llm-council (Karpathy 2025).
-    Roles: three models answer; each ranks the others' unnamed, shuffled answers; DeepSeek-V3 is the chairman.
+    Roles: three models answer; each ranks the others' unnamed, shuffled answers; the writer is the chairman.
     Calls: 2N+1 = 7. Critical path: 3 calls.
     Pays for open questions in which judgement counts, and to see which answers the members themselves hold best. Not
     for questions with one short answer: a vote costs half as much.
     Published: none.
     """
-    chairman = {"aggregate": {"slot": "deepseek", "view": "ranked"}}
+    chairman = {"aggregate": {"slot": "writer", "view": "ranked"}}
     return mixture_of("council", {"propose": {"slots": PANEL}}, {"rank": {"slots": PANEL}}, chairman)
 
 
@@ -29,15 +29,15 @@ def fusion() -> Mixture:
     """An analyst says what the answers agree on and where they contradict each other; a writer answers from that.
 
     Source: the fusion systems of 2026.
-    Roles: three models answer; Qwen2.5-72B analyses (consensus, contradictions, partial coverage, unique insights,
-    blind spots, as JSON); DeepSeek-V3 writes from the analysis, or from the answers where the analysis fails.
+    Roles: three models answer; the judge analyses (consensus, contradictions, partial coverage, unique insights,
+    blind spots, as JSON); the writer writes from the analysis, or from the answers where the analysis fails.
     Calls: N+2 = 5. Critical path: 3 calls.
     Pays for questions on which sources differ, since the analysis stays to be read. Not where an answer's wording
     matters: the writer doesn't see the answers themselves.
     Published: none.
     """
-    analyse = {"analyse": {"slot": "qwen-72b"}}
-    write = {"aggregate": {"slot": "deepseek", "instruction": FROM_ANALYSIS}}
+    analyse = {"analyse": {"slot": "judge"}}
+    write = {"aggregate": {"slot": "writer", "instruction": FROM_ANALYSIS}}
     return mixture_of("fusion", {"propose": {"slots": PANEL}}, analyse, write)
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from moa_graph.mixture import Mixture
 from moa_graph.presets.catalogue import preset
-from moa_graph.presets.served import PANEL, mixture_of
+from moa_graph.presets.parts import PANEL, mixture_of
 
 
 @preset
@@ -15,7 +15,7 @@ def attention_moa() -> Mixture:
 
     Source: Attention-MoA, arXiv 2601.16596.
     Roles: three models answer given the previous synthesis, criticise all answers and refine their own from the
-    suggestions; DeepSeek-V3 writes a synthesis. From layer 2 it sees the history of syntheses and writes a better one,
+    suggestions; the writer writes a synthesis. From layer 2 it sees the history of syntheses and writes a better one,
     or says that the round brought nothing, which ends the run.
     Calls: N^2+2N+1 = 16 a layer, and 1 more from layer 2: 33 for both layers.
     Critical path: 4 and then 5 calls a layer: 9.
@@ -26,9 +26,9 @@ def attention_moa() -> Mixture:
         {"propose": {"slots": PANEL}},
         {"critique": {"slots": PANEL}},
         {"refine": {"slots": PANEL, "view": "critiques"}},
-        {"aggregate": {"slot": "deepseek", "name": "synthesis"}},
+        {"aggregate": {"slot": "writer", "name": "synthesis"}},
     ]
-    return mixture_of("attention-moa", *_named(layer, 1), *_named(layer, 2), {"residual": {"slot": "deepseek"}})
+    return mixture_of("attention-moa", *_named(layer, 1), *_named(layer, 2), {"residual": {"slot": "writer"}})
 
 
 @preset
@@ -36,8 +36,8 @@ def rmoa() -> Mixture:
     """Only the most different answers go on; each round adds to the answer, until two rounds have added nothing.
 
     Source: Residual MoA, arXiv 2505.24442.
-    Roles: three models answer, and the two answers that differ most go on; DeepSeek-V3 writes the first synthesis. From
-    round 2, Qwen2.5-72B names what the round adds over the answer so far, and DeepSeek-V3 takes it up.
+    Roles: three models answer, and the two answers that differ most go on; the writer writes the first synthesis. From
+    round 2, the judge names what the round adds over the answer so far, and the writer takes it up.
     Calls: N+1 = 4 in round 1, N+2 = 5 in each of three more: at most 19. A round that adds nothing saves one:
     12 where rounds 2 and 3 add nothing. Critical path: 2 calls in round 1, then 3 a round: at most 11.
     Pays where answers repeat each other: prompts stay short, and the answer never gets worse for being written anew.
@@ -48,13 +48,13 @@ def rmoa() -> Mixture:
     first: list[dict[str, Any]] = [
         {"propose": {"slots": PANEL}},
         {"diverse": {"keep": 2}},
-        {"aggregate": {"slot": "deepseek", "name": "synthesis"}},
+        {"aggregate": {"slot": "writer", "name": "synthesis"}},
     ]
     further: list[dict[str, Any]] = [
         {"propose": {"slots": PANEL}},
         {"diverse": {"keep": 2}},
-        {"additions": {"slot": "qwen-72b", "patience": 2}},
-        {"incorporate": {"slot": "deepseek"}},
+        {"additions": {"slot": "judge", "patience": 2}},
+        {"incorporate": {"slot": "writer"}},
     ]
     rounds = [stage for layer in (2, 3, 4) for stage in _named(further, layer)]
     return mixture_of("rmoa", *_named(first, 1), *rounds)
@@ -65,7 +65,7 @@ def smoa() -> Mixture:
     """Models with roles; a moderator passes on the best two answers and says whether another round is worth it.
 
     Source: SMoA, arXiv 2411.03284.
-    Roles: an expert, a sceptic, a teacher and a practitioner answer; Qwen2.5-72B moderates; DeepSeek-V3 writes the
+    Roles: an expert, a sceptic, a teacher and a practitioner answer; the judge moderates; the writer writes the
     answer.
     Calls: 2(N+1)+1 = 11 for N = 4 and two rounds; N+2 = 6 where the first is enough. Critical path: 5 calls, or 3.
     Pays where prompts of all answers would be long, and where roles bring out different sides. Not for short facts.
@@ -77,12 +77,12 @@ def smoa() -> Mixture:
         "teacher": "Answer as a teacher: clear, in order, with an example where it helps.",
         "practitioner": "Answer as a practitioner: what to do, and what matters in practice.",
     }
-    models = [*PANEL, "qwen-coder"]
+    models = [*PANEL, "strong-4"]
     slots = [
         {"model": model, "name": name, "role": role} for model, (name, role) in zip(models, roles.items(), strict=True)
     ]
-    layer: list[dict[str, Any]] = [{"propose": {"slots": slots}}, {"moderate": {"slot": "qwen-72b", "keep": 2}}]
-    return mixture_of("smoa", *layer, *layer, {"aggregate": {"slot": "deepseek"}})
+    layer: list[dict[str, Any]] = [{"propose": {"slots": slots}}, {"moderate": {"slot": "judge", "keep": 2}}]
+    return mixture_of("smoa", *layer, *layer, {"aggregate": {"slot": "writer"}})
 
 
 @preset
@@ -90,15 +90,15 @@ def rsa() -> Mixture:
     """A population of answers; each of the next ones is written from a few random members of the last.
 
     Source: recursive self-aggregation, arXiv 2509.26626.
-    Roles: DeepSeek-V3 gives P = 16 answers; in T = 2 further steps each new answer aggregates K = 4 random ones; the
+    Roles: the writer gives P = 16 answers; in T = 2 further steps each new answer aggregates K = 4 random ones; the
     last ones are aggregated into the answer.
     Calls: P(T+1)+1 = 49, or 34 where the provider gives the first answers to one request. Critical path: T+2 = 4 calls.
     Pays for hard reasoning on which one model sometimes gets parts right. Not where latency or cost count.
     Published: Qwen3-4B-Instruct reaches larger reasoning models, DeepSeek-R1 and o3-mini (high), in the paper's tests.
     """
-    first = {"propose": {"slots": [{"model": "deepseek", "samples": 16}]}}
-    step = {"propose": {"slots": [{"model": "deepseek", "samples": 16}], "view": "random", "members": 4}}
-    return mixture_of("rsa", first, step, step, {"aggregate": {"slot": "deepseek"}})
+    first = {"propose": {"slots": [{"model": "writer", "samples": 16}]}}
+    step = {"propose": {"slots": [{"model": "writer", "samples": 16}], "view": "random", "members": 4}}
+    return mixture_of("rsa", first, step, step, {"aggregate": {"slot": "writer"}})
 
 
 def _named(stages: list[dict[str, Any]], layer: int) -> list[dict[str, Any]]:

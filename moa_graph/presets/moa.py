@@ -1,4 +1,4 @@
-"""Mixture-of-Agents as its paper has it, and with models that are served today."""
+"""Mixture-of-Agents as its paper has it, and with the models of today."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def together_moa() -> Mixture:
     Pays where quality counts for more than time: open questions, writing, instruction following. Not for short factual
     questions that one of its models already answers, nor where the first word must come fast.
     Published: AlpacaEval 2.0 LC 65.1 (GPT-4o 57.5), MT-Bench 9.25.
-    Most of these models are served no longer: name others with substitute={old: new}, or take moa-turbo.
+    Most of these models are served no longer: cast="auto" puts today's in their places, substitute={old: new} others.
     """
     return propose_and_aggregate(list(PAPER), "qwen-110b", layers=3, name="together-moa", models=PAPER)
 
@@ -43,7 +43,7 @@ def moa_lite() -> Mixture:
     Calls: N(L-1)+1 = 7. Critical path: 2 calls.
     Pays where together-moa would be too slow or too dear. Not for questions that one model answers as well.
     Published: AlpacaEval 2.0 LC 59.3 (GPT-4o 57.5), MT-Bench 9.18.
-    Most of these models are served no longer: name others with substitute={old: new}, or take moa-turbo.
+    Most of these models are served no longer: cast="auto" puts today's in their places, substitute={old: new} others.
     """
     return propose_and_aggregate(list(PAPER), "qwen-72b", layers=2, name="moa-lite", models=PAPER)
 
@@ -58,7 +58,7 @@ def moa_gpt4o() -> Mixture:
     Pays where a stronger writer than the proposers is at hand and its price for one call doesn't matter. Not where all
     text must stay with one provider.
     Published: AlpacaEval 2.0 LC 65.7, MT-Bench 9.40.
-    Most of the proposers are served no longer: name others with substitute={old: new}, or take moa-turbo.
+    Most of the proposers are served no longer: cast="auto" puts today's in their places, substitute={old: new} others.
     """
     models = {**PAPER, "gpt-4o": {"model": "openai:gpt-4o", "max_tokens": 512}}
     return propose_and_aggregate(list(PAPER), "gpt-4o", layers=3, name="moa-gpt4o", models=models)
@@ -66,42 +66,32 @@ def moa_gpt4o() -> Mixture:
 
 @preset
 def moa_turbo() -> Mixture:
-    """Four open models that are served today, in two layers.
+    """Four strong models of today in two layers: the mixture that runs where none is named.
 
     Source: the mixture of Wang et al. 2024, arXiv 2406.04692, with newer models.
-    Roles: Llama-3.3-70B-Instruct-Turbo, Qwen2.5-72B-Instruct-Turbo, Qwen2.5-Coder-32B-Instruct and DeepSeek-V3 answer
-    once; DeepSeek-V3 writes the answer, Llama-3.3-70B if it fails. A third layer is one line more.
+    Roles: four strong models answer once; the writer writes the answer, a strong one if it fails. A third layer is one
+    line more.
     Calls: N(L-1)+1 = 5. Critical path: 2 calls.
-    Pays as a first mixture on one key (TOGETHER_API_KEY). Not where one strong model alone is as good: compare them.
+    Pays as a first mixture, on any one key. Not where one strong model alone is as good: compare them.
     Published: no figures for this choice of models.
     """
-    models = {
-        "llama-70b": {"model": "together:meta-llama/Llama-3.3-70B-Instruct-Turbo", "max_tokens": 512},
-        "qwen-72b": {"model": "together:Qwen/Qwen2.5-72B-Instruct-Turbo", "max_tokens": 512},
-        "qwen-coder": {"model": "together:Qwen/Qwen2.5-Coder-32B-Instruct", "max_tokens": 512},
-        "deepseek": {"model": "together:deepseek-ai/DeepSeek-V3", "max_tokens": 512},
-    }
-    aggregator = {"model": "deepseek", "fallbacks": ["llama-70b"]}
-    return propose_and_aggregate(list(models), aggregator, layers=2, name="moa-turbo", models=models)
+    proposers = [f"strong-{number}" for number in range(1, 5)]
+    aggregator = {"model": "writer", "fallbacks": ["strong-2"]}
+    return propose_and_aggregate(proposers, aggregator, layers=2, name="moa-turbo")
 
 
 @preset
 def frontier() -> Mixture:
-    """Models of OpenAI, Anthropic and Google side by side, through their own LangChain packages.
+    """The best models at hand side by side; with several providers' keys, each provider's best.
 
     Source: the mixture of Wang et al. 2024, arXiv 2406.04692, with proprietary models.
-    Roles: gpt-5, claude-sonnet-4-5 and gemini-2.5-pro answer once; claude-sonnet-4-5 writes the answer, gpt-5 if it
-    fails.
-    Needs three keys and the extra: pip install "moa-graph[frontier]".
+    Roles: three frontier models answer once; the first of them writes the answer, the second if it fails. With the keys
+    of OpenAI, Anthropic and Google set (and pip install "moa-graph[frontier]") they are one of each.
     Calls: N(L-1)+1 = 4. Critical path: 2 calls.
     Pays where models with different strengths and blind spots shall check each other. Not where cost counts: each
     question is paid for four times.
     Published: no figures for this choice of models.
     """
-    models = {
-        "gpt": {"model": "openai:gpt-5", "max_tokens": 4096},
-        "claude": {"model": "anthropic:claude-sonnet-4-5", "max_tokens": 4096},
-        "gemini": {"model": "google_genai:gemini-2.5-pro", "max_tokens": 4096},
-    }
-    aggregator = {"model": "claude", "fallbacks": ["gpt"]}
-    return propose_and_aggregate(list(models), aggregator, layers=2, name="frontier", models=models)
+    proposers = [f"frontier-{number}" for number in range(1, 4)]
+    aggregator = {"model": "frontier-1", "fallbacks": ["frontier-2"]}
+    return propose_and_aggregate(proposers, aggregator, layers=2, name="frontier")

@@ -5,15 +5,13 @@ from __future__ import annotations
 from moa_graph.mixture import Mixture
 from moa_graph.presets.catalogue import preset
 
-MODELS = {"deepseek": {"model": "together:deepseek-ai/DeepSeek-V3", "max_tokens": 1024}}
-
 
 @preset
 def self_moa() -> Mixture:
     """One strong model answers six times, and aggregates its own answers.
 
     Source: Self-MoA, Li et al. 2025, arXiv 2502.00674, section 3.
-    Roles: DeepSeek-V3 samples N = 6 answers at temperature 0.7 and writes the answer from them.
+    Roles: the writer samples N = 6 answers at temperature 0.7 and writes the answer from them.
     Calls: N+1 = 7, or 2 where the provider gives several answers to one request. Critical path: 2 calls.
     Pays where one model is clearly better than the others at hand: mixing in weaker ones lowers quality more than their
     diversity adds. Not where models have different strengths, or err on the same questions.
@@ -23,10 +21,9 @@ def self_moa() -> Mixture:
     return Mixture.from_data(
         {
             "name": "self-moa",
-            "models": MODELS,
             "stages": [
-                {"propose": {"slots": [{"model": "deepseek", "samples": 6}]}},
-                {"aggregate": {"slot": "deepseek"}},
+                {"propose": {"slots": [{"model": "writer", "samples": 6}]}},
+                {"aggregate": {"slot": "writer"}},
             ],
         }
     )
@@ -37,7 +34,7 @@ def self_moa_seq() -> Mixture:
     """Thirty samples of one model, aggregated in a sliding window of six, so that no prompt grows long.
 
     Source: Self-MoA-Seq, Li et al. 2025, arXiv 2502.00674, section 5.
-    Roles: DeepSeek-V3 samples N = 30 answers; after the first window of W = 6, each next one holds the synthesis so far
+    Roles: the writer samples N = 30 answers; after the first window of W = 6, each next one holds the synthesis so far
     r = 3 times and 3 new samples. Every sample is used.
     Calls: N + 1 + ceil((N-W)/(W-r)) = 39, of which 9 aggregate; 10 where the provider gives several answers to one
     request. Critical path: 10 calls.
@@ -48,10 +45,9 @@ def self_moa_seq() -> Mixture:
     return Mixture.from_data(
         {
             "name": "self-moa-seq",
-            "models": MODELS,
             "stages": [
-                {"propose": {"slots": [{"model": "deepseek", "samples": 30}]}},
-                {"aggregate": {"slot": "deepseek", "window": {"size": 6, "keep": 3}}},
+                {"propose": {"slots": [{"model": "writer", "samples": 30}]}},
+                {"aggregate": {"slot": "writer", "window": {"size": 6, "keep": 3}}},
             ],
         }
     )

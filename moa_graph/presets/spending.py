@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from moa_graph.mixture import Mixture
 from moa_graph.presets.catalogue import preset
-from moa_graph.presets.served import CHEAP, PANEL, mixture_of
+from moa_graph.presets.parts import CHEAP, PANEL, mixture_of
 
 
 @preset
@@ -12,7 +12,7 @@ def pyramid_moa() -> Mixture:
     """Cheap models answer side by side; only where they disagree is the strong model asked.
 
     Source: Pyramid MoA, arXiv 2602.19509.
-    Roles: two small models answer; if they come to one answer, that is it; otherwise DeepSeek-V3 answers. It isn't
+    Roles: two small models answer; if they come to one answer, that is it; otherwise the writer answers. It isn't
     shown the drafts: wrong reasoning anchors a strong model, by up to 18 points.
     Calls: k + p(escalate) = 2 or 3. Critical path: 1 or 2 calls.
     Pays for many questions with one short answer, most of them easy. Not for free text, in which two models never
@@ -21,7 +21,7 @@ def pyramid_moa() -> Mixture:
     Published: up to 61 % of the cost saved on GSM8K at 93.0 (first version), 18 to 43 % at parity (later versions).
     """
     cheap = {"propose": {"slots": CHEAP, "may_fail": True}}
-    strong = {"aggregate": {"slot": "deepseek", "view": "none"}}
+    strong = {"aggregate": {"slot": "writer", "view": "none"}}
     return mixture_of("pyramid-moa", cheap, {"stop": {"agreement": 1.0}}, strong)
 
 
@@ -30,17 +30,17 @@ def cascade() -> Mixture:
     """A chain of models from cheap to dear; the first answer that is scored well enough is taken.
 
     Sources: FrugalGPT, Chen et al. 2023, arXiv 2305.05176; AutoMix, Madaan et al. 2023, arXiv 2310.12963.
-    Roles: Llama-3.1-8B, then Llama-3.3-70B, then DeepSeek-V3; Qwen2.5-7B scores. An answer from 8 of 10 is taken; one
+    Roles: a cheap model, then a strong one, then the writer; another cheap one scores. An answer from 8 of 10 is taken; one
     below 1 is taken too, since no dearer model would save a hopeless query. A model that fails is passed over.
     Calls: 2 where the first answer is taken, 4 for the second, 5 for the last. Critical path: the same, at most 5.
     Pays where most questions are easy, time doesn't count, and the scorer is right about the others. Not where the
     scorer can't tell good from bad: measure it first.
     Published: FrugalGPT matches the best single model of its time at up to 98 % less cost, with a trained scorer.
     """
-    score, accept = {"score": {"slots": ["qwen-7b"]}}, {"accept": {"score": 8, "hopeless": 1}}
-    cheap = {"propose": {"slots": ["llama-8b"], "may_fail": True}}
-    middle = {"propose": {"slots": ["llama-70b"], "view": "none", "may_fail": True}}
-    dear = {"aggregate": {"slot": "deepseek", "view": "none"}}
+    score, accept = {"score": {"slots": ["cheap-2"]}}, {"accept": {"score": 8, "hopeless": 1}}
+    cheap = {"propose": {"slots": ["cheap-1"], "may_fail": True}}
+    middle = {"propose": {"slots": ["strong-1"], "view": "none", "may_fail": True}}
+    dear = {"aggregate": {"slot": "writer", "view": "none"}}
     return mixture_of("cascade", cheap, score, accept, middle, score, accept, dear)
 
 
@@ -49,8 +49,8 @@ def router() -> Mixture:
     """A small model reads the question alone, and sends it to one model or to a mixture.
 
     Sources: RouteLLM, Ong et al. 2024, arXiv 2406.18665; RouteMoA, arXiv 2601.18130.
-    Roles: Qwen2.5-7B gives the probability that the mixture's answer would be better. From 0.5 on, three models answer
-    and DeepSeek-V3 writes; below, Llama-3.3-70B answers alone, or DeepSeek-V3 where that fails. If the router fails,
+    Roles: a cheap model gives the probability that the mixture's answer would be better. From 0.5 on, three strong
+    models answer and the writer writes; below, a strong one answers alone, or the writer where that fails. If the router fails,
     the mixture is taken.
     Calls: 2 on the weak way, 1+N+1 = 5 on the strong one. Critical path: 2 or 3 calls.
     Pays for many questions, most of them easy, where the strong way costs much more. Not where a router can't tell from
@@ -60,10 +60,10 @@ def router() -> Mixture:
     Published: RouteLLM halves the cost, in some cases more, at the same quality; RouteMoA 89.8 % less cost and 63.6 %
     less latency than MoA with 15 models.
     """
-    weak = {"aggregate": {"slot": "llama-70b", "view": "none", "fallbacks": ["deepseek"]}}
-    strong = [{"propose": {"slots": PANEL}}, {"aggregate": {"slot": "deepseek"}}]
+    weak = {"aggregate": {"slot": "strong-1", "view": "none", "fallbacks": ["writer"]}}
+    strong = [{"propose": {"slots": PANEL}}, {"aggregate": {"slot": "writer"}}]
     routes = {
         "weak": {"when": "questions that one good model answers well: common facts, short tasks", "stages": [weak]},
         "strong": {"when": "hard, open or consequential questions that gain from several views", "stages": strong},
     }
-    return mixture_of("router", {"route": {"slot": "qwen-7b", "routes": routes, "default": "strong", "threshold": 0.5}})
+    return mixture_of("router", {"route": {"slot": "cheap-1", "routes": routes, "default": "strong", "threshold": 0.5}})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from moa_graph.mixture import Mixture
 from moa_graph.presets.catalogue import preset
-from moa_graph.presets.served import PANEL, mixture_of
+from moa_graph.presets.parts import PANEL, mixture_of
 
 
 @preset
@@ -25,8 +25,8 @@ def document() -> Mixture:
     """A long, structured text: outlines are proposed and joined, then drafts are written from the outline and joined.
 
     Source: the mixture of Wang et al. 2024, arXiv 2406.04692, used twice.
-    Roles: three models propose outlines, DeepSeek-V3 joins them; the three write the whole text from the outline, and
-    DeepSeek-V3 writes the final one, up to 4,096 tokens.
+    Roles: three models propose outlines, the writer joins them; the three write the whole text from the outline, and
+    the writer writes the final one, up to 4,096 tokens.
     Calls: 2(N+1) = 8. Critical path: 4 calls.
     Pays for reports, guides and chapters, which single answers leave thin or badly ordered. Not for short answers.
     Published: none.
@@ -38,9 +38,9 @@ def document() -> Mixture:
     return mixture_of(
         "document",
         {"propose": {"slots": [{"model": model, "role": plan} for model in PANEL], "name": "outlines"}},
-        {"aggregate": {"slot": "deepseek", "instruction": join, "name": "outline"}},
+        {"aggregate": {"slot": "writer", "instruction": join, "name": "outline"}},
         {"propose": {"slots": _long(PANEL), "instruction": draft, "name": "drafts"}},
-        {"aggregate": {"slot": {"model": "deepseek", "max_tokens": 4096}, "instruction": final, "timeout": 180}},
+        {"aggregate": {"slot": {"model": "writer", "max_tokens": 4096}, "instruction": final, "timeout": 180}},
     )
 
 
@@ -49,7 +49,7 @@ def synthetic_data() -> Mixture:
     """An instruction and its response for training or testing, with a quality score.
 
     Source: the mixture of Wang et al. 2024, arXiv 2406.04692, with a panel of judges behind it.
-    Roles: three models write a pair about the topic in the user's message; DeepSeek-V3 writes the best one from them;
+    Roles: three models write a pair about the topic in the user's message; the writer writes the best one from them;
     the three score it. The answer is JSON: text (the pair, as JSON), score, median, spread, agree, scores, reasons.
     Calls: 2N+1 = 7. Critical path: 3 calls.
     Pays where a set is filtered by its score. Not for sets that must show how one model writes.
@@ -66,7 +66,7 @@ def synthetic_data() -> Mixture:
     return mixture_of(
         "synthetic-data",
         {"propose": {"slots": [{"model": model, "role": pair} for model in PANEL]}},
-        {"aggregate": {"slot": "deepseek", "instruction": join}},
+        {"aggregate": {"slot": "writer", "instruction": join}},
         {"score": {"slots": PANEL, "rubric": rubric}},
         {"combine": {}},
     )

@@ -23,14 +23,15 @@ def references(mixture: Mixture) -> set[str]:
     return {str(settings.model) for settings in mixture.models.values()}
 
 
-def test_together_comes_before_openai_before_openrouter(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_keys_that_are_set_choose_the_models_and_mix_their_makers(monkeypatch: pytest.MonkeyPatch) -> None:
     found = []
     for variable in ("OPENROUTER_API_KEY", "OPENAI_API_KEY", "TOGETHER_API_KEY"):
         monkeypatch.setenv(variable, "some-key")
         mixture, why = detect()
         assert variable in why
-        found.append({reference.partition(":")[0] for reference in references(mixture)})
-    assert found == [{"openrouter"}, {"openai"}, {"together"}]
+        asked = create_moa(mixture).casting.players.values()
+        found.append({reference.partition(":")[0] for reference in asked})
+    assert found == [{"openrouter"}, {"openai", "openrouter"}, {"together", "openai", "openrouter"}]
 
 
 def test_an_empty_key_is_no_key(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -44,7 +45,8 @@ def test_an_empty_key_is_no_key(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_prices_of_the_default_models_are_known(monkeypatch: pytest.MonkeyPatch, variable: str) -> None:
     monkeypatch.setenv(variable, "some-key")
     mixture, _ = detect()
-    assert {name: price_of(settings) for name, settings in mixture.models.items() if not price_of(settings)} == {}
+    cast = create_moa(mixture).casting.mixture.models
+    assert {name: price_of(settings) for name, settings in cast.items() if not price_of(settings)} == {}
 
 
 def serving(*models: str) -> Reply:

@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from moa_graph import Mixture, create_moa
+from moa_graph.casts.casting import named_models
 from moa_graph.presets import load_preset
 from moa_graph.views import read_references
 from tests.models_for_tests import Asked, Reply, ScriptedModel, scripted
@@ -35,6 +36,26 @@ DECISIONS: Mapping[str, Mapping[str, Any]] = {
     "Decision": {"route": "hard"},
 }
 """What a model decides by default, by the name of the form that it is asked for: always to go on."""
+
+PLAYERS = {
+    "strong-1": "llama-70b",
+    "strong-2": "qwen-72b",
+    "strong-3": "deepseek",
+    "strong-4": "qwen-coder",
+    "cheap-1": "llama-8b",
+    "cheap-2": "qwen-7b",
+    "writer": "deepseek",
+    "judge": "qwen-72b",
+}
+"""Part to the model that plays it."""
+
+OTHERWISE = {
+    "ranker": {"judge": "deepseek"},
+    "rank-then-fuse": {"strong-2": "deepseek", "strong-3": "qwen-72b", "judge": "deepseek"},
+    "router": {"cheap-1": "qwen-7b"},
+    "frontier": {"frontier-1": "claude", "frontier-2": "gpt", "frontier-3": "gemini"},
+}
+"""Preset to parts that others play in it."""
 
 _FORM = re.compile(r'"title": "(\w+)", "type": "object"')
 
@@ -76,6 +97,23 @@ def says(*texts: str, delay: float = 1.0, **decisions: Any) -> Callable[[Asked],
     return reply
 
 
+def described(preset: str) -> dict[str, Any]:
+    """A preset's data with the names of this panel's models in the places of its parts."""
+    players = PLAYERS | OTHERWISE.get(preset, {})
+
+    def spelt(part: Any) -> Any:
+        if isinstance(part, dict):
+            return {key: spelt(value) for key, value in part.items()}
+        if isinstance(part, list):
+            return [spelt(value) for value in part]
+        return players.get(part, part) if isinstance(part, str) else part
+
+    mixture = load_preset(preset)
+    data = spelt(mixture.to_data())
+    named = [*mixture.models, *(players.get(name, name) for name in named_models(mixture))]
+    return {**data, "models": {name: {"model": f"sim:{name}"} for name in named}}
+
+
 class Panel:
     """Scripted models under the names that a preset gives its own.
 
@@ -95,7 +133,7 @@ class Panel:
 
     def mixture(self, preset: str | Mapping[str, Any]) -> Mixture:
         """A preset, or stages by their data, over this panel's models."""
-        data = load_preset(preset).to_data() if isinstance(preset, str) else dict(preset)
+        data = described(preset) if isinstance(preset, str) else dict(preset)
         return Mixture.from_data({**data, "models": {name: {"model": self.model(name)} for name in data["models"]}})
 
     async def run(self, preset: str | Mapping[str, Any]) -> dict[str, Any]:

@@ -10,7 +10,7 @@ import pytest
 from moa_graph import RunFailed, preset_names
 from moa_graph.presets import load_preset
 from tests.models_for_tests import provider_error, scripted
-from tests.systems.panel import Panel, says
+from tests.systems.panel import Panel, described, says
 
 pytestmark = pytest.mark.virtual_clock
 
@@ -28,7 +28,7 @@ def places() -> Iterator[tuple[str, int]]:
 def broken(preset: str, index: int) -> tuple[Panel, dict[str, Any]]:
     """The preset with one model of one stage in whose place one stands that always fails."""
     panel = Panel({name: says(f"The answer is {number}.") for number, name in enumerate(NAMES)})
-    data = load_preset(preset).to_data()
+    data = described(preset)
     data["models"]["broken"] = {"model": "sim:broken"}
     panel.models["broken"] = scripted("broken", provider_error(400, "it is broken"))
     ((_, fields),) = data["stages"][index].items()

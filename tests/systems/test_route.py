@@ -108,8 +108,8 @@ def test_the_drawn_graph_shows_the_branches() -> None:
     assert {
         ("prepare", "route", False),
         ("route", "route/weak/aggregate", True),
-        ("route", "route/strong/layer_1/llama-70b", True),
-        ("route/strong/layer_1/llama-70b", "route/strong/layer_1/join", False),
+        ("route", "route/strong/layer_1/strong-1", True),
+        ("route/strong/layer_1/strong-1", "route/strong/layer_1/join", False),
         ("route/strong/layer_1/join", "route/strong/aggregate", False),
         ("route/weak/aggregate", "finish", False),
         ("route/strong/aggregate", "finish", False),
