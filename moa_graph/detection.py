@@ -48,6 +48,7 @@ SAID_AFTER = 1.0
 LONGEST_LIST = 1_000_000
 """Bytes of a list of models that are read."""
 
+
 @dataclass(frozen=True)
 class LocalServer:
     """A server of OpenAI's protocol, mostly on this machine.

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Self
 
 import yaml
-from pydantic import BaseModel, Field, SerializerFunctionWrapHandler, ValidationError, field_validator, model_serializer
+from pydantic import Field, SerializerFunctionWrapHandler, ValidationError, field_validator, model_serializer
 
 from moa_graph.casts.makers import maker_of
 from moa_graph.casts.parts import Part
@@ -114,12 +114,6 @@ class Cast(Description):
         everyone = [*self.strong, *self.cheap, *self.frontier, self.writer, self.judge]
         return list({model.name: model for model in everyone if model is not None}.values())
 
-    def map(self, change: Any) -> Self:
-        """The cast with every model changed."""
-        kinds = {kind: tuple(change(model) for model in getattr(self, kind)) for kind in ("strong", "cheap", "frontier")}
-        single = {kind: model and change(model) for kind in ("writer", "judge") for model in [getattr(self, kind)]}
-        return self.model_copy(update={**kinds, **single})
-
 
 def merged(casts: Sequence[Cast]) -> Cast:
     """One cast of several providers' own: makers mixed, each maker's first model before any second one."""
@@ -157,8 +151,3 @@ def different_makers_first(models: Iterable[CastModel]) -> Iterator[CastModel]:
                 seen.add(maker)
                 yield model
         left = later
-
-
-def plain(cast: BaseModel) -> dict[str, Any]:
-    """A cast as plain data."""
-    return cast.model_dump(mode="json", exclude_defaults=True)

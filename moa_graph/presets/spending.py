@@ -30,8 +30,9 @@ def cascade() -> Mixture:
     """A chain of models from cheap to dear; the first answer that is scored well enough is taken.
 
     Sources: FrugalGPT, Chen et al. 2023, arXiv 2305.05176; AutoMix, Madaan et al. 2023, arXiv 2310.12963.
-    Roles: a cheap model, then a strong one, then the writer; another cheap one scores. An answer from 8 of 10 is taken; one
-    below 1 is taken too, since no dearer model would save a hopeless query. A model that fails is passed over.
+    Roles: a cheap model, then a strong one, then the writer; another cheap one scores. An answer from 8 of 10 is
+    taken; one below 1 is taken too, since no dearer model would save a hopeless query. A model that fails is passed
+    over.
     Calls: 2 where the first answer is taken, 4 for the second, 5 for the last. Critical path: the same, at most 5.
     Pays where most questions are easy, time doesn't count, and the scorer is right about the others. Not where the
     scorer can't tell good from bad: measure it first.
@@ -50,8 +51,8 @@ def router() -> Mixture:
 
     Sources: RouteLLM, Ong et al. 2024, arXiv 2406.18665; RouteMoA, arXiv 2601.18130.
     Roles: a cheap model gives the probability that the mixture's answer would be better. From 0.5 on, three strong
-    models answer and the writer writes; below, a strong one answers alone, or the writer where that fails. If the router fails,
-    the mixture is taken.
+    models answer and the writer writes; below, a strong one answers alone, or the writer where that fails. If the
+    router fails, the mixture is taken.
     Calls: 2 on the weak way, 1+N+1 = 5 on the strong one. Critical path: 2 or 3 calls.
     Pays for many questions, most of them easy, where the strong way costs much more. Not where a router can't tell from
     the question: a cascade judges answers instead. It asks a model, where the papers train a small scorer; so set the

@@ -47,7 +47,8 @@ def test_stand_ins_for_real_models_are_said_to_go_with_moa_simulate(moa: Moa) ->
 def test_a_missing_key_is_a_problem_that_names_every_model_that_needs_it(moa: Moa) -> None:
     result = moa("doctor", "--mixture", "moa-turbo")
     assert result.exit_code == 1
-    assert "TOGETHER_API_KEY is not set, for strong-1, strong-2, strong-3, strong-4, writer: set it, or try" in result.stdout
+    needed_by = "strong-1, strong-2, strong-3, strong-4, writer"
+    assert f"TOGETHER_API_KEY is not set, for {needed_by}: set it, or try" in result.stdout
 
 
 def test_keys_are_named_and_never_shown(moa: Moa, write_mixture: WriteMixture) -> None:

@@ -59,7 +59,7 @@ def test_the_graphs_load_within_a_second_beyond_langgraph_itself() -> None:
 
 
 def test_custom_is_simulated_without_keys_and_local_servers() -> None:
-    without_servers = "from moa_graph import detection; detection.look_for_servers = list"
+    without_servers = "from moa_graph import detection; detection.look_for_servers = lambda say=None: []"
     code = f"{without_servers}\nfrom moa_graph.server import graphs; print(graphs.custom.builder.plan.simulated)"
     assert in_a_new_process(code).stdout == "True\n"
 
