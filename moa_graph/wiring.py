@@ -81,9 +81,7 @@ def _hedge(catalogue: Catalogue, slot: Slot) -> Member | None:
 
 
 def _member(catalogue: Catalogue, slot: Slot, model: Model) -> Member:
-    return catalogue.member(
-        model, temperature=slot.temperature, max_tokens=slot.max_tokens, reasoning=slot.reasoning
-    )
+    return catalogue.member(model, temperature=slot.temperature, max_tokens=slot.max_tokens, reasoning=slot.reasoning)
 
 
 def _distinct(given: Sequence[str | None], usual: Sequence[str]) -> list[str]:

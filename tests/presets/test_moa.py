@@ -43,9 +43,7 @@ def test_layers_proposers_and_aggregator_are_those_of_the_paper(name: str) -> No
     layers, proposers, aggregator, _ = FAMILY[name]
     mixture = load_preset(name)
 
-    *proposing, closing = [
-        [named(mixture, str(slot.model)) for slot in stage.all_slots()] for stage in mixture.stages
-    ]
+    *proposing, closing = [[named(mixture, str(slot.model)) for slot in stage.all_slots()] for stage in mixture.stages]
     assert proposing == [proposers] * (layers - 1)
     assert closing == [aggregator]
 
