@@ -16,6 +16,7 @@ from pydantic import ValidationError
 from typing_extensions import TypedDict
 
 from moa_graph.errors import InputError
+from moa_graph.views import cut_middle
 
 __all__ = [
     "CHOICE",
@@ -31,6 +32,7 @@ __all__ = [
     "Usage",
     "live",
     "of_stage",
+    "shown_text",
 ]
 
 FailureKind = Literal[
@@ -113,6 +115,7 @@ class Record(TypedDict):
     model: str
     status: Literal["live", "failed"]
     text: str
+    """The whole answer; what other models are shown of it is :func:`shown_text`."""
     failure: Failure | None
     notes: list[str]
     """What a reader should know: truncated, references cut, parameters dropped, a fallback that answered."""
@@ -128,6 +131,8 @@ class Record(TypedDict):
     """Structured content of a decision: a score, a ranking, a route."""
     tool_calls: NotRequired[list[ToolCall]]
     """Tools that the answer calls, for records that may become the answer."""
+    cap: NotRequired[int]
+    """Most characters that other models are shown of a text that is longer."""
     truncated: NotRequired[bool]
     """Whether the answer was cut off at its most tokens."""
 
@@ -232,6 +237,11 @@ class MoaState(TypedDict):
 def of_stage(records: Iterable[Record], stage: str) -> list[Record]:
     """The records of the stage with this name."""
     return [record for record in records if record["stage"] == stage]
+
+
+def shown_text(record: Record) -> str:
+    """What other models are shown of a record's text: head and tail where it is long."""
+    return cut_middle(record["text"], record["cap"]) if "cap" in record else record["text"]
 
 
 def live(records: Iterable[Record]) -> list[Record]:

@@ -31,6 +31,9 @@ __all__ = ["Surroundings", "ask"]
 
 TOLD_OF_RECORDS = frozenset(RecordFinished.__annotations__) - {"type", "mixture"}
 
+LONGEST_ANSWER = 1_000_000
+"""Characters that are kept of an answer: more than any model's output window holds."""
+
 
 async def ask(request: Request, around: Surroundings) -> tuple[Record, list[Call]]:
     """Asks for one answer, fallbacks and hedge included: a record, live or failed, and the calls that it took.
@@ -69,7 +72,7 @@ def _record(request: Request, reply: Reply, calls: list[Call]) -> Record:
         "order": list(request.order),
         "model": reply.member.reference,
         "status": "failed" if reply.failure else "live",
-        "text": cut_middle(reply.text, request.cap),
+        "text": cut_middle(reply.text, LONGEST_ANSWER),
         "failure": reply.failure.record() if reply.failure else None,
         "notes": list(reply.notes),
         "usage": usage,
@@ -77,6 +80,11 @@ def _record(request: Request, reply: Reply, calls: list[Call]) -> Record:
         "started": 0.0,
         "seconds": 0.0,
     }
+    if len(reply.text) > request.cap:
+        record["cap"] = request.cap
+    if len(reply.text) > LONGEST_ANSWER:
+        record["notes"].append(f"the answer is longer than {LONGEST_ANSWER:,} characters: its middle was left out")
+        record["truncated"] = True
     if request.about is not None:
         record["about"] = request.about
     if reply.data is not None:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from langchain_core.exceptions import ContextOverflowError
 from langchain_core.messages import AIMessage
 
-from moa_graph.calls.gate import LONGEST_HOLD, HeldBack
+from moa_graph.calls.patience import LONGEST_HOLD, HeldBack
 from moa_graph.calls.sdk_errors import (
     class_names_of,
     codes_of,

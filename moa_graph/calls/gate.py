@@ -1,7 +1,7 @@
 """The gate that the calls to one provider go through, and the door in it that each of its models has.
 
 The gate bounds the calls in flight, the requests and the tokens a minute, for all models together. A refusal (429)
-closes the door of the model that refused for as long as the provider asks, up to :data:`LONGEST_HOLD`. It closes the
+closes the door of the model that refused for as long as the provider asks, up to five minutes. It closes the
 gate only where the provider says that it is about more than the model; where a second model refuses as well, the gate
 lets fewer through at once.
 """
@@ -12,50 +12,13 @@ import asyncio
 import math
 from collections import OrderedDict
 from dataclasses import dataclass, field
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 from moa_graph.calls.allowance import MINUTE, Allowance
 from moa_graph.calls.pace import Pace, Stamp
+from moa_graph.calls.patience import ENDLESS, LONGEST_HOLD, Clock, HeldBack
 
-__all__ = ["LONGEST_HOLD", "Clock", "Door", "Gate", "HeldBack", "Ticket"]
-
-LONGEST_HOLD = 300.0
-"""Seconds for which a refusal holds other calls back at most; then one of them finds out whether it still stands."""
-
-
-class Clock(Protocol):
-    """A call's own time, which stands still while our own limits hold the call back."""
-
-    def pause(self) -> None:
-        """It stands still."""
-
-    def resume(self) -> None:
-        """It goes on."""
-
-    def ends_within(self, seconds: float) -> bool:
-        """Whether the call's time is up before so many seconds are over."""
-
-
-class _Endless:
-    """The clock of a call that may take as long as it will."""
-
-    def pause(self) -> None: ...
-
-    def resume(self) -> None: ...
-
-    def ends_within(self, seconds: float) -> bool:
-        return False
-
-
-class HeldBack(Exception):
-    """A call that wasn't sent, since its provider had refused others.
-
-    Args:
-        seconds: For which the provider asked that nothing is sent.
-    """
-
-    def __init__(self, seconds: float) -> None:
-        super().__init__(f"not sent: the provider refuses calls, and asked to wait {seconds:.0f} s more")
+__all__ = ["Door", "Gate", "Ticket"]
 
 
 class Ticket(NamedTuple):
@@ -225,7 +188,7 @@ class Door:
         now = asyncio.get_running_loop().time()
         if self.gate.is_free(self, tokens, now):
             return self._take(tokens, now)
-        return await self._wait(_Place(self.gate.turn(first=first), tokens, clock or _Endless()), first)
+        return await self._wait(_Place(self.gate.turn(first=first), tokens, clock or ENDLESS), first)
 
     def leave(self) -> None:
         """The call has ended, well or not."""

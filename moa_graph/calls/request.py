@@ -49,7 +49,7 @@ class Request:
         timeout: Seconds for one model's answer, retries included; None is no limit.
         partial: What becomes of an answer whose stream stops in the middle.
         answers: Whether this is the answer that the user sees being written.
-        cap: Most characters of an answer that are kept.
+        cap: Most characters of an answer that other models are shown.
         schema: What a structured answer must fit; None for free text.
         closes: Whether it is the run's answer, whose tool calls are real and whose form stands alone; tool calls of any
             other are told in its text.

@@ -42,7 +42,9 @@ class ModelStage(Stage):
     timeout: PositiveSeconds | None = Field(
         default=60.0, description="For one answer, retries included; a slot's own wins."
     )
-    cap: int = Field(default=32_000, ge=200, description="Most characters of an answer that are kept: head and tail.")
+    cap: int = Field(
+        default=32_000, ge=200, description="Most characters of an answer that other models are shown: head and tail."
+    )
 
     def answer_model(self) -> type[BaseModel] | None:
         """What the answers must fit, where that depends on the stage's fields."""

@@ -14,7 +14,7 @@ from moa_graph.errors import redact
 from moa_graph.similarity import Alikeness, Vector, similarities, tf_idf, unit_vector
 from moa_graph.stage_kit.run_context import RunContext
 from moa_graph.stage_kit.selection import Choice, Selection
-from moa_graph.state import Record
+from moa_graph.state import Record, shown_text
 
 __all__ = ["ByLikeness"]
 
@@ -57,7 +57,7 @@ class ByLikeness(Selection):
     def choose(self, run: RunContext) -> Choice:
         """Compares the proposals by their words."""
         proposals = run.proposals()
-        return self.choose_by(proposals, similarities(tf_idf([record["text"] for record in proposals])))
+        return self.choose_by(proposals, similarities(tf_idf([shown_text(record) for record in proposals])))
 
     async def decide(self, run: RunContext) -> Choice:
         """Compares the proposals by embeddings where there are some."""
@@ -65,7 +65,7 @@ class ByLikeness(Selection):
             return self.choose(run)
         proposals = run.proposals()
         try:
-            vectors = await self.embeddings.aembed_documents([record["text"] for record in proposals])
+            vectors = await self.embeddings.aembed_documents([shown_text(record) for record in proposals])
         except Exception as error:
             problem = redact(f"{type(error).__name__}: {error}")
             degraded = f"{run.stage.name}: the embeddings failed, TF-IDF was used instead: {problem}"

@@ -108,12 +108,18 @@ def origin(record: Record) -> str:
 
 
 def shuffled(records: Sequence[Record], salt: str = "") -> list[Record]:
-    """The records in an order that depends on their texts alone, so that no place is anybody's own."""
+    """The records in an order that depends on all their texts, so that no text can be written to come first."""
+    together = hashlib.sha256("\x00".join([salt, *sorted(record["text"] for record in records)]).encode(*_ANY_TEXT))
 
-    def place(record: Record) -> str:
-        return hashlib.sha256(f"{salt}\x00{record['text']}".encode("utf-8", "replace")).hexdigest()
+    def place(record: Record) -> bytes:
+        digest = together.copy()
+        digest.update(f"\x00{record['text']}".encode(*_ANY_TEXT))
+        return digest.digest()
 
     return sorted(records, key=place)
+
+
+_ANY_TEXT = ("utf-8", "surrogatepass")
 
 
 def by_number(numbers: Iterable[int], shown: Sequence[Record]) -> list[Record]:

@@ -15,7 +15,7 @@ from moa_graph.stage_kit.history import answers_of_rounds, idle_rounds
 from moa_graph.stage_kit.run_context import RunContext
 from moa_graph.stage_kit.selection import Choice
 from moa_graph.stage_kit.single import SingleSlot
-from moa_graph.state import live
+from moa_graph.state import live, shown_text
 from moa_graph.views import Prompt
 
 __all__ = ["Additions"]
@@ -62,8 +62,8 @@ class Additions(SingleSlot):
 
     def prompt(self, slot: BoundSlot, run: RunContext) -> Prompt:
         """The answer so far, and what the new round proposes."""
-        so_far = tuple(record["text"] for record in answers_of_rounds(run)[-1:])
-        proposed = tuple(record["text"] for record in run.proposals())
+        so_far = tuple(shown_text(record) for record in answers_of_rounds(run)[-1:])
+        proposed = tuple(shown_text(record) for record in run.proposals())
         return Prompt(run.conversation, self.instruction, proposed, own=so_far, role=slot.role)
 
     def conclude(self, run: RunContext) -> Choice | None:

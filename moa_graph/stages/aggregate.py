@@ -25,7 +25,7 @@ from moa_graph.stage_kit.requests import Task
 from moa_graph.stage_kit.run_context import RunContext
 from moa_graph.stage_kit.selection import Choice
 from moa_graph.stage_kit.single import SingleSlot
-from moa_graph.state import Record, live
+from moa_graph.state import Record, live, shown_text
 from moa_graph.views import Prompt
 
 __all__ = ["Aggregate", "Window"]
@@ -91,7 +91,7 @@ class Aggregate(SingleSlot):
         if self.view == "ranked":
             proposals, ranks = _by_rank(proposals, run)
             told = f"{told}\n\n{ranks}"
-        texts = tuple(record["text"] for record in proposals)
+        texts = tuple(shown_text(record) for record in proposals)
         return Prompt(run.conversation, told, texts, role=slot.role, after=self.references == "after")
 
     def tasks(self, slot: BoundSlot, run: RunContext) -> list[Task]:
@@ -110,7 +110,7 @@ class Aggregate(SingleSlot):
         steps = self._steps(whole.references or ())
         gathered: Gathered = ([], [])
         for index, new in enumerate(steps):
-            kept = (gathered[0][-1]["text"],) * self.window.keep if self.window and index else ()
+            kept = (shown_text(gathered[0][-1]),) * self.window.keep if self.window and index else ()
             task = Task(index, replace(whole, references=(*kept, *new)))
             step = await self.ask_tasks(slot, run, [task], config, streamed=index == len(steps) - 1)
             gathered = (gathered[0] + step[0], gathered[1] + step[1])

@@ -14,6 +14,7 @@ from moa_graph.stage_kit.bound import BoundSlot
 from moa_graph.stage_kit.run_context import RunContext
 from moa_graph.stage_kit.selection import Choice
 from moa_graph.stage_kit.single import SingleSlot
+from moa_graph.state import shown_text
 from moa_graph.views import Prompt
 
 __all__ = ["Analyse"]
@@ -49,7 +50,7 @@ class Analyse(SingleSlot):
 
     def prompt(self, slot: BoundSlot, run: RunContext) -> Prompt:
         """The last layer's live proposals."""
-        texts = tuple(record["text"] for record in run.proposals())
+        texts = tuple(shown_text(record) for record in run.proposals())
         return Prompt(run.conversation, self.instruction, texts, role=slot.role)
 
     def conclude(self, run: RunContext) -> Choice | None:

@@ -16,7 +16,7 @@ from moa_graph.stage_kit.fan_out import FanOut
 from moa_graph.stage_kit.requests import Task
 from moa_graph.stage_kit.run_context import RunContext
 from moa_graph.stage_kit.selection import origin
-from moa_graph.state import Record
+from moa_graph.state import Record, shown_text
 from moa_graph.views import Prompt
 
 __all__ = ["Critique"]
@@ -55,4 +55,4 @@ class Critique(FanOut):
         return Prompt(run.conversation, self.instruction, None, role=slot.role)
 
     def _about(self, slot: BoundSlot, run: RunContext, record: Record) -> Prompt:
-        return Prompt(run.conversation, self.instruction, (record["text"],), role=slot.role)
+        return Prompt(run.conversation, self.instruction, (shown_text(record),), role=slot.role)

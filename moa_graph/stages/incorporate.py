@@ -16,7 +16,7 @@ from moa_graph.stage_kit.requests import Task
 from moa_graph.stage_kit.run_context import RunContext
 from moa_graph.stage_kit.selection import Choice
 from moa_graph.stage_kit.single import SingleSlot
-from moa_graph.state import Record, live, of_stage
+from moa_graph.state import Record, live, of_stage, shown_text
 from moa_graph.views import Prompt
 
 __all__ = ["Incorporate"]
@@ -45,8 +45,8 @@ class Incorporate(SingleSlot):
     def prompt(self, slot: BoundSlot, run: RunContext) -> Prompt:
         """The answer so far with the additions, or with the round's answers where nobody named what they add."""
         named = _named(run)
-        additions = [record["text"] for record in run.proposals()] if named is None else named["data"]["additions"]
-        so_far = tuple(record["text"] for record in answers_of_rounds(run)[-1:])
+        additions = [shown_text(record) for record in run.proposals()] if named is None else named["data"]["additions"]
+        so_far = tuple(shown_text(record) for record in answers_of_rounds(run)[-1:])
         return Prompt(
             run.conversation, self.instruction, tuple(additions), title="addition", own=so_far, role=slot.role
         )

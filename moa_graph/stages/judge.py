@@ -18,7 +18,7 @@ from moa_graph.stage_kit.requests import Task
 from moa_graph.stage_kit.run_context import RunContext
 from moa_graph.stage_kit.selection import Choice, by_number, shuffled
 from moa_graph.stage_kit.single import SingleSlot
-from moa_graph.state import Record, live
+from moa_graph.state import Record, live, shown_text
 from moa_graph.views import Prompt
 
 __all__ = ["Judge"]
@@ -75,7 +75,7 @@ class Judge(SingleSlot):
 
     def prompt(self, slot: BoundSlot, run: RunContext) -> Prompt:
         """All proposals, unnamed and shuffled."""
-        texts = tuple(record["text"] for record in shuffled(run.proposals()))
+        texts = tuple(shown_text(record) for record in shuffled(run.proposals()))
         return Prompt(run.conversation, self.instruction or PICK, texts, role=slot.role)
 
     def tasks(self, slot: BoundSlot, run: RunContext) -> list[Task]:
@@ -86,7 +86,7 @@ class Judge(SingleSlot):
             return super().tasks(slot, run)
         told = self.instruction or COMPARE
         return [
-            Task(index, Prompt(run.conversation, told, (first["text"], second["text"]), role=slot.role))
+            Task(index, Prompt(run.conversation, told, (shown_text(first), shown_text(second)), role=slot.role))
             for index, (first, second) in enumerate(permutations(shuffled(run.proposals()), 2))
         ]
 

@@ -14,7 +14,7 @@ from moa_graph.stage_kit.bound import BoundSlot
 from moa_graph.stage_kit.run_context import RunContext
 from moa_graph.stage_kit.selection import Choice, by_number, shuffled
 from moa_graph.stage_kit.single import SingleSlot
-from moa_graph.state import live
+from moa_graph.state import live, shown_text
 from moa_graph.views import Prompt
 
 __all__ = ["Moderate"]
@@ -53,7 +53,7 @@ class Moderate(SingleSlot):
 
     def prompt(self, slot: BoundSlot, run: RunContext) -> Prompt:
         """All proposals, unnamed and shuffled."""
-        texts = tuple(record["text"] for record in shuffled(run.proposals()))
+        texts = tuple(shown_text(record) for record in shuffled(run.proposals()))
         return Prompt(run.conversation, self.instruction, texts, role=slot.role)
 
     def conclude(self, run: RunContext) -> Choice:

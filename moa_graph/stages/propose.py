@@ -20,7 +20,7 @@ from moa_graph.stage_kit.fan_out import FanOut
 from moa_graph.stage_kit.instruction import AGGREGATE_AND_SYNTHESIZE, REFERENCES_PLACE, ReferencesPlace
 from moa_graph.stage_kit.requests import Task
 from moa_graph.stage_kit.run_context import RunContext
-from moa_graph.state import Record
+from moa_graph.state import Record, shown_text
 from moa_graph.views import Prompt
 
 __all__ = ["Propose"]
@@ -80,7 +80,7 @@ class Propose(FanOut):
         ]
 
     def _showing(self, records: list[Record], slot: BoundSlot, run: RunContext) -> Prompt:
-        references = tuple(record["text"] for record in records)
+        references = tuple(shown_text(record) for record in records)
         after = self.references == "after"
         return Prompt(run.conversation, self.instruction, references, role=slot.role, after=after)
 

@@ -16,7 +16,7 @@ from moa_graph.stage_kit.fan_out import FanOut
 from moa_graph.stage_kit.requests import Task
 from moa_graph.stage_kit.run_context import RunContext
 from moa_graph.stage_kit.selection import by_number, shuffled
-from moa_graph.state import Record
+from moa_graph.state import Record, shown_text
 from moa_graph.views import Prompt
 
 __all__ = ["Rank"]
@@ -51,7 +51,7 @@ class Rank(FanOut):
 
     def prompt(self, slot: BoundSlot, run: RunContext) -> Prompt:
         """The others' answers, in an order of each member's own."""
-        texts = tuple(record["text"] for record in self._others(slot, run))
+        texts = tuple(shown_text(record) for record in self._others(slot, run))
         return Prompt(run.conversation, self.instruction, texts, role=slot.role)
 
     def finished(self, record: Record, slot: BoundSlot, run: RunContext) -> Record:

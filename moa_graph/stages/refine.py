@@ -18,7 +18,7 @@ from moa_graph.stage_kit.fan_out import FanOut
 from moa_graph.stage_kit.requests import Task
 from moa_graph.stage_kit.run_context import RunContext
 from moa_graph.stage_kit.selection import origin
-from moa_graph.state import Record, live
+from moa_graph.state import Record, live, shown_text
 from moa_graph.views import Prompt
 
 __all__ = ["Refine"]
@@ -82,9 +82,9 @@ class Refine(FanOut):
         return Prompt(
             run.conversation,
             told,
-            tuple(record["text"] for record in shown),
+            tuple(shown_text(record) for record in shown),
             title=title,
-            own=tuple(record["text"] for record in own),
+            own=tuple(shown_text(record) for record in own),
             role=slot.role,
         )
 

@@ -16,7 +16,7 @@ from moa_graph.stage_kit.history import answers_of_rounds, idle_rounds
 from moa_graph.stage_kit.run_context import RunContext
 from moa_graph.stage_kit.selection import Choice
 from moa_graph.stage_kit.single import SingleSlot
-from moa_graph.state import Record, live
+from moa_graph.state import Record, live, shown_text
 from moa_graph.views import Prompt
 
 __all__ = ["Residual"]
@@ -59,7 +59,7 @@ class Residual(SingleSlot):
 
     def prompt(self, slot: BoundSlot, run: RunContext) -> Prompt:
         """The answers of all rounds, each once."""
-        texts = tuple(record["text"] for record in answers_of_rounds(run))
+        texts = tuple(shown_text(record) for record in answers_of_rounds(run))
         return Prompt(run.conversation, self.instruction, texts, title="answer of round", role=slot.role)
 
     def conclude(self, run: RunContext) -> Choice | None:

@@ -16,6 +16,7 @@ from moa_graph.stage_kit.bound import BoundSlot
 from moa_graph.stage_kit.fan_out import FanOut
 from moa_graph.stage_kit.requests import Task
 from moa_graph.stage_kit.run_context import RunContext
+from moa_graph.state import shown_text
 from moa_graph.views import Prompt
 
 __all__ = ["Score"]
@@ -63,6 +64,6 @@ class Score(FanOut):
             return super().tasks(slot, run)
         told = SCORE_ANSWER.format(rubric=self.rubric)
         return [
-            Task(index, Prompt(run.conversation, told, (record["text"],), role=slot.role), record["id"])
+            Task(index, Prompt(run.conversation, told, (shown_text(record),), role=slot.role), record["id"])
             for index, record in enumerate(run.proposals())
         ]

@@ -9,7 +9,8 @@ import pytest
 
 from moa_graph import create_moa
 from moa_graph.calls.failures import classify
-from moa_graph.calls.gate import LONGEST_HOLD, Door, Gate, HeldBack, Ticket
+from moa_graph.calls.gate import Door, Gate, Ticket
+from moa_graph.calls.patience import LONGEST_HOLD, HeldBack
 from moa_graph.models.simulation import Profile
 from moa_graph.server.simulator import running_simulator
 from tests.models.simulation_requests import instant
