@@ -9,7 +9,8 @@ from moa_graph.store.entry import Entry, Usage, entry_of, message_of
 from moa_graph.store.jsonl import JSONLBackend
 from moa_graph.store.key import CallIdentity, message_record
 from moa_graph.store.memory import MemoryBackend
-from moa_graph.store.modes import Missing, Mode, Store, open_store
+from moa_graph.store.modes import Missing, Mode, Store
+from moa_graph.store.opening import open_store
 from moa_graph.store.sqlite import SQLiteBackend
 
 __all__ = [

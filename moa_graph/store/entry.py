@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import math
 import time
-from typing import Any
+from typing import Any, NotRequired, cast
 
 from langchain_core.messages import AIMessage
 from typing_extensions import TypedDict
 
 from moa_graph.store.secret_names import without_secrets
 
-__all__ = ["Entry", "Usage", "entry_of", "message_of"]
+__all__ = ["DamagedEntry", "Entry", "Usage", "checked", "entry_of", "message_of", "sealed"]
 
 _STORED_METADATA = ("finish_reason", "model_name", "model_provider")
 """Of the response's metadata; the rest is headers, fingerprints and times of one request."""
@@ -41,6 +43,13 @@ class Entry(TypedDict):
 
     created: float
     """UNIX time in seconds."""
+
+    check: NotRequired[str]
+    """Checksum of the rest and of its key. Who edits an entry by hand takes it out."""
+
+
+class DamagedEntry(ValueError):
+    """What a backend gave is not what was put there."""
 
 
 def entry_of(message: AIMessage, *, model: str, usage: Usage | None, created: float | None = None) -> Entry:
@@ -81,6 +90,42 @@ def _is_plain_json(value: Any) -> bool:
     except (TypeError, ValueError):
         return False
     return True
+
+
+def sealed(key: str, entry: Entry) -> Entry:
+    """``entry`` with the checksum by which :func:`checked` finds damage."""
+    return {**entry, "check": _checksum(key, entry)}
+
+
+def checked(key: str, found: Any) -> Entry | None:
+    """What a backend gave for ``key`` as the entry that was put there; None if there is none.
+
+    Raises:
+        DamagedEntry: It is something else.
+    """
+    if found is None:
+        return None
+    if not isinstance(found, dict) or not isinstance(found.get("message"), dict):
+        raise DamagedEntry("it isn't an entry")
+    if not _is_time(found.get("created")):
+        raise DamagedEntry("it doesn't say when it was created")
+    if "check" in found and found["check"] != _checksum(key, found):
+        raise DamagedEntry("its checksum doesn't fit (an entry edited by hand has to leave out `check`)")
+    try:
+        message_of(cast(Entry, found))
+    except (TypeError, ValueError, KeyError, AttributeError) as error:
+        raise DamagedEntry("it doesn't hold a message") from error
+    return cast(Entry, found)
+
+
+def _checksum(key: str, entry: Any) -> str:
+    rest = {name: value for name, value in entry.items() if name != "check"}
+    text = json.dumps([key, rest], sort_keys=True)
+    return hashlib.blake2b(text.encode("ascii"), digest_size=8).hexdigest()
+
+
+def _is_time(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
 def message_of(entry: Entry) -> AIMessage:

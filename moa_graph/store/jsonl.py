@@ -11,8 +11,9 @@ from typing import Any, BinaryIO
 
 from typing_extensions import override
 
-from moa_graph.store.backend import Backend, Worker, file_lock
+from moa_graph.store.backend import Backend, file_lock
 from moa_graph.store.entry import Entry
+from moa_graph.store.worker import Worker
 
 __all__ = ["JSONLBackend"]
 
@@ -31,10 +32,9 @@ class JSONLBackend(Backend):
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._lock = file_lock(path)
         self._lines: dict[str, tuple[int, int]] = {}
         self._read_to = 0
-        self._worker = Worker(f"store {path}")
+        self._worker = Worker(f"store {path}", self)
 
     @override
     async def get(self, key: str) -> Entry | None:
@@ -52,6 +52,13 @@ class JSONLBackend(Backend):
     @override
     def close(self) -> None:
         self._worker.close()
+
+    def let_go(self) -> None:
+        """Nothing is open between two pieces of work."""
+
+    def disown(self) -> None:
+        """Starts from what the file holds."""
+        self._lines, self._read_to = {}, 0
 
     def _get(self, key: str) -> Entry | None:
         try:
@@ -84,7 +91,7 @@ class JSONLBackend(Backend):
             self._read_to += len(line)
 
     def _append(self, line: bytes) -> None:
-        with self._lock, self._path.open("a+b") as file:
+        with file_lock(self._path), self._path.open("a+b") as file:
             if file.tell():
                 file.seek(-1, os.SEEK_END)
                 if file.read(1) != b"\n":
@@ -96,7 +103,7 @@ def _key_of(line: bytes) -> str | None:
     """The key of the entry in ``line``; None if it is blank, unfinished or something else."""
     try:
         record: Any = json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     if not isinstance(record, dict) or not isinstance(record.get("entry"), dict):
         return None

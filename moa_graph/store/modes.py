@@ -3,34 +3,25 @@
 from __future__ import annotations
 
 import logging
-import os
 import time
 from collections.abc import Awaitable, Callable
-from pathlib import Path
 from types import TracebackType
 from typing import Literal, Self, TypeVar, get_args
 
-from moa_graph.errors import MixtureError, StoreMiss
+from moa_graph.errors import MixtureError, MoaError, StoreMiss
 from moa_graph.store.backend import Backend
-from moa_graph.store.entry import Entry
+from moa_graph.store.entry import Entry, checked, sealed
 from moa_graph.store.flights import Flights
-from moa_graph.store.jsonl import JSONLBackend
 from moa_graph.store.key import CallIdentity
-from moa_graph.store.memory import MemoryBackend
-from moa_graph.store.sqlite import SQLiteBackend
 
-__all__ = ["Missing", "Mode", "Store", "open_store"]
+__all__ = ["Missing", "Mode", "Store", "check_mode"]
 
 Mode = Literal["off", "cache", "record", "replay"]
 Missing = Literal["call", "fail"]
 Reply = TypeVar("Reply")
 
-_BACKENDS: dict[str, Callable[[Path], Backend]] = {
-    ".sqlite": SQLiteBackend,
-    ".sqlite3": SQLiteBackend,
-    ".db": SQLiteBackend,
-    ".jsonl": JSONLBackend,
-}
+_DAMAGE = (ValueError, TypeError, KeyError, RecursionError)
+"""What reading a damaged entry ends in, be the backend ours or the user's."""
 
 _log = logging.getLogger(__name__)
 
@@ -68,7 +59,7 @@ class Store:
         missing: Missing = "fail",
         clock: Callable[[], float] = time.time,
     ) -> None:
-        _check(mode, ttl, missing)
+        check_mode(mode, ttl, missing)
         self.backend = backend
         self.mode = mode
         self.ttl = ttl
@@ -139,10 +130,13 @@ class Store:
         must_hit = self.mode == "replay" and self.missing == "fail"
         try:
             entry = await self._stored(identity)
-        except OSError as error:
+        except MoaError:
+            raise
+        except Exception as error:
+            state = "is damaged" if isinstance(error, _DAMAGE) else "can't be read"
             if must_hit:
-                raise StoreMiss(f"The recording can't be read ({error}), needed for {identity}") from error
-            _log.warning("the store can't be read, so the model is called: %s", error)
+                raise StoreMiss(f"The recorded call for {identity} {state} ({error}): record it again") from error
+            _log.warning("the stored call of %s %s, so the model is called: %s", identity, state, error)
             return None
         if entry is None and must_hit:
             raise StoreMiss(
@@ -153,8 +147,11 @@ class Store:
 
     async def _stored(self, identity: CallIdentity) -> Entry | None:
         """What the backend has of the call, from this version or an earlier one, unless that is too old."""
-        entry = await self.backend.get(identity.key) or await self.backend.get(identity.key_in_version_1)
+        entry = await self._entry(identity.key) or await self._entry(identity.key_in_version_1)
         return entry if entry is not None and self._is_fresh(entry) else None
+
+    async def _entry(self, key: str) -> Entry | None:
+        return checked(key, await self.backend.get(key))
 
     def _is_fresh(self, entry: Entry) -> bool:
         return self.ttl is None or self._clock() - entry["created"] < self.ttl
@@ -165,9 +162,9 @@ class Store:
         reply, entry = await call()
         if entry is not None and self.mode != "replay":
             try:
-                await self.backend.put(identity.key, entry)
-            except OSError as error:
-                # The answer is paid for: losing it too would help nobody.
+                await self.backend.put(identity.key, sealed(identity.key, entry))
+            except Exception as error:
+                # Whatever the backend raises, the answer is paid for: losing it too would help nobody.
                 _log.warning("the call of %s is not stored: %s", identity, error)
         return reply
 
@@ -188,7 +185,8 @@ class Store:
         await self.aclose()
 
 
-def _check(mode: str, ttl: float | None, missing: str) -> None:
+def check_mode(mode: str, ttl: float | None, missing: str) -> None:
+    """Refuses what :class:`Store` can't be made with, with a MixtureError."""
     if mode not in get_args(Mode):
         raise MixtureError(f"store: mode {mode!r} is unknown; it is one of {', '.join(get_args(Mode))}")
     if missing not in get_args(Missing):
@@ -197,44 +195,3 @@ def _check(mode: str, ttl: float | None, missing: str) -> None:
         raise MixtureError(f"store: ttl is for mode cache, and the mode is {mode}; leave it out")
     if ttl is not None and not ttl > 0:
         raise MixtureError(f"store: ttl is {ttl} seconds; it must be more than 0, or left out for no limit")
-
-
-def open_store(
-    where: str | os.PathLike[str] | Store,
-    mode: Mode = "cache",
-    *,
-    ttl: float | None = None,
-    missing: Missing = "fail",
-) -> Store:
-    """The store at ``where``.
-
-    Args:
-        where: ``":memory:"``, a SQLite file (``.sqlite``, ``.sqlite3``, ``.db``) or a text file (``.jsonl``).
-            A store is given back as it is, with the mode that it was made with.
-        mode: What it is used for; with ``mode``, ``ttl`` and ``missing`` see :class:`Store`.
-        ttl: Age in seconds from which a cached entry counts as missing; default: never.
-        missing: What a replay does about a call that was never recorded.
-
-    Raises:
-        MixtureError: The name ends otherwise, the file can't be written, or there is nothing to replay.
-    """
-    if isinstance(where, Store):
-        return where
-    _check(mode, ttl, missing)
-    return Store(_open_backend(where, mode), mode, ttl=ttl, missing=missing)
-
-
-def _open_backend(where: str | os.PathLike[str], mode: Mode) -> Backend:
-    if where == ":memory:":
-        return MemoryBackend()
-    path = Path(where).expanduser()
-    if path.suffix not in _BACKENDS:
-        raise MixtureError(f"store: {str(where)!r} must be :memory: or a file named *{', *'.join(_BACKENDS)}")
-    if mode == "off":
-        return MemoryBackend()
-    try:
-        path.open("rb" if mode == "replay" else "ab").close()
-    except OSError as error:
-        what_to_do = "record it first" if mode == "replay" else "name a file in a folder that can be written"
-        raise MixtureError(f"store {path}: {error.strerror}; {what_to_do}") from error
-    return _BACKENDS[path.suffix](path)

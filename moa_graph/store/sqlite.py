@@ -6,13 +6,14 @@ import json
 import sqlite3
 from functools import partial
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 from typing_extensions import override
 
 from moa_graph.errors import MixtureError
-from moa_graph.store.backend import PATIENCE_SECONDS, Backend, Worker, file_lock
+from moa_graph.store.backend import PATIENCE_SECONDS, Backend, file_lock
 from moa_graph.store.entry import Entry
+from moa_graph.store.worker import Worker
 
 __all__ = ["SQLiteBackend"]
 
@@ -33,15 +34,17 @@ class SQLiteBackend(Backend):
 
     Args:
         path: The file; made if it doesn't exist.
+        read_only: Whether nothing is ever put: the disk may then be one that can't be written.
 
     Raises:
         MixtureError: The file can't be opened, or isn't a SQLite database.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, read_only: bool = False) -> None:
         self._path = path
-        self._connection = _connect(path)
-        self._worker = Worker(f"store {path}")
+        self._open = partial(_open_for_reading if read_only else _open, path)
+        self._connection: sqlite3.Connection | None = self._open()
+        self._worker = Worker(f"store {path}", self)
 
     @override
     async def get(self, key: str) -> Entry | None:
@@ -49,35 +52,49 @@ class SQLiteBackend(Backend):
 
     @override
     async def put(self, key: str, entry: Entry) -> None:
-        await self._worker.run(partial(self._put, key, json.dumps(entry)))
+        await self._worker.run(partial(self._run, _PUT, (key, json.dumps(entry))))
 
     @override
     async def aclose(self) -> None:
-        await self._worker.aclose(self._connection.close)
+        await self._worker.aclose()
 
     @override
     def close(self) -> None:
-        self._worker.close(self._connection.close)
+        self._worker.close()
+
+    def let_go(self) -> None:
+        """Closes the connection."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.close()
+
+    def disown(self) -> None:
+        """Leaves the connection to the parent."""
+        _of_the_parent.append(self._connection)
+        self._connection = None
 
     def _get(self, key: str) -> Entry | None:
-        try:
-            row = self._connection.execute(_GET, (key,)).fetchone()
-        except sqlite3.Error as error:
-            raise OSError(f"{self._path}: {error}") from error
+        row = self._run(_GET, (key,)).fetchone()
         return None if row is None else cast(Entry, json.loads(row[0]))
 
-    def _put(self, key: str, text: str) -> None:
+    def _run(self, statement: str, values: tuple[str, ...]) -> sqlite3.Cursor:
         try:
-            self._connection.execute(_PUT, (key, text))
-        except sqlite3.Error as error:
+            if self._connection is None:
+                self._connection = self._open()
+            return self._connection.execute(statement, values)
+        except (sqlite3.Error, MixtureError) as error:
             raise OSError(f"{self._path}: {error}") from error
 
 
-def _connect(path: Path) -> sqlite3.Connection:
-    """A connection in autocommit; opened here and used in the worker's thread alone from then on."""
+_of_the_parent: list[Any] = []
+"""A connection that is closed in a forked child would end the parent's locks."""
+
+
+def _open(path: Path) -> sqlite3.Connection:
+    """A connection in autocommit, for one thread at a time."""
     connection = None
     try:
-        connection = sqlite3.connect(path, timeout=PATIENCE_SECONDS, isolation_level=None, check_same_thread=False)
+        connection = _connected(path.absolute().as_uri())
         with file_lock(path):  # SQLite refuses two switches to the write-ahead log at once, without waiting
             connection.executescript(_SET_UP)
     except (sqlite3.Error, OSError) as error:
@@ -85,3 +102,39 @@ def _connect(path: Path) -> sqlite3.Connection:
             connection.close()
         raise MixtureError(f"store {path}: {error}. Name a SQLite file, or one that doesn't exist yet") from error
     return connection
+
+
+def _open_for_reading(path: Path) -> sqlite3.Connection:
+    """A connection that writes nothing: neither entries nor, where the disk refuses them, files of SQLite's own."""
+    uri = path.absolute().as_uri()
+    try:
+        return _tried(f"{uri}?mode=ro")
+    except sqlite3.Error as error:
+        if _is_unmerged(path):
+            raise MixtureError(
+                f"store {path}: {error}. A write-ahead log is beside it that a disk which can't be written can't show: "
+                "open the file once where it can be written"
+            ) from error
+    try:
+        return _tried(f"{uri}?mode=ro&immutable=1")
+    except sqlite3.Error as error:
+        raise MixtureError(f"store {path}: {error}. Name a SQLite file that holds a recording") from error
+
+
+def _tried(uri: str) -> sqlite3.Connection:
+    connection = _connected(uri)
+    try:
+        connection.execute(_GET, ("",)).fetchone()
+    except sqlite3.Error:
+        connection.close()
+        raise
+    return connection
+
+
+def _connected(uri: str) -> sqlite3.Connection:
+    return sqlite3.connect(uri, timeout=PATIENCE_SECONDS, isolation_level=None, check_same_thread=False, uri=True)
+
+
+def _is_unmerged(path: Path) -> bool:
+    log = path.with_name(f"{path.name}-wal")
+    return log.exists() and log.stat().st_size > 0
