@@ -11,6 +11,7 @@ from moa_graph.cli.chat import chat
 from moa_graph.cli.doctor import doctor
 from moa_graph.cli.failing import OneLineErrors
 from moa_graph.cli.presets import presets
+from moa_graph.cli.serve import serve
 from moa_graph.cli.show import show
 from moa_graph.cli.simulate import simulate
 
@@ -30,5 +31,5 @@ def main() -> None:
     """
 
 
-for _command in (ask, chat, batch, presets, show, doctor, simulate):
+for _command in (ask, chat, batch, presets, show, doctor, serve, simulate):
     main.add_command(_command)

@@ -1,0 +1,66 @@
+"""What a request asks for, whichever protocol it came in."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from langchain_core.messages import BaseMessage
+
+__all__ = ["Asked", "Writing"]
+
+
+@dataclass(frozen=True)
+class Writing:
+    """What is asked of the model that writes the answer; None where nothing is.
+
+    Args:
+        tools: Tools that it may call, in the form of OpenAI's chat completions.
+        tool_choice: ``auto``, ``required`` or the name of the one to call.
+        parallel_tool_calls: Whether it may call several at once.
+        response_format: The form of its answer, in OpenAI's form.
+        stop: Texts before which the answer ends.
+        max_tokens: Most tokens of the answer.
+        temperature: From 0 to 2.
+        reasoning_effort: How long it shall think, in OpenAI's words.
+        sampling: Further parameters by OpenAI's names: ``top_p``, ``seed``, penalties.
+    """
+
+    tools: tuple[dict[str, Any], ...] = ()
+    tool_choice: str | None = None
+    parallel_tool_calls: bool | None = None
+    response_format: dict[str, Any] | None = None
+    stop: tuple[str, ...] = ()
+    max_tokens: int | None = None
+    temperature: float | None = None
+    reasoning_effort: str | None = None
+    sampling: Mapping[str, Any] = field(default_factory=dict)
+
+    def parameters(self) -> dict[str, Any]:
+        """The parameters of the model that writes, as fields of ``ModelSettings``."""
+        given = {"temperature": self.temperature, "max_tokens": self.max_tokens, **self.sampling}
+        return {name: value for name, value in given.items() if value is not None}
+
+
+@dataclass(frozen=True)
+class Asked:
+    """One request.
+
+    Args:
+        model: The name that the client wrote.
+        messages: The conversation.
+        writing: What is asked of the model that writes.
+        options: The mixture's run-time options, as the body's field ``moa`` holds them.
+        stream: Whether the answer is streamed.
+        live: Whether every event of the run is streamed, and each slot's text while it is written.
+        left_out: What was asked for and is not done, by field, with the reason. The report names it.
+    """
+
+    model: str
+    messages: list[BaseMessage]
+    writing: Writing = field(default_factory=Writing)
+    options: Mapping[str, Any] = field(default_factory=dict)
+    stream: bool = False
+    live: bool = False
+    left_out: Mapping[str, str] = field(default_factory=dict)

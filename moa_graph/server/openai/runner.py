@@ -1,0 +1,194 @@
+"""One run for one request: what is asked of the graph, and what is noted of it on the way."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncGenerator, Callable, Mapping
+from contextlib import aclosing
+from dataclasses import dataclass
+from typing import Any
+
+from langchain_core.messages import BaseMessage
+
+from moa_graph.errors import InputError, MoaError
+from moa_graph.form import Form
+from moa_graph.options import AnswerSettings, Options
+from moa_graph.runs import Outcome, Part, follow
+from moa_graph.server.openai.admission import Admission
+from moa_graph.server.openai.advice import AdviceShelf
+from moa_graph.server.openai.asked import Asked, Writing
+from moa_graph.server.openai.books import Books
+from moa_graph.server.openai.errors import ApiError, as_api_error, refused
+from moa_graph.server.openai.mixtures import Served, Shelf
+from moa_graph.state import Record
+
+__all__ = ["Run", "Runner"]
+
+log = logging.getLogger(__name__)
+
+Given = Callable[[list[Record]], None]
+
+BUSY = 16
+"""Runs at once from which on a stream begins before it is clear that its run can."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run that can begin: nothing that was asked for is refused any more.
+
+    Args:
+        asked: The request.
+        owner: Whose key it bears.
+        served: The mixture.
+        options: Its run-time options.
+        settings: What is asked of the answer.
+        turn: The name of the user's turn.
+        left_out: What was asked for and isn't done, by field, with the reason.
+    """
+
+    asked: Asked
+    owner: str
+    served: Served
+    options: Options
+    settings: AnswerSettings
+    turn: str
+    left_out: Mapping[str, str]
+
+
+class Runner:
+    """Runs mixtures for requests.
+
+    Args:
+        shelf: The mixtures.
+        books: Where runs are counted and paid for.
+        admission: Who may run one now.
+        advice: What panels gave in turns that call tools.
+    """
+
+    def __init__(self, shelf: Shelf, books: Books, admission: Admission, advice: AdviceShelf | None = None) -> None:
+        self.shelf = shelf
+        self.running = 0
+        self._books = books
+        self._admission = admission
+        self._advice = advice or AdviceShelf()
+
+    @property
+    def patience(self) -> float:
+        """Seconds in which an error may still become a streamed answer's status: none while many runs go on."""
+        return 0.2 if self.running < BUSY else 0.0
+
+    def prepare(self, asked: Asked, owner: str) -> Run:
+        """The run that a request asks for.
+
+        Args:
+            asked: The request.
+            owner: Whose key it bears.
+
+        Raises:
+            ApiError: The request can't be met, or not now.
+        """
+        served = self.shelf.for_request(asked.model, _last_text(asked.messages))
+        options = _options(served, asked)
+        parameters = asked.writing.parameters()
+        left_out = dict(asked.left_out)
+        if not served.writes:
+            left_out |= dict.fromkeys(parameters, f"no model writes the answer of {served.id}")
+            parameters = {}
+        settings = _settings(served, asked.writing, parameters)
+        turn = self._advice.turn_of(owner, served.id, asked.options, asked.messages)
+        self._admission.check(owner)
+        return Run(asked, owner, served, options, settings, turn, left_out)
+
+    async def parts(self, run: Run, given: Given | None = None) -> AsyncGenerator[Part, None]:
+        """What the run tells.
+
+        Args:
+            run: What to do.
+            given: Told what slots gave, where somebody reads along.
+
+        Raises:
+            ApiError: The run failed.
+        """
+        entry = self._books.open(run.served, run.owner, run.asked.messages)
+        try:
+            async with self._admission.enter(run.owner), aclosing(self._followed(run, given)) as parts:
+                async for part in parts:
+                    entry.note(part)
+                    yield part
+        except Exception as error:
+            entry.failed()
+            if not isinstance(error, MoaError | ApiError):
+                log.exception("a run of %s failed", run.served.id)
+            raise as_api_error(error) from error
+        finally:
+            entry.close()
+
+    async def _followed(self, run: Run, given: Given | None) -> AsyncGenerator[Part, None]:
+        """The parts of a run that may begin."""
+        messages = self._advice.given(run.turn, run.asked.messages)
+        parts = follow(
+            run.served.compiled,
+            messages,
+            options=run.options,
+            answer=run.settings,
+            tokens=given is not None,
+            given=given,
+        )
+        self.running += 1
+        try:
+            async with aclosing(parts):
+                async for part in parts:
+                    if isinstance(part, Outcome):
+                        self._advice.put(run.turn, part.message)
+                    yield part
+        finally:
+            self.running -= 1
+
+    async def outcome(self, run: Run) -> Outcome:
+        """What a run gives, with which nobody reads along."""
+        async with aclosing(self.parts(run)) as parts:
+            async for part in parts:
+                if isinstance(part, Outcome):
+                    return part
+        raise RuntimeError("a run ends with its outcome or an error")
+
+
+def _last_text(messages: list[BaseMessage]) -> str:
+    return str(messages[-1].text) if messages else ""
+
+
+def _options(served: Served, asked: Asked) -> Options:
+    try:
+        return served.options(**asked.options)
+    except Exception as error:
+        raise as_api_error(error) from error
+
+
+def _settings(served: Served, writing: Writing, parameters: Mapping[str, Any]) -> AnswerSettings:
+    """What is asked of the answer, where a model writes it."""
+    for name in ("tools", "response_format"):
+        if getattr(writing, name) and not served.writes:
+            message = f"{served.id} chooses an answer and writes none: it can neither call tools nor give a form."
+            raise refused(name, message, "unsupported_by_mixture")
+    return AnswerSettings(
+        tools=writing.tools,
+        tool_settings=_tool_settings(writing),
+        form=_form(writing),
+        stop=writing.stop,
+        parameters=parameters,
+        advise="user_turn" if writing.tools else "every_call",
+    )
+
+
+def _tool_settings(writing: Writing) -> dict[str, Any]:
+    settings = {"tool_choice": writing.tool_choice, "parallel_tool_calls": writing.parallel_tool_calls}
+    return {name: value for name, value in settings.items() if value is not None}
+
+
+def _form(writing: Writing) -> Form | None:
+    if writing.response_format is None:
+        return None
+    try:
+        return Form.of(writing.response_format)
+    except InputError as error:
+        raise refused("response_format", str(error)) from error
