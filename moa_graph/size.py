@@ -80,7 +80,8 @@ def _size_of_path(plan: Plan, path: Path, messages: Sequence[BaseMessage], verdi
         asked = [answer.id for answer in planned]
         calls += len(asked)
         depth += _one_after_another(bound, len(asked))
-        state = _with(state, [_imagined(bound, record, verdict) for record in asked])
+        about = _abouts(bound.stage, run)
+        state = _with(state, [_imagined(bound, record, about.get(record), verdict) for record in asked])
         choice = _choice(bound, RunContext(bound, state, plan.options()))
         state = _with(state, chosen_records(bound, choice) if choice else [])
     return calls, depth, most
@@ -99,7 +100,15 @@ def _choice(bound: BoundStage, run: RunContext) -> Choice | None:
     return bound.stage.conclude(run) if isinstance(bound.stage, ModelStage) else None
 
 
-def _imagined(bound: BoundStage, record: str, verdict: bool) -> Record:
+def _abouts(stage: Stage, run: RunContext) -> dict[str, str | None]:
+    """The identity of each answer's record to that of the record which it is about."""
+    if not isinstance(stage, ModelStage):
+        return {}
+    slots = stage.asked_slots(run)
+    return {slot.record_id(task.sample): task.about for slot in slots for task in stage.tasks(slot, run)}
+
+
+def _imagined(bound: BoundStage, record: str, about: str | None, verdict: bool) -> Record:
     """A live record whose text is like no other's."""
     node, _, sample = record.rpartition("#")
     slot = next(slot for slot in bound.slots if slot.node == node)
@@ -120,6 +129,8 @@ def _imagined(bound: BoundStage, record: str, verdict: bool) -> Record:
         "started": 0.0,
         "seconds": 0.0,
     }
+    if about is not None:
+        imagined["about"] = about
     return _with_data(imagined, bound.stage, verdict)
 
 

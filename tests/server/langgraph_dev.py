@@ -41,14 +41,17 @@ class DevServer:
 
 
 @contextmanager
-def langgraph_dev(directory: Path, environment: Mapping[str, str] | None = None) -> Iterator[DevServer]:
-    """A server of this project's ``langgraph.json``, ended with SIGTERM.
+def langgraph_dev(
+    directory: Path, environment: Mapping[str, str] | None = None, project: Path = REPOSITORY / "langgraph.json"
+) -> Iterator[DevServer]:
+    """A server of a ``langgraph.json``, ended with SIGTERM.
 
     Args:
         directory: Where it runs and keeps its threads, so that another one can go on with them.
         environment: Variables beside those of the tests.
+        project: The ``langgraph.json``; default: this project's.
     """
-    shutil.copy(REPOSITORY / "langgraph.json", directory)
+    shutil.copy(project, directory)
     port = _free_port()
     command = [sys.executable, "-m", "langgraph_cli", "dev", "--no-browser", "--no-reload", "--port", str(port)]
     log = directory / "server.log"
