@@ -14,6 +14,7 @@ from moa_graph.cli.presets import presets
 from moa_graph.cli.serve import serve
 from moa_graph.cli.show import show
 from moa_graph.cli.simulate import simulate
+from moa_graph.cli.tune import tune
 
 __all__ = ["main"]
 
@@ -31,5 +32,5 @@ def main() -> None:
     """
 
 
-for _command in (ask, chat, batch, presets, show, doctor, serve, simulate):
+for _command in (ask, chat, batch, presets, show, doctor, serve, simulate, tune):
     main.add_command(_command)

@@ -27,6 +27,11 @@ class Stop(Selection):
     shown: ClassVar[bool] = False
 
     agreement: float = Field(default=1.0, gt=0, le=1, description="Share of the slots that must come to one answer.")
+    votes: int | None = Field(
+        default=None,
+        ge=2,
+        description="Votes for one answer that are enough, however many were asked; replaces agreement.",
+    )
     over: Literal["last", "all"] = Field(
         default="last", description="Compares the last stage's proposals, or those of all stages so far."
     )
@@ -52,10 +57,16 @@ class Stop(Selection):
         winner, votes, _ = plurality(answers)
         confident = self._confident([record["text"] for record in proposals])
         comparison = {"answers": answers, "votes": votes, "asked": asked, "confident": confident}
-        if winner is None or votes / asked < self.agreement or votes < 2 <= asked or not confident:
+        if winner is None or not self._enough(votes, asked) or not confident:
             return Choice((), "no agreement", data=comparison)
         reason = f"{votes} of {asked} agree on {winner}"
         return Choice([proposals[answers.index(winner)]], reason, end=reason, data=comparison)
+
+    def _enough(self, votes: int, asked: int) -> bool:
+        """Whether so many votes of those asked end the run."""
+        if self.votes is not None:
+            return votes >= self.votes
+        return votes / asked >= self.agreement and not votes < 2 <= asked
 
     def _compared(self, run: RunContext) -> tuple[list[Record], int]:
         """The live proposals, and how many there would be if none had failed."""

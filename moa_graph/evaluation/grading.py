@@ -1,0 +1,81 @@
+"""Which recorded answers are right: each answer is extracted, and equal to the extracted reference or not."""
+
+from __future__ import annotations
+
+import importlib
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from moa_graph.errors import MixtureError
+from moa_graph.extract import Extractor, extractor
+
+__all__ = ["GRADES", "grader", "reference_text"]
+
+GRADES = ("number", "choice", "exact", "json:FIELD", "module:function", "math-verify")
+"""How answers can be graded without a model."""
+
+
+def grader(spec: str | Extractor) -> Extractor:
+    """What brings an answer, and the reference, into a form in which equal answers are equal.
+
+    Args:
+        spec: ``number``, ``choice``, ``exact``, ``json:FIELD``, ``module:function`` for a Python function from text to
+            text or None, or ``math-verify``, which needs that package.
+
+    Raises:
+        MixtureError: There is no such grade.
+    """
+    if not isinstance(spec, str):
+        return spec
+    if spec == "math-verify":
+        return _mathematical()
+    module, mark, name = spec.partition(":")
+    if mark and module != "json":
+        try:
+            found = getattr(importlib.import_module(module), name)
+        except (ImportError, AttributeError) as error:
+            raise MixtureError(f"--grade {spec}: the function can't be imported: {error}") from error
+        if not callable(found):
+            raise MixtureError(f"--grade {spec}: that is no function of a text")
+        return found  # type: ignore[no-any-return]
+    try:
+        return extractor(spec)
+    except MixtureError as error:
+        raise MixtureError(f"--grade: {error}; or module:function, or math-verify") from None
+
+
+def _mathematical() -> Extractor:
+    try:
+        from math_verify import parse
+    except ImportError as error:
+        raise MixtureError("--grade math-verify needs the package math-verify: pip install math-verify") from error
+
+    def simplest(text: str) -> str | None:
+        parsed = parse(text)
+        return str(parsed[0]) if parsed else None
+
+    return simplest
+
+
+def reference_text(
+    answer: Any, choices: Sequence[str] | Mapping[str, str] | None, grade: str | Extractor
+) -> str | None:
+    """The reference as text that the grader reads; the place of a choice becomes its letter.
+
+    Args:
+        answer: As the data has it: a text or number, or for choices a letter, a place from 0, or the choice's text.
+        choices: What could be chosen from, where the data says.
+        grade: How it is graded.
+    """
+    if answer is None or (isinstance(answer, str) and not answer.strip()):
+        return None
+    if grade != "choice":
+        return str(answer)
+    texts = list(choices.values()) if isinstance(choices, Mapping) else list(choices or ())
+    if isinstance(answer, int) and not isinstance(answer, bool):
+        return f"answer: {chr(ord('A') + answer)}"
+    if str(answer) in texts:
+        return f"answer: {chr(ord('A') + texts.index(str(answer)))}"
+    letter = re.fullmatch(r"\W*([A-Ja-j])\W*", str(answer))
+    return f"answer: {letter[1].upper()}" if letter else str(answer)

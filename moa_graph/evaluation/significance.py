@@ -1,0 +1,36 @@
+"""Whether two systems differ on the same prompts: McNemar's test, exact or mid-p, and Holm's correction for several."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+from scipy.stats import binom
+from statsmodels.stats.multitest import multipletests
+
+__all__ = ["holm", "mcnemar"]
+
+
+def mcnemar(
+    wins: int, losses: int, *, alternative: Literal["two-sided", "less"] = "two-sided", mid: bool = True
+) -> float:
+    """P-value of "both are equally often right", from the prompts on which just one is.
+
+    Args:
+        wins: Prompts that only the first system answers rightly.
+        losses: Prompts that only the second does.
+        alternative: Either differs, or the first is less often right.
+        mid: Half the probability of what was seen, which errs less than the exact test's caution (Fagerland, Lydersen
+            and Laake 2013, BMC Medical Research Methodology 13, 91); False: the exact test.
+    """
+    pairs = wins + losses
+    if not pairs:
+        return 1.0
+    fewer = wins if alternative == "less" else min(wins, losses)
+    tail = float(binom.cdf(fewer, pairs, 0.5)) - (0.5 * float(binom.pmf(fewer, pairs, 0.5)) if mid else 0.0)
+    return min(1.0, tail if alternative == "less" else 2 * tail)
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """P-values corrected for being several, after Holm 1979."""
+    return [float(p) for p in multipletests(list(p_values), method="holm")[1]] if p_values else []

@@ -1,0 +1,263 @@
+"""From recorded answers to the cheapest mixture that can be certified, or to an honest no.
+
+The method: a few strategies, found on other prompts than those that test, are tested in a fixed sequence, the safest
+first, each against every single model, and the first failure ends it (fixed-sequence testing, as in Learn then Test:
+Angelopoulos et al. 2021, arXiv 2110.01052). A strategy passes where the exact test rejects against every rival
+(intersection-union: Berger 1982, Technometrics 24, 295-300), so that no correction for several rivals is due, although
+the best of them is itself chosen from data.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from moa_graph.errors import InputError
+from moa_graph.evaluation.dawid_skene import credit_of_agreement
+from moa_graph.evaluation.noninferiority import least_prompts, p_value, tango_interval
+from moa_graph.evaluation.recordings import Recordings
+from moa_graph.evaluation.search import credit_of_labels, find_order
+from moa_graph.evaluation.significance import mcnemar
+from moa_graph.evaluation.strategies import Strategy, family, play
+
+__all__ = ["Duel", "Tested", "Tuned", "test_in_order", "tune"]
+
+MOST_STRATEGIES = 20_000
+
+
+@dataclass(frozen=True)
+class Duel:
+    """A strategy against one rival, on the prompts that tested.
+
+    Args:
+        rival: Name of the single model.
+        wins: Prompts that only the strategy answered rightly.
+        losses: Prompts that only the rival did.
+        p: Of the exact test that the strategy is worse by the margin or more.
+        low: Lower end of Tango's interval for the difference of accuracy, at twice the test's level, as a share.
+        high: Its upper end.
+    """
+
+    rival: str
+    wins: int
+    losses: int
+    p: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Tested:
+    """A strategy that was tested.
+
+    Args:
+        strategy: What was tested.
+        duels: Against each rival.
+        passed: Whether it isn't worse than any by the margin.
+        accuracy: Share of right answers.
+        dollars: Mean cost of a prompt.
+        cost_share: Of the dollars of the best single model.
+    """
+
+    strategy: Strategy
+    duels: tuple[Duel, ...]
+    passed: bool
+    accuracy: float
+    dollars: float
+    cost_share: float
+
+
+@dataclass(frozen=True)
+class Tuned:
+    """What a search and its tests came to.
+
+    Args:
+        chosen: The cheapest strategy that passed; None where none did.
+        tested: All that were tested, in order.
+        helps: Whether the chosen one is a mixture, and cheaper than every single model that may be the best.
+        reason: Why it helps or not, in a sentence.
+        best: Name of the best single model on the prompts that tested.
+        rivals: Names of the models tested against.
+        labels: Labels that were used.
+        test: The prompts that tested.
+        strategies: How many were searched.
+        method: How the order was found.
+    """
+
+    chosen: Tested | None
+    tested: tuple[Tested, ...]
+    helps: bool
+    reason: str
+    best: str
+    rivals: tuple[str, ...]
+    labels: int
+    test: Recordings
+    strategies: int
+    method: str
+
+
+def tune(
+    recordings: Recordings,
+    *,
+    margin: float = 0.01,
+    confidence: float = 0.95,
+    unlabelled: Recordings | None = None,
+    incumbent: str | None = None,
+    told: Callable[[str], None] = lambda line: None,
+) -> Tuned:
+    """The cheapest strategy that is certified not to be worse than any single model by more than ``margin``.
+
+    Args:
+        recordings: Answers to labelled prompts; what isn't labelled among them finds the order.
+        margin: Largest tolerated loss of accuracy, as a share: 0.01 is one point.
+        confidence: Of the certificate.
+        unlabelled: Answers of the same models to *other* prompts, on which the order is found, so that every label
+            tests. Without them half of the labels find the order.
+        incumbent: The one rival, declared beforehand; default: every single model.
+        told: Is told how the work goes on.
+
+    Raises:
+        InputError: There are no labels, or the prompts of both parts overlap.
+    """
+    labelled = recordings.some(recordings.labelled)
+    if not len(labelled):
+        raise InputError(f"{recordings.file}: no row has an answer to grade by. To label as you go: moa tune --label.")
+    rest = np.flatnonzero(~np.isin(np.arange(len(recordings)), recordings.labelled))
+    if unlabelled is None and len(rest):
+        unlabelled = recordings.some(rest)
+    if incumbent is not None and incumbent not in recordings.models:
+        raise InputError(f"--incumbent {incumbent}: the recorded models are {', '.join(recordings.models)}")
+    rivals = range(len(recordings.models)) if incumbent is None else [recordings.models.index(incumbent)]
+    level = 1 - confidence
+    if unlabelled is not None:
+        search, test = unlabelled.of_models(recordings.models), labelled
+        _refuse_shared(search, test)
+        credit, method = credit_of_agreement(search.answers), "answers to other, unlabelled prompts"
+    else:
+        search, test = _halves(labelled)
+        credit, method = credit_of_labels(search.answers, search.right), "half of the labels"
+    least = least_prompts(margin, level)
+    told(f"{len(test)} prompts test; a certificate of {margin * 100:g} points takes at least {least}")
+    strategies = _strategies(search)
+    order: list[Strategy] = []
+    if len(test) >= least:
+        order = find_order(
+            strategies, search.answers, search.costs, credit,
+            rivals=rivals, prompts=len(test), margin=margin, level=level,
+        )  # fmt: skip
+    tested = test_in_order(order, test, rivals=rivals, margin=margin, level=level)
+    passed = [one for one in tested if one.passed]
+    chosen = passed[-1] if passed else None
+    best = _best(test)
+    helps, reason = _verdict(chosen, test, best, level, least, margin)
+    return Tuned(
+        chosen=chosen,
+        tested=tuple(tested),
+        helps=helps,
+        reason=reason,
+        best=test.models[best],
+        rivals=tuple(test.models[rival] for rival in rivals),
+        labels=len(labelled),
+        test=test,
+        strategies=len(strategies),
+        method=method,
+    )
+
+
+def test_in_order(
+    order: Sequence[Strategy], test: Recordings, *, rivals: Sequence[int], margin: float, level: float
+) -> list[Tested]:
+    """Tests strategies one after another, up to the first that fails."""
+    tested: list[Tested] = []
+    singles = test.right == test.answers.T
+    dearest = test.costs[:, _best(test)].mean()
+    for strategy in order:
+        played = play([strategy], test.answers, test.costs)
+        right = played.answers[0] == test.right
+        duels = tuple(_duel(right, singles[rival], test.models[rival], margin, level) for rival in rivals)
+        dollars = float(played.costs[0].mean())
+        passed = all(duel.p <= level for duel in duels)
+        share = dollars / dearest if dearest else 1.0
+        tested.append(Tested(strategy, duels, passed, float(right.mean()), dollars, float(share)))
+        if not passed:
+            break
+    return tested
+
+
+def _duel(right: NDArray[np.bool_], rival: NDArray[np.bool_], name: str, margin: float, level: float) -> Duel:
+    wins, losses, prompts = int((right & ~rival).sum()), int((~right & rival).sum()), len(right)
+    low, high = tango_interval(wins, losses, prompts, 1 - 2 * level)
+    return Duel(name, wins, losses, p_value(wins, losses, prompts, margin), low, high)
+
+
+def _verdict(
+    chosen: Tested | None, test: Recordings, best: int, level: float, least: int, margin: float
+) -> tuple[bool, str]:
+    """Whether a mixture helps, and why."""
+    points = f"{margin * 100:g} point{'' if margin == 0.01 else 's'}"
+    if len(test) < least:
+        return False, (
+            f"no mixture helps that could be promised: {len(test)} prompts test, and a certificate of {points} takes "
+            f"at least {least}, even without a single loss"
+        )
+    if chosen is None:
+        return False, f"no mixture helps: none is certified to be within {points} of every single model"
+    if chosen.strategy.kind == "single":
+        return False, f"no mixture helps: {test.models[chosen.strategy.models[0]]} alone is certified and cheaper"
+    right = test.right == test.answers.T
+    cheapest = min(
+        (column for column in range(len(test.models)) if _may_be_best(right[column], right[best], level)),
+        key=lambda column: test.costs[:, column].mean(),
+    )
+    if chosen.dollars >= test.costs[:, cheapest].mean():
+        return False, (
+            f"no mixture helps: the cheapest certified one costs as much as {test.models[cheapest]} alone, which isn't "
+            f"significantly worse than {test.models[best]}"
+        )
+    return (
+        True,
+        f"a mixture helps: within {points} of every single model for {chosen.cost_share:.1%} of the best one's dollars",
+    )
+
+
+def _may_be_best(right: NDArray[np.bool_], best: NDArray[np.bool_], level: float) -> bool:
+    """Whether a model isn't significantly worse than the best."""
+    return mcnemar(int((right & ~best).sum()), int((~right & best).sum()), alternative="less") > level
+
+
+def _best(recordings: Recordings) -> int:
+    """The model with most right answers, the cheaper of equals."""
+    right = (recordings.right == recordings.answers.T).sum(axis=1)
+    return max(range(len(right)), key=lambda model: (right[model], -recordings.costs[:, model].mean()))
+
+
+def _strategies(search: Recordings) -> list[Strategy]:
+    """As many as there is time and memory for, with chains as long as that leaves."""
+    order = [int(column) for column in search.costs.mean(axis=0).argsort(kind="stable")]
+    longest = min(6, len(order))
+    while longest > 3 and len(found := family(order, longest=longest)) > MOST_STRATEGIES:
+        longest -= 1
+    return found if longest > 3 else family(order, longest=longest)
+
+
+def _halves(labelled: Recordings) -> tuple[Recordings, Recordings]:
+    """Two halves by a hash of each prompt's identity and text, so that the same data is always split the same way."""
+
+    def place(row: int) -> str:
+        return hashlib.sha256(f"{labelled.ids[row]}\x00{labelled.questions[row]}".encode()).hexdigest()
+
+    shuffled = np.array(sorted(range(len(labelled)), key=place), dtype=np.intp)
+    half = len(shuffled) // 2
+    return labelled.some(np.sort(shuffled[:half])), labelled.some(np.sort(shuffled[half:]))
+
+
+def _refuse_shared(search: Recordings, test: Recordings) -> None:
+    if shared := set(search.questions) & set(test.questions):
+        raise InputError(
+            f"{len(shared)} prompts are both labelled and among the unlabelled ones: an order found on the prompts "
+            "that test makes the certificate false. Give other prompts."
+        )
