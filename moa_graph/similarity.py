@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Hashable, Mapping, Sequence
 from typing import TypeVar
 
-__all__ = ["Alikeness", "Vector", "most_diverse", "similarities", "tf_idf", "two_clusters", "unit_vector"]
+__all__ = ["Similarity", "Vector", "most_diverse", "similarities", "tf_idf", "two_clusters", "unit_vector"]
 
 _WORD = re.compile(r"\w+")
 
@@ -17,7 +17,7 @@ Key = TypeVar("Key", bound=Hashable)
 Vector = Mapping[Key, float]
 """A vector without its zeros."""
 
-Alikeness = Sequence[Sequence[float]]
+Similarity = Sequence[Sequence[float]]
 """The cosine of each pair of texts, from -1 to 1."""
 
 SAME = 0.999
@@ -37,7 +37,7 @@ def similarities(vectors: Sequence[Vector[Key]]) -> list[list[float]]:
     return [[_dot(left, right) for right in vectors] for left in vectors]
 
 
-def most_diverse(alike: Alikeness, count: int) -> list[int]:
+def most_diverse(alike: Similarity, count: int) -> list[int]:
     """Indexes of the ``count`` most different texts.
 
     Starts from the one least like the others, and adds each time the one whose largest similarity to those chosen is
@@ -53,7 +53,7 @@ def most_diverse(alike: Alikeness, count: int) -> list[int]:
     return sorted(chosen)
 
 
-def two_clusters(alike: Alikeness) -> tuple[list[int], list[int]]:
+def two_clusters(alike: Similarity) -> tuple[list[int], list[int]]:
     """Two groups of texts, the larger one first; of equal ones, that of the first text.
 
     Grows from the two texts that are least alike: each other text joins the group that it is more like on average,
@@ -74,7 +74,7 @@ def two_clusters(alike: Alikeness) -> tuple[list[int], list[int]]:
     return sorted(larger), sorted(smaller)
 
 
-def _regrouped(alike: Alikeness, groups: tuple[set[int], set[int]]) -> tuple[set[int], set[int]]:
+def _regrouped(alike: Similarity, groups: tuple[set[int], set[int]]) -> tuple[set[int], set[int]]:
     moved: tuple[set[int], set[int]] = (set(), set())
     for one in range(len(alike)):
         to_first, to_second = (_likeness(alike[one], one, group) for group in groups)

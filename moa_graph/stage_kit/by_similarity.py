@@ -11,12 +11,12 @@ from langchain_core.embeddings import Embeddings
 from pydantic import Field, PlainSerializer, PlainValidator, WithJsonSchema
 
 from moa_graph.errors import redact
-from moa_graph.similarity import Alikeness, Vector, similarities, tf_idf, unit_vector
+from moa_graph.similarity import Similarity, Vector, similarities, tf_idf, unit_vector
 from moa_graph.stage_kit.run_context import RunContext
 from moa_graph.stage_kit.selection import Choice, Selection
 from moa_graph.state import Record, shown_text
 
-__all__ = ["ByLikeness"]
+__all__ = ["BySimilarity"]
 
 
 def _read(value: Any) -> Any:
@@ -37,7 +37,7 @@ Embedder = Annotated[
 ]
 
 
-class ByLikeness(Selection):
+class BySimilarity(Selection):
     """Chooses from the similarities of all pairs of proposals.
 
     TF-IDF needs no call. Calls of ``embeddings`` are no model requests: they are in no budget and no report. Where
@@ -51,7 +51,7 @@ class ByLikeness(Selection):
     )
 
     @abstractmethod
-    def choose_by(self, proposals: list[Record], alike: Alikeness) -> Choice:
+    def choose_by(self, proposals: list[Record], alike: Similarity) -> Choice:
         """Chooses, given how alike each pair of ``proposals`` is."""
 
     def choose(self, run: RunContext) -> Choice:

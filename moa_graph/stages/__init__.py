@@ -36,7 +36,7 @@ from moa_graph.stages.route import Route
 from moa_graph.stages.score import Score
 from moa_graph.stages.stop import Stop
 from moa_graph.stages.vote import Vote
-from moa_graph.state import Call, MoaState, Record, live, of_stage
+from moa_graph.state import Call, MoaState, Record, live, of_stage, shown_text
 from moa_graph.views import Prompt
 
 __all__ = [
@@ -85,6 +85,7 @@ __all__ = [
     "preset",
     "register",
     "selected_update",
+    "shown_text",
     "shuffled",
     "stage_kinds",
 ]

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from moa_graph.similarity import Alikeness, two_clusters
+from moa_graph.similarity import Similarity, two_clusters
 from moa_graph.stage_kit.base import register
-from moa_graph.stage_kit.by_similarity import ByLikeness
+from moa_graph.stage_kit.by_similarity import BySimilarity
 from moa_graph.stage_kit.selection import Choice
 from moa_graph.state import Record
 
@@ -17,12 +17,12 @@ __all__ = ["ClusterAndFilter"]
 
 
 @register
-class ClusterAndFilter(ByLikeness):
+class ClusterAndFilter(BySimilarity):
     """Keeps the larger group. Fewer than three proposals all go on; of equal groups, that of the first proposal."""
 
     kind: ClassVar[str] = "cluster_and_filter"
 
-    def choose_by(self, proposals: list[Record], alike: Alikeness) -> Choice:
+    def choose_by(self, proposals: list[Record], alike: Similarity) -> Choice:
         """The larger group, in its configured order; which ones were left out is kept with them."""
         kept, left_out = two_clusters(alike)
         names = [proposals[index]["id"] for index in left_out]

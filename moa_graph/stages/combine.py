@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import statistics
+from collections import Counter
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 from pydantic import Field
@@ -41,7 +43,8 @@ class Combine(Selection):
         return Choice([source], "scores combined", data=combined)
 
     def _combined(self, records: list[Record]) -> dict[str, Any]:
-        scores = {record["slot"]: record["data"]["score"] for record in records}
+        labels = _labels(records)
+        scores = {label: record["data"]["score"] for label, record in zip(labels, records, strict=True)}
         spread = max(scores.values()) - min(scores.values())
         return {
             "score": round(statistics.fmean(scores.values()), 2),
@@ -49,5 +52,16 @@ class Combine(Selection):
             "spread": spread,
             "agree": spread <= self.agreement_within,
             "scores": scores,
-            "reasons": {record["slot"]: record["data"]["reasoning"] for record in records},
+            "reasons": {label: record["data"]["reasoning"] for label, record in zip(labels, records, strict=True)},
         }
+
+
+def _labels(records: Sequence[Record]) -> list[str]:
+    """The names of the slots that scored; a slot's further samples are numbered."""
+    given: Counter[str] = Counter()
+    labels = []
+    for record in records:
+        given[record["slot"]] += 1
+        number = given[record["slot"]]
+        labels.append(record["slot"] if number == 1 else f"{record['slot']} ({number})")
+    return labels

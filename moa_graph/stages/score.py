@@ -59,11 +59,13 @@ class Score(FanOut):
         return Prompt(run.conversation, SCORE_TEXT.format(rubric=self.rubric), role=slot.role)
 
     def tasks(self, slot: BoundSlot, run: RunContext) -> list[Task]:
-        """One score a text."""
+        """One score a text and sample."""
         if self.of == "conversation":
             return super().tasks(slot, run)
-        told = SCORE_ANSWER.format(rubric=self.rubric)
+        told, proposals = SCORE_ANSWER.format(rubric=self.rubric), run.proposals()
+        prompts = [Prompt(run.conversation, told, (shown_text(record),), role=slot.role) for record in proposals]
         return [
-            Task(index, Prompt(run.conversation, told, (shown_text(record),), role=slot.role), record["id"])
-            for index, record in enumerate(run.proposals())
+            Task(sample * len(prompts) + index, prompts[index], record["id"])
+            for sample in range(slot.samples)
+            for index, record in enumerate(proposals)
         ]

@@ -11,14 +11,32 @@ from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.graph import StateGraph
 from langgraph.types import Command, interrupt
-from pydantic import Field
+from pydantic import BaseModel, Field
 
 from moa_graph import Mixture, MixtureError, Slot, Stage, create_moa, register
 from moa_graph.registry import KINDS
-from moa_graph.stages import BoundSlot, BoundStage, FanOut, MoaState, Node, Prompt, RunContext, closing_update
+from moa_graph.size import size_of
+from moa_graph.stages import (
+    BoundSlot,
+    BoundStage,
+    Choice,
+    FanOut,
+    MoaState,
+    Node,
+    Prompt,
+    RunContext,
+    closing_update,
+    live,
+)
+from moa_graph.views import read_references
 from tests.models_for_tests import scripted
 
 WHY = {"messages": [("user", "Why?")]}
+
+
+class Grade(BaseModel):
+    passes: bool
+    why: list[str]
 
 
 class Translate(FanOut):
@@ -74,11 +92,60 @@ class Enough(Stage):
         return [bound.name], bound.name
 
 
+class Digest(FanOut):
+    """Records of a kind of its own, which are shown and may be the answer."""
+
+    kind: ClassVar[str] = "digest"
+    record_kind: ClassVar[str] = "digest"
+    shown: ClassVar[bool] = True
+    answers: ClassVar[bool] = True
+
+    slots: tuple[Slot, ...] = Field(min_length=1)
+
+    def prompt(self, slot: BoundSlot, run: RunContext) -> Prompt:
+        return Prompt(run.conversation, "Digest.", tuple(record["text"] for record in run.proposals()))
+
+
+class Longest(Digest):
+    """A join that chooses."""
+
+    kind: ClassVar[str] = "longest"
+    decides: ClassVar[bool] = True
+
+    def may_end(self) -> Literal["finish"]:
+        return "finish"
+
+    def conclude(self, run: RunContext) -> Choice:
+        best = max(live(run.own_records()), key=lambda record: len(record["text"]))
+        return Choice([best], "the longest", end="long enough" if len(best["text"]) > 9 else None)
+
+
+class Graded(FanOut):
+    """A stage that counts on the form of its answers."""
+
+    kind: ClassVar[str] = "graded"
+    record_kind: ClassVar[str] = "grade"
+    answer_schema: ClassVar[type[BaseModel] | None] = Grade
+    decides: ClassVar[bool] = True
+    shown: ClassVar[bool] = True
+
+    slots: tuple[Slot, ...] = Field(min_length=1)
+
+    def prompt(self, slot: BoundSlot, run: RunContext) -> Prompt:
+        return Prompt(run.conversation, "Grade.")
+
+    def conclude(self, run: RunContext) -> Choice:
+        passes = [record["data"]["passes"] for record in run.own_records()]
+        return Choice(
+            run.proposals()[: 2 if all(passes) else 1], "graded", data=[len(run.own_records()[0]["data"]["why"])]
+        )
+
+
 @pytest.fixture(autouse=True)
 def _registered(monkeypatch: pytest.MonkeyPatch) -> None:
     """The kinds are known in these tests only."""
     monkeypatch.setattr(KINDS, "_known", dict(KINDS._known))
-    for stage in (Translate, Approve, Enough):
+    for stage in (Translate, Approve, Enough, Digest, Longest, Graded):
         register(stage)
 
 
@@ -174,6 +241,39 @@ async def test_it_may_end_the_run(first: str, calls: int, answer: str) -> None:
     assert result["messages"][-1].text == answer
     assert result["report"]["calls"] == calls
     assert result["report"]["ended_early"] == ("the first is sure" if first == "sure" else None)
+
+
+async def test_records_of_a_kind_of_its_own_are_shown_and_may_be_the_answer() -> None:
+    digester, writer = scripted("digester", "in short"), scripted("writer")
+    stages: list[Any] = [{"propose": {"slots": [scripted("a")]}}, {"digest": {"slots": [digester]}}]
+
+    shown = await create_moa({"stages": [*stages, {"aggregate": {"slot": writer}}]}).compile().ainvoke(WHY)
+    answered = await create_moa({"stages": stages}).compile().ainvoke(WHY)
+
+    assert read_references(writer.journal.asked[0].messages[0].text) == ["in short"]
+    assert shown["report"]["degraded"] == answered["report"]["degraded"] == []
+    assert answered["messages"][-1].text == "in short"
+
+
+@pytest.mark.parametrize(("text", "calls"), [("the very long one", 2), ("longer", 3)])
+async def test_a_join_may_choose_and_end_the_run(text: str, calls: int) -> None:
+    writer = scripted("writer")
+    stages = [{"longest": {"slots": [scripted("a", "short"), scripted("b", text)]}}, {"aggregate": {"slot": writer}}]
+
+    result = await create_moa({"stages": stages}).compile().ainvoke(WHY)
+
+    assert result["report"]["calls"] == calls
+    assert result["messages"][-1].text == (text if calls == 2 else "writer's answer")
+    assert [read_references(asked.messages[0].text) for asked in writer.journal.asked] == [[text]] * (calls - 2)
+
+
+def test_the_size_of_a_stage_that_counts_on_its_answers_form_is_known() -> None:
+    score = {"score": {"slots": ["sim:a"]}}
+    stages = [{"propose": {"slots": ["sim:a", "sim:b", "sim:c"]}}, {"graded": {"slots": ["sim:a", "sim:b"]}}, score]
+
+    size = size_of(create_moa({"stages": [*stages, {"combine": {}}]}).plan)
+
+    assert (size.calls, size.critical_path) == (3 + 2 + 2, 3)
 
 
 def test_two_kinds_of_one_name_are_refused() -> None:

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from tests.systems.panel import Panel, form_asked, says
+from tests.models_for_tests import Asked
+from tests.systems.panel import Panel, form_asked, references, says
 
 pytestmark = pytest.mark.virtual_clock
 
@@ -90,13 +91,24 @@ async def test_numbers_that_no_response_bears_are_left_out() -> None:
     assert result["report"]["degraded"] == ["judge gave no judgement: the first live proposals go on"]
 
 
-async def test_what_a_judge_leaves_out_stands_behind_what_it_ranked() -> None:
-    panel = Panel({"deepseek": says("text", Ranking={"ranking": [2]})})
+async def test_what_a_judge_leaves_out_stands_behind_what_it_ranked_in_the_configured_order() -> None:
+    names = ["a", "b", "c", "d"]
+    stages = [{"propose": {"slots": names}}, {"judge": {"slot": "judge", "keep": 4}}, {"aggregate": {"slot": "writer"}}]
 
-    result = await panel.run("rank-then-fuse")
+    def ranks_two(asked: Asked) -> dict[str, list[int]]:
+        shown = references(asked)
+        return {"ranking": [shown.index("c's answer") + 1, shown.index("b's answer") + 1]}
 
-    kept = [record for record in result["records"] if record["kind"] == "choice"]
-    assert len(kept) == 3
+    panel = Panel({"judge": says(Ranking=ranks_two)})
+    result = await panel.run({"models": dict.fromkeys([*names, "judge", "writer"]), "stages": stages})
+
+    assert [record["text"] for record in result["records"] if record["kind"] == "choice"] == [
+        "c's answer",
+        "b's answer",
+        "a's answer",
+        "d's answer",
+    ]
+    assert references(panel.asked("writer")[0]) == ["c's answer", "b's answer", "a's answer", "d's answer"]
     assert result["report"]["degraded"] == []
 
 
@@ -115,8 +127,6 @@ async def test_a_judge_that_favours_a_place_decides_nothing_and_the_first_config
 
 
 async def test_the_proposal_that_wins_most_pairs_in_both_orders_is_the_answer() -> None:
-    from tests.systems.panel import references
-
     def prefers_c(asked: Any) -> dict[str, int]:
         first, second = references(asked)
         return {"best": 1 if first > second else 2}

@@ -36,6 +36,24 @@ async def test_a_jury_that_agrees_says_so() -> None:
     assert (combined["score"], combined["spread"], combined["agree"]) == (7.0, 0.0, True)
 
 
+@pytest.mark.parametrize("of", ["answers", "conversation"])
+async def test_every_sample_of_a_score_counts(of: str) -> None:
+    given = iter([9, 5, 3, 4])
+    panel = Panel({"judge": says(Scored=lambda _: {"score": next(given)})})
+    score = {"score": {"slots": [{"model": "judge", "samples": 2}], "of": of}}
+    proposers = ["a", "b"] if of == "answers" else []
+    proposing = [{"propose": {"slots": proposers}}] if proposers else []
+
+    result = await panel.run(
+        {"models": dict.fromkeys([*proposers, "judge"]), "stages": [*proposing, score, {"combine": {}}]}
+    )
+
+    combined = json.loads(result["messages"][-1].text)
+    # Of answers, 9 and 3 are the first one's scores, 5 and 4 the second one's.
+    assert combined["scores"] == ({"judge": 9.0, "judge (2)": 3.0} if proposers else {"judge": 9.0, "judge (2)": 5.0})
+    assert combined["score"] == (6.0 if proposers else 7.0)
+
+
 @pytest.mark.parametrize("score", [-1, 11, "high"])
 async def test_a_score_out_of_its_bounds_counts_for_nothing(score: object) -> None:
     panel = Panel({"qwen-72b": says(Scored={"score": score})})

@@ -25,6 +25,7 @@ from moa_graph.stages import (
     live,
     preset,
     register,
+    shown_text,
 )
 
 VERIFY = """\
@@ -67,7 +68,7 @@ class Verify(FanOut):
         return [
             Task(
                 number,
-                Prompt(run.conversation, VERIFY.format(aspect=aspect), (record["text"],), role=slot.role),
+                Prompt(run.conversation, VERIFY.format(aspect=aspect), (shown_text(record),), role=slot.role),
                 record["id"],
             )
             for number, (record, aspect) in enumerate(asked)
