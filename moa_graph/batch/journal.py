@@ -34,6 +34,10 @@ CREATE TABLE IF NOT EXISTS results (
 );
 CREATE INDEX IF NOT EXISTS results_by_place ON results (place);
 CREATE TABLE IF NOT EXISTS repeated (place INTEGER PRIMARY KEY);
+CREATE TABLE IF NOT EXISTS jobs (
+    token TEXT PRIMARY KEY, id TEXT NOT NULL, member TEXT NOT NULL, spending INTEGER NOT NULL, open INTEGER NOT NULL
+);
+CREATE TABLE IF NOT EXISTS job_lines (custom_id TEXT PRIMARY KEY, key TEXT NOT NULL, member TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS spending (
     number INTEGER PRIMARY KEY,
     row TEXT NOT NULL,
@@ -210,6 +214,51 @@ class Journal:
         sums = "SELECT COALESCE(SUM(calls), 0), COALESCE(SUM(usd), 0) FROM spending"
         calls, usd = self._connection.execute(sums).fetchone()
         return int(calls), float(usd)
+
+    def open_job(self, token: str, member: str, lines: Sequence[tuple[str, str, str]], most: float) -> None:
+        """Keeps that a job is about to be submitted.
+
+        Args:
+            token: Our own name for it.
+            member: Reference of a model that it asks.
+            lines: What the provider calls each request by, its key in the store, and the model's reference.
+            most: The most US dollars that it may cost.
+        """
+        with self._writing():
+            added = self._connection.execute(
+                "INSERT INTO spending (row, calls, usd, settled) VALUES (?, ?, ?, 0)",
+                (f"job {token}", len(lines), most),
+            )
+            self._connection.execute(
+                "INSERT OR REPLACE INTO jobs VALUES (?, '', ?, ?, 1)", (token, member, added.lastrowid)
+            )
+            self._connection.executemany("INSERT OR REPLACE INTO job_lines VALUES (?, ?, ?)", lines)
+
+    def note_job(self, token: str, identity: str) -> None:
+        """Keeps the provider's name for a job that was submitted."""
+        with self._writing():
+            self._connection.execute("UPDATE jobs SET id = ? WHERE token = ?", (identity, token))
+
+    def open_jobs(self) -> list[tuple[str, str, str]]:
+        """Token, provider's name (empty where that isn't known) and model of each job that isn't collected."""
+        return self._connection.execute("SELECT token, id, member FROM jobs WHERE open = 1").fetchall()
+
+    def close_job(self, token: str, calls: int = 0, usd: float = 0.0) -> None:
+        """Keeps that a job is collected, and what it has cost."""
+        with self._writing():
+            self._connection.execute(
+                "UPDATE spending SET calls = ?, usd = ?, settled = 1 "
+                "WHERE number = (SELECT spending FROM jobs WHERE token = ?)",
+                (calls, usd, token),
+            )
+            self._connection.execute("UPDATE jobs SET open = 0 WHERE token = ?", (token,))
+
+    def line_of(self, custom_id: str) -> tuple[str, str]:
+        """Key and model's reference of a request in a job; empty where the line isn't ours."""
+        found = self._connection.execute(
+            "SELECT key, member FROM job_lines WHERE custom_id = ?", (custom_id,)
+        ).fetchone()
+        return ("", "") if found is None else (str(found[0]), str(found[1]))
 
     def close(self) -> None:
         """Lets go of the file."""

@@ -54,6 +54,10 @@ class Purse:
         self._needs: dict[str, Need] = {}
         self._open: dict[str, tuple[int, float]] = {}
 
+    def read_again(self) -> None:
+        """Takes up what jobs have spent; no row may be in flight."""
+        self._closed_calls, self._closed_usd = self._journal.spent()
+
     @property
     def is_limited(self) -> bool:
         """Whether there is anything to hold."""

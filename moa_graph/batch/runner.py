@@ -18,8 +18,8 @@ from moa_graph.batch.summary import Summary
 
 __all__ = ["Ask", "Limits", "Progress", "Runner"]
 
-Ask = Callable[[Row, Need | None], Awaitable[Answered]]
-"""Answers a row, with no more than what it may need."""
+Ask = Callable[[Row, Need | None], Awaitable[Answered | None]]
+"""Answers a row, with no more than what it may need; None where its answer has to wait for a provider's job."""
 
 Progress = Callable[[Summary, Answered | None], None]
 """Told of each row that ended, and about once a second without one."""
@@ -202,7 +202,8 @@ class Runner:
         done: Answered | None = None
         try:
             done = await self._ask(row, need)
-            self._commit(row.id, row.place, done)
+            if done is not None:
+                self._commit(row.id, row.place, done)
         except Exception as error:
             self._error = self._error or error
         finally:

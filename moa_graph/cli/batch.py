@@ -46,6 +46,9 @@ def _seconds(context: click.Context, option: click.Parameter, value: str | None)
 @click.option("--ordered", is_flag=True, help="The output in the input's order.")
 @click.option("--proposals", is_flag=True, help="Also write what each model proposed.")
 @click.option("--format", "form", type=click.Choice(FORMATS), default="rows", show_default=True, help="Of the output.")
+@click.option(
+    "--provider-batch", is_flag=True, help="Use the providers' batch jobs: half the price, up to a day for each layer."
+)
 @click.option("--dry-run", is_flag=True, help="Tell what the batch would take; ask nothing.")
 @click.option("--events", is_flag=True, help="Progress and results as JSON lines on stdout.")
 def batch(
@@ -92,7 +95,7 @@ def batch(
 def _run(job: Job, *, events: bool) -> Summary:
     import asyncio
 
-    from moa_graph.batch.job import run_job
+    from moa_graph.batch.work import run_job
     from moa_graph.cli.batch_progress import BatchProgress, tell_summary
 
     with BatchProgress(quiet=events) as shown:
@@ -105,7 +108,7 @@ def _run(job: Job, *, events: bool) -> Summary:
                 shown.tell_failure(done.result)
 
         try:
-            summary = asyncio.run(run_job(job, progress))
+            summary = asyncio.run(run_job(job, progress, shown.say))
         except KeyboardInterrupt:
             click.echo("moa: stopped; run the same command again to go on", err=True)
             raise click.exceptions.Exit(INTERRUPTED) from None

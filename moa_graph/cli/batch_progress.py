@@ -61,6 +61,11 @@ class BatchProgress:
         if self._told == FAILURES_TOLD:
             self._console.print("further failures are told in the output only")
 
+    def say(self, text: str) -> None:
+        """Tells of a job at a provider."""
+        if not self._quiet:
+            self._console.print(escape(text), soft_wrap=True)
+
     def __enter__(self) -> Self:
         if self._bar is not None:
             self._bar.start()

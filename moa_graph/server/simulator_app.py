@@ -9,6 +9,7 @@ import orjson
 
 from moa_graph.models.simulation import STOCK_PROFILES, Profile, SimulatedFault, perform, profile_named
 from moa_graph.server.simulator_answer import JSON_TYPE, Answer
+from moa_graph.server.simulator_batches import SimulatedBatches
 from moa_graph.server.simulator_connection import ClientGone, Connection, Receive, Scope, Send
 from moa_graph.server.simulator_stats import RequestCount, Stats
 from moa_graph.server.simulator_wire import error_body, read_request
@@ -38,6 +39,7 @@ class SimulatorApp:
         self._authorization = None if key is None else f"Bearer {key}".encode()
         self._strict = strict
         self._derived: dict[str, Profile] = {}
+        self.batches = SimulatedBatches(self._profile, self.stats)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -53,6 +55,8 @@ class SimulatorApp:
             case "POST", "/reset":
                 self.stats.reset()
                 await _send_json(send, 200, orjson.dumps({"status": "reset"}))
+            case method, path if path.startswith(("/v1/files", "/v1/batches")):
+                await self._batch(scope, receive, send)
             case method, path:
                 fault = SimulatedFault(404, f"Invalid URL ({method} {path})")
                 await _send_json(send, 404, error_body(fault))
@@ -66,6 +70,16 @@ class SimulatorApp:
         names = self.profiles if self._strict else {**self.profiles, **STOCK_PROFILES}
         models = [{"id": name, "object": "model", "created": 0, "owned_by": "simulated"} for name in names]
         await _send_json(send, 200, orjson.dumps({"object": "list", "data": models}))
+
+    async def _batch(self, scope: Scope, receive: Receive, send: Send) -> None:
+        body = await _body(receive)
+        try:
+            self._check_key(scope)
+            told = self.batches.handle(scope["method"], scope["path"], dict(scope["headers"]), body)
+        except SimulatedFault as error:
+            await _send_json(send, error.status_code, error_body(error))
+            return
+        await _send_json(send, 200, told)
 
     async def _chat(self, scope: Scope, receive: Receive, send: Send) -> None:
         body = await _body(receive)

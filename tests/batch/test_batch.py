@@ -192,7 +192,7 @@ def test_a_deadline_leaves_rows_for_the_next_try(tmp_path: Path) -> None:
 
 
 def test_dollars_that_will_not_do_stop_the_batch_after_the_first_rows(tmp_path: Path) -> None:
-    rows = write_rows(tmp_path / "in.jsonl", 60)
+    rows = write_rows(tmp_path / "in.jsonl", 120)
     priced = {"model": "sim:instant", "price": {"input": 1.0, "output": 2.0}, "max_tokens": 100}
     graph = create_moa({"name": "priced", "models": {"m": priced}, "stages": [{"aggregate": {"slot": "m"}}]})
     all_of_it = run(rows, tmp_path / "all.jsonl", graph).usd
@@ -200,7 +200,7 @@ def test_dollars_that_will_not_do_stop_the_batch_after_the_first_rows(tmp_path: 
     assert summary.answered == 20
     assert summary.stopped is not None
     assert "--until-spent" in summary.stopped
-    assert run(rows, tmp_path / "half.jsonl", graph, usd=all_of_it * 3, store=":memory:").answered == 60
+    assert run(rows, tmp_path / "half.jsonl", graph, usd=all_of_it * 3, store=":memory:").answered == 120
 
 
 def test_an_estimate_asks_nothing(rows: Path, tmp_path: Path) -> None:

@@ -1,0 +1,110 @@
+"""Runs that stop where an answer isn't stored yet, and leave word of what they would have asked."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from langchain_core.messages import convert_to_messages
+from langchain_openai.chat_models.base import BaseChatOpenAI
+from langgraph.errors import GraphBubbleUp
+
+from moa_graph.calls.model_call import TOOL_SETTINGS
+from moa_graph.calls.structured import parameters_for, tool_parameters
+from moa_graph.form import Form
+from moa_graph.models.catalogue import Member
+from moa_graph.store import CallIdentity, Entry, Store
+
+__all__ = ["DeferredCall", "DeferringStore", "Waiting"]
+
+Reply = TypeVar("Reply")
+
+_SETTINGS = ("temperature", "max_tokens", "top_p", "stop", "seed")
+
+
+class DeferredCall(GraphBubbleUp):
+    """The call will be made by a job: the run has to be run again when its answer is there.
+
+    LangGraph lets it pass without stopping the nodes beside it, so that a whole layer is deferred at once.
+    """
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """A call that waits for a job.
+
+    Args:
+        key: What it is stored under.
+        member: Who is asked.
+        body: The request, as it would have been sent.
+    """
+
+    key: str
+    member: Member
+    body: Mapping[str, Any]
+
+
+class DeferringStore(Store):
+    """A store that makes no call that a job can make.
+
+    Args:
+        store: Where answers are, and how the other calls are made.
+        members: The models of the mixture.
+    """
+
+    def __init__(self, store: Store, members: Iterable[Member]) -> None:
+        super().__init__(store.backend, store.mode, ttl=store.ttl, missing=store.missing)
+        self._store = store
+        self._members = list(members)
+        self.waiting: dict[str, Waiting] = {}
+        self.direct: set[str] = set()
+        """Keys of calls that jobs have failed at: they are made as any other."""
+
+    async def once(
+        self,
+        identity: CallIdentity,
+        call: Callable[[], Awaitable[tuple[Reply, Entry | None]]],
+        restore: Callable[[Entry], Reply],
+    ) -> tuple[Reply, bool]:
+        """The stored reply, or a call that no job can make.
+
+        Raises:
+            DeferredCall: A job will make the call.
+        """
+        entry = await self._stored(identity)
+        if entry is not None:
+            return restore(entry), True
+        if identity.key not in self.direct and (waiting := self._waiting(identity)) is not None:
+            self.waiting[identity.key] = waiting
+            raise DeferredCall(identity.key)
+        return await self._store.once(identity, call, restore)
+
+    def _waiting(self, identity: CallIdentity) -> Waiting | None:
+        """The call as a line of a job; None where its provider takes no jobs that we know."""
+        alike = [member for member in self._members if member.reference == identity.model]
+        if not alike:
+            return None
+        given = {name: identity.parameters.get(name) for name in _SETTINGS}
+        member = alike[0].asked_with({name: value for name, value in given.items() if value is not None})
+        model = member.chat_model(streaming=False).model
+        if not isinstance(model, BaseChatOpenAI):
+            return None
+        body = model._get_request_payload(  # noqa: SLF001
+            convert_to_messages([dict(message) for message in identity.messages]), **_parameters(model, identity)
+        )
+        return Waiting(identity.key, member, {name: value for name, value in body.items() if name != "stream"})
+
+
+def _parameters(model: BaseChatOpenAI, identity: CallIdentity) -> dict[str, Any]:
+    """What of a call isn't a setting of its model: tools, and the form of the answer."""
+    known = {*_SETTINGS, "extra", "object"}
+    parameters = {name: value for name, value in identity.parameters.items() if name not in known and value is not None}
+    tools: Sequence[Any] = identity.tools
+    if tools:
+        settings = {name: parameters.pop(name) for name in TOOL_SETTINGS if name in parameters}
+        parameters |= tool_parameters(model, tuple(dict(tool) for tool in tools), settings)
+    if identity.response_format is not None:
+        form = Form(identity.response_format["name"], identity.response_format["schema"])
+        parameters |= parameters_for(model, form, beside_tools=bool(tools))
+    return parameters

@@ -1,0 +1,204 @@
+"""A job at work: its mixture, its journal, its limits, and the ways in which its rows are answered."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import itertools
+import json
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Any
+
+from langchain_core.messages import convert_to_messages
+
+from moa_graph.batch.deferring import DeferredCall, DeferringStore
+from moa_graph.batch.inputs import count_rows, fingerprint, input_files, read_rows
+from moa_graph.batch.job import Job, members_of
+from moa_graph.batch.jobs import SHARE_OF_THE_PRICE, Jobs
+from moa_graph.batch.journal import Journal
+from moa_graph.batch.outputs import Output, open_output
+from moa_graph.batch.purse import CountedStore, Need, Purse
+from moa_graph.batch.results import Answered, answer_row
+from moa_graph.batch.rows import Row
+from moa_graph.batch.runner import Ask, Limits, Progress, Runner
+from moa_graph.batch.summary import Summary
+from moa_graph.errors import InputError, MixtureError
+from moa_graph.graph import Compiled, MoaGraph
+from moa_graph.models.prices import cost
+from moa_graph.size import size_of
+from moa_graph.store import Store, open_store
+
+__all__ = ["run_job"]
+
+ROOM_FOR_RETRIES = 2
+"""A row may take so many times what its calls need when nothing fails."""
+
+
+async def run_job(job: Job, progress: Progress, say: Callable[[str], None] = lambda text: None) -> Summary:
+    """Runs a batch once.
+
+    Args:
+        job: What to do.
+        progress: Told of each row that ended.
+        say: Told of jobs at providers.
+    """
+    files, output = _checked(job)
+    contents = await asyncio.to_thread(fingerprint, files)
+    rows = await asyncio.to_thread(count_rows, files)
+    graph = job.graph()
+    async with AsyncExitStack() as at_the_end:
+        journal = at_the_end.enter_context(Journal(output.with_name(f"{output.name}.journal")))
+        journal.bind({**_facts(job, graph), "input": contents})
+        if job.again:
+            journal.forget_failed()
+        purse = Purse(journal, job.usd, job.calls)
+        at_the_end.callback(setattr, graph.plan, "store", graph.plan.store)
+        store = graph.plan.store = await _store(job, output, purse, graph, at_the_end)
+        written = open_output(output, journal, job.form, graph.mixture.name, ordered=job.ordered)
+        work = _Work(job, files, graph, journal, written, purse, rows, progress)
+        if not job.provider_batch:
+            return await work.once(work.ask)
+        jobs = Jobs(journal, output, store, {member.reference: member for member in members_of(graph)}, say)
+        return await _layer_by_layer(work, jobs, store)
+
+
+class _Work:
+    """What every pass over the rows of a job shares."""
+
+    def __init__(
+        self,
+        job: Job,
+        files: Sequence[Path],
+        graph: MoaGraph,
+        journal: Journal,
+        output: Output,
+        purse: Purse,
+        rows: int,
+        progress: Progress,
+    ) -> None:
+        self.job = job
+        self.graph = graph
+        self.purse = purse
+        self._files = files
+        self._journal = journal
+        self._output = output
+        self._rows = rows if job.limit is None else min(rows, job.limit)
+        self._progress = progress
+        self._compiled: Compiled = graph.compile()
+
+    async def once(self, ask: Ask) -> Summary:
+        """One pass over the rows that aren't done with."""
+        limits = Limits(self.job.concurrency, self.job.deadline, self.job.until_spent)
+        runner = Runner(ask, self.need_of, self._journal, self._output, self.purse, limits, self._rows, self._progress)
+        return await runner.run(itertools.islice(read_rows(self._files), self.job.limit))
+
+    async def ask(self, row: Row, need: Need | None) -> Answered:
+        """Answers a row within what it may need."""
+        limits = {} if need is None else _within(need, self.job, row.options)
+        return await answer_row(self._compiled, row, limits, proposals=self.job.proposals)
+
+    def need_of(self, row: Row) -> Need:
+        """The most that a row may take, retries included."""
+        most = size_of(self.graph.plan, convert_to_messages(list(row.messages))).most
+        times = ROOM_FOR_RETRIES * (1 + len(row.later))
+        return Need((most["calls"] or 0) * times, (most["usd"] or 0.0) * times)
+
+
+async def _layer_by_layer(work: _Work, jobs: Jobs, store: Store) -> Summary:
+    """Runs all rows again and again, each time as far as answers are stored; jobs give what is missing."""
+    members = members_of(work.graph)
+    prices = {member.reference: member.price for member in members}
+    deferring = work.graph.plan.store = DeferringStore(store, members)
+
+    async def ask(row: Row, need: Need | None) -> Answered | None:
+        try:
+            done = await work.ask(row, need)
+        except DeferredCall:
+            return None
+        if done.result["status"] == "answered":
+            done.result["usd"] = _usd_of(done, prices)
+        return done
+
+    await jobs.collect_earlier()
+    while True:
+        summary = await work.once(ask)
+        waiting, deferring.waiting = deferring.waiting, {}
+        if not waiting or summary.stopped:
+            summary.calls, summary.usd, summary.usd_complete = jobs.calls, jobs.usd, jobs.usd_complete
+            return summary
+        left = None if work.purse.usd is None else work.purse.usd - work.purse.spent[1]
+        deferring.direct |= await jobs.answer(waiting.values(), left)
+        work.purse.read_again()
+
+
+def _usd_of(done: Answered, prices: Mapping[str, Any]) -> float | None:
+    """What a row has cost: what its run has paid itself, and at the price of jobs what these have brought."""
+    total: float = done.result["usd"] or 0.0
+    for record in done.records:
+        if record["usage"] is not None and not record["cost"]:
+            brought = cost(prices.get(record["model"]), record["usage"])
+            if brought is None:
+                return None
+            total += brought * SHARE_OF_THE_PRICE
+    return total
+
+
+def _checked(job: Job) -> tuple[list[Path], Path]:
+    """The input's files, and the output's, which must be free or a batch's own."""
+    files = input_files(job.inputs)
+    output = Path(job.output).expanduser()
+    if not output.parent.is_dir():
+        raise InputError(f"{output}: there is no folder {output.parent}")
+    if any(output.exists() and output.samefile(path) for path in files):
+        raise InputError(f"{output} is an input too: name another file for the output")
+    if output.exists() and not output.with_name(f"{output.name}.journal").exists():
+        raise InputError(f"{output} is there already, and no journal beside it: name another file for the output")
+    return files, output
+
+
+def _facts(job: Job, graph: MoaGraph) -> dict[str, str]:
+    """What tells this batch from another."""
+    return {
+        "mixture": f"{graph.mixture.name} {_hash(_described(graph))}",
+        "format": job.form,
+        "proposals": str(job.proposals),
+    }
+
+
+def _described(graph: MoaGraph) -> str:
+    """The mixture as text, and who plays its parts; chat model objects by their class."""
+    try:
+        text = graph.mixture.to_text("json")
+    except MixtureError:
+        text = graph.mixture.name
+    return json.dumps([text, [member.reference for member in members_of(graph)]])
+
+
+def _hash(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+async def _store(job: Job, output: Path, purse: Purse, graph: MoaGraph, at_the_end: AsyncExitStack) -> Store:
+    """Where calls are kept, counted where something is limited."""
+    if isinstance(job.store, Store):
+        store = job.store
+    elif graph.plan.store is not None:
+        store = graph.plan.store
+    else:
+        where = job.store or output.with_name(f"{output.name}.calls.sqlite")
+        store = await at_the_end.enter_async_context(open_store(where))
+    if not purse.is_limited:
+        return store
+    return CountedStore(store, purse, {member.reference: member.price for member in members_of(graph)})
+
+
+def _within(need: Need, job: Job, options: Mapping[str, Any]) -> dict[str, Any]:
+    """A row's own limits: what it may need at most, or what it says itself."""
+    limits: dict[str, Any] = {}
+    if job.usd is not None:
+        limits["usd"] = min(need.usd, options.get("usd") or need.usd)
+    if job.calls is not None:
+        limits["calls"] = min(need.calls, options.get("calls") or need.calls)
+    return limits
