@@ -21,8 +21,6 @@ and of any other kind only that "an internal error occurred".
 
 from __future__ import annotations
 
-import os
-import re
 from collections.abc import Iterable
 
 __all__ = [
@@ -38,7 +36,6 @@ __all__ = [
     "StoreMiss",
     "TooFewProposals",
     "UnknownPreset",
-    "redact",
 ]
 
 
@@ -106,22 +103,3 @@ class TooFewProposals(RunFailed):
             f"{stage}: {live} live proposal(s), {needed} needed (min_live). Ask again to ask only the failed "
             f"slots again, or change their models.{listed}"
         )
-
-
-_KEY_VARIABLE = re.compile(r"(^|_)(KEY|TOKEN|SECRET|PASSWORD)$")
-_LOOKS_LIKE_A_KEY = re.compile(r"\b(?:sk|pk|tgp|lsv2|gsk|xai)[-_][\w*-]{8,}|(?<=Bearer )\S+")
-
-
-def redact(text: str, secrets: Iterable[str] = ()) -> str:
-    """``text`` without anything that is, or looks like, a key.
-
-    Args:
-        text: What somebody may read.
-        secrets: Keys that don't stand in the environment.
-    """
-    for secret in secrets:
-        text = text.replace(secret, "[redacted]")
-    for name, value in os.environ.items():
-        if len(value) >= 8 and _KEY_VARIABLE.search(name):
-            text = text.replace(value, "[redacted]")
-    return _LOOKS_LIKE_A_KEY.sub("[redacted]", text)

@@ -18,11 +18,11 @@ from moa_graph.errors import MixtureError
 from moa_graph.models.reference import PROVIDERS
 from moa_graph.options import Options
 from moa_graph.problems import SHORT_FORM, explained
+from moa_graph.secrets import without_credentials, without_secrets
 from moa_graph.source import Form, Source
 from moa_graph.stage_kit.base import Stage, stage_kinds
 from moa_graph.stage_kit.written import ANY_STAGE, AnyStage
 from moa_graph.stages import ClusterAndFilter, FanOut
-from moa_graph.store.secret_names import without_credentials, without_secrets
 
 __all__ = ["Mixture", "propose_and_aggregate"]
 

@@ -18,7 +18,8 @@ from collections.abc import Callable, Mapping
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any, Generic, TypeVar
 
-from moa_graph.errors import MixtureError, redact
+from moa_graph.errors import MixtureError
+from moa_graph.secrets import redact
 
 __all__ = ["ENTRY_POINTS", "KINDS", "PRESETS", "PluginWarning", "Registry", "failed_plugins", "preset"]
 

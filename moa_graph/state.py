@@ -16,6 +16,7 @@ from pydantic import ValidationError
 from typing_extensions import TypedDict
 
 from moa_graph.errors import InputError
+from moa_graph.usage import Usage
 from moa_graph.views import cut_middle
 
 __all__ = [
@@ -56,14 +57,6 @@ _HELP = "For troubleshooting, visit:"
 
 CHOICE = "choice"
 """The kind of the records that stand for what a stage chose, whatever its models' own records are called."""
-
-
-class Usage(TypedDict):
-    """Tokens of one call. ``cached`` prompt tokens are part of ``input``."""
-
-    input: int
-    output: int
-    cached: int
 
 
 class Failure(TypedDict):

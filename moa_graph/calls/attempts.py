@@ -62,7 +62,7 @@ async def _reply_of(answering: Answering, place: int) -> Reply:
     request = answering.request
     if place == 0 and (brought := _brought_along(answering)) is not None:
         return brought
-    attempt, time = _first_attempt(answering, place), answering.around.round.limit(request.timeout)
+    attempt, time = _first_attempt(answering, place), answering.node.round.limit(request.timeout)
     if not fits_at_all(attempt.member, attempt.prompt):
         too_long = f"the conversation is too long for a window of {attempt.member.window} tokens"
         return Reply(attempt.member, failure=Diagnosis("context_overflow", too_long))

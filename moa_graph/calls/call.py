@@ -16,18 +16,18 @@ import time
 
 from moa_graph.calls.attempts import first_live_reply
 from moa_graph.calls.budget import NOTHING, Balance
+from moa_graph.calls.context import NodeContext
 from moa_graph.calls.events import RecordFinished
 from moa_graph.calls.exchange import Answering
 from moa_graph.calls.hedge import first_of_both
 from moa_graph.calls.ledger import Ledger, total
 from moa_graph.calls.reply import Reply
-from moa_graph.calls.request import Request
-from moa_graph.calls.surroundings import Surroundings
+from moa_graph.calls.request import AnswerRequest
 from moa_graph.calls.tracing import describe_node
 from moa_graph.state import Call, Record
 from moa_graph.views import cut_middle
 
-__all__ = ["Surroundings", "ask"]
+__all__ = ["NodeContext", "ask"]
 
 TOLD_OF_RECORDS = frozenset(RecordFinished.__annotations__) - {"type", "mixture"}
 
@@ -35,33 +35,33 @@ LONGEST_ANSWER = 1_000_000
 """Characters that are kept of an answer: more than any model's output window holds."""
 
 
-async def ask(request: Request, around: Surroundings) -> tuple[Record, list[Call]]:
+async def ask(request: AnswerRequest, node: NodeContext) -> tuple[Record, list[Call]]:
     """Asks for one answer, fallbacks and hedge included: a record, live or failed, and the calls that it took.
 
     Args:
         request: What is asked.
-        around: What the calls of its node share.
+        node: What the calls of its node share.
 
     Raises:
         StoreMiss: Replaying, and the call was never recorded.
     """
     started, clock = time.time(), asyncio.get_running_loop().time()
-    ledger = Ledger(request, around.mixture, around.write)
-    balance = Balance(None if around.grants is None else around.grants.get(request.record, NOTHING))
+    ledger = Ledger(request, node.mixture, node.write)
+    balance = Balance(None if node.grants is None else node.grants.get(request.record, NOTHING))
     if request.hedge is None:
-        reply = await first_live_reply(Answering.of(request, around, ledger, balance))
+        reply = await first_live_reply(Answering.of(request, node, ledger, balance))
     else:
-        reply = await first_of_both(request, request.hedge, around, ledger, balance)
+        reply = await first_of_both(request, request.hedge, node, ledger, balance)
     calls = ledger.in_order()
     record = _record(request, reply, calls)
     record["started"], record["seconds"] = started, asyncio.get_running_loop().time() - clock
-    describe_node(around.config, around.mixture, record, calls)
+    describe_node(node.config, node.mixture, record, calls)
     told = {key: value for key, value in record.items() if key in TOLD_OF_RECORDS}
-    around.write({"type": "record_finished", "mixture": around.mixture, **told})
+    node.write({"type": "record_finished", "mixture": node.mixture, **told})
     return record, calls
 
 
-def _record(request: Request, reply: Reply, calls: list[Call]) -> Record:
+def _record(request: AnswerRequest, reply: Reply, calls: list[Call]) -> Record:
     usage, cost = total(calls)
     record: Record = {
         "id": request.record,

@@ -15,6 +15,7 @@ from langchain_core.messages import AIMessage
 from langgraph.errors import GraphBubbleUp
 
 from moa_graph.calls.budget import NOTHING, ONE_CALL, Balance, bytes_of_prompt, most_of_one_call
+from moa_graph.calls.context import NodeContext
 from moa_graph.calls.failures import Diagnosis, classify, judge, usage_of
 from moa_graph.calls.gate import Door, Ticket
 from moa_graph.calls.ledger import Ledger, OpenCall, stated_cost
@@ -22,12 +23,11 @@ from moa_graph.calls.limits import door_of
 from moa_graph.calls.mend import Attempt
 from moa_graph.calls.model_call import message_of
 from moa_graph.calls.reply import calls_tools
-from moa_graph.calls.request import Request
+from moa_graph.calls.request import AnswerRequest
 from moa_graph.calls.round import CallTime, CallTimedOut, Closed
 from moa_graph.calls.stored import found, through
 from moa_graph.calls.streams import AnswerStream, FirstTokens, Reader
 from moa_graph.calls.structured import read
-from moa_graph.calls.surroundings import Surroundings
 from moa_graph.errors import StoreMiss
 from moa_graph.models.abilities import abilities_of
 from moa_graph.state import Grant
@@ -49,15 +49,15 @@ class Answering:
 
     Args:
         request: What is asked.
-        around: What the calls of its node share.
+        node: What the calls of its node share.
         ledger: Where the requests are noted.
         balance: What is left of the answer's grant.
         reader: Reads along while the answer is streamed; None for one that comes whole.
         sent: Called when a request has gone out.
     """
 
-    request: Request
-    around: Surroundings
+    request: AnswerRequest
+    node: NodeContext
     ledger: Ledger
     balance: Balance
     reader: Reader | None = None
@@ -66,8 +66,8 @@ class Answering:
     @classmethod
     def of(
         cls,
-        request: Request,
-        around: Surroundings,
+        request: AnswerRequest,
+        node: NodeContext,
         ledger: Ledger,
         balance: Balance,
         *,
@@ -78,7 +78,7 @@ class Answering:
 
         Args:
             request: What is asked.
-            around: What the calls of its node share.
+            node: What the calls of its node share.
             ledger: Where the requests are noted.
             balance: What is left of the answer's grant.
             sent: Called when a request has gone out.
@@ -86,11 +86,11 @@ class Answering:
         """
         reader: Reader | None = None
         if request.answers:
-            reader = AnswerStream(around.mixture, request.stage, around.write, begun)
+            reader = AnswerStream(node.mixture, request.stage, node.write, begun)
         elif request.first_tokens is not None:
-            tell = partial(around.round.count_beginning, request.record)
+            tell = partial(node.round.count_beginning, request.record)
             reader = FirstTokens(request.first_tokens, tell)
-        return cls(request, around, ledger, balance, reader, sent)
+        return cls(request, node, ledger, balance, reader, sent)
 
     @property
     def streamed(self) -> str:
@@ -136,7 +136,7 @@ async def exchange(answering: Answering, attempt: Attempt, time: CallTime, tries
 
 async def look_up(answering: Answering, attempt: Attempt) -> AIMessage | None:
     """The message that the store has for a call; None where there is none, and then nothing is spent or asked."""
-    message = await found(answering.around.store, answering.request, attempt)
+    message = await found(answering.node.store, answering.request, attempt)
     if message is None or judge(message) is not None:
         return None
     call = answering.ledger.open(attempt.member, ONE_CALL, attempt.prompt, attempt.equal)
@@ -195,10 +195,10 @@ class _Exchange:
 
     async def _answer(self) -> tuple[AIMessage | None, bool, Diagnosis | None]:
         """The model's message, whether it was stored, and what is wrong with it."""
-        around, request, member = self.answering.around, self.answering.request, self.attempt.member
+        node, request, member = self.answering.node, self.answering.request, self.attempt.member
         try:
             async with self.time:
-                message, hit = await through(around.store, request, self.attempt, self._send, self._is_whole)
+                message, hit = await through(node.store, request, self.attempt, self._send, self._is_whole)
         except (GraphBubbleUp, StoreMiss):
             raise
         except Closed as closed:
@@ -236,7 +236,7 @@ class _Exchange:
     async def _send(self) -> AIMessage:
         """Through its provider's gate, and from there on in the ledger."""
         answering, attempt = self.answering, self.attempt
-        door = door_of(attempt.member, answering.around.limits.get(attempt.member.provider))
+        door = door_of(attempt.member, answering.node.limits.get(attempt.member.provider))
         door.check(self.time)
         self.queued = True
         ticket = await door.enter(_tokens(attempt) if door.counts_tokens else 0, first=self.first, clock=self.time)
@@ -246,7 +246,7 @@ class _Exchange:
             answering.sent()
             number, reader, request = self.sent.attempt, answering.reader, answering.request
             message = await message_of(
-                self.model, attempt, request, answering.around, number, reader, self._why_cancelled
+                self.model, attempt, request, answering.node, number, reader, self._why_cancelled
             )
         except Exception as error:
             self._tell_of_refusal(door, ticket, classify(error))
@@ -279,7 +279,7 @@ class _Exchange:
 
     def _why_cancelled(self) -> str:
         """What the trace says of a request that was left."""
-        if (reason := self.answering.around.round.reason) is not None:
+        if (reason := self.answering.node.round.reason) is not None:
             return f"cut: {reason}"
         return "timeout" if self.time.is_up else "the run was cancelled"
 

@@ -22,7 +22,7 @@ from moa_graph.calls.sdk_errors import (
     status_of,
     words_of,
 )
-from moa_graph.errors import redact
+from moa_graph.secrets import redact
 from moa_graph.state import Failure, FailureKind, Usage
 from moa_graph.views import visible_text
 

@@ -11,18 +11,19 @@ from typing import Any
 
 from moa_graph.calls.attempts import first_live_reply, stored_reply
 from moa_graph.calls.budget import Balance
+from moa_graph.calls.context import NodeContext
 from moa_graph.calls.exchange import Answering
 from moa_graph.calls.ledger import Ledger
 from moa_graph.calls.reply import Reply
-from moa_graph.calls.request import Hedge, Request
+from moa_graph.calls.request import AnswerRequest
 from moa_graph.calls.round import CallTime, Round
-from moa_graph.calls.surroundings import Surroundings
+from moa_graph.models.catalogue import Member
 
 __all__ = ["first_of_both"]
 
 
 async def first_of_both(
-    request: Request, hedge: Hedge, around: Surroundings, ledger: Ledger, balance: Balance
+    request: AnswerRequest, hedge: Member, node: NodeContext, ledger: Ledger, balance: Balance
 ) -> Reply:
     """Asks for one answer and, once it is late, for it a second time.
 
@@ -33,24 +34,24 @@ async def first_of_both(
 
     Args:
         request: What is asked.
-        hedge: When and of whom it is asked again.
-        around: What the calls share.
+        hedge: Whom it is asked of again.
+        node: What the calls share.
         ledger: Where the requests of both are noted.
         balance: What both may spend.
 
     Raises:
         StoreMiss: Replaying, and neither was ever recorded.
     """
-    own, other = _Contender(outer=around.round), _Contender(outer=around.round)
+    own, other = _Contender(outer=node.round), _Contender(outer=node.round)
 
     def begun() -> None:
         own.begun = True
         other.close("the answer had begun")
 
-    again = replace(request, members=(hedge.member,), equal=request.equal[-1:], answers=False)
-    first = Answering.of(request, replace(around, round=own), ledger, balance, sent=own.note_sent, begun=begun)
-    second = Answering.of(again, replace(around, round=other), ledger, balance)
-    return await _stored(first, second) or await _raced(first, second, own, other, hedge)
+    again = replace(request, members=(hedge,), equal=request.equal[-1:], answers=False)
+    first = Answering.of(request, replace(node, round=own), ledger, balance, sent=own.note_sent, begun=begun)
+    second = Answering.of(again, replace(node, round=other), ledger, balance)
+    return await _stored(first, second) or await _raced(first, second, own, other)
 
 
 async def _stored(first: Answering, second: Answering) -> Reply | None:
@@ -63,12 +64,13 @@ async def _stored(first: Answering, second: Answering) -> Reply | None:
     return None
 
 
-async def _raced(first: Answering, second: Answering, own: _Contender, other: _Contender, hedge: Hedge) -> Reply:
+async def _raced(first: Answering, second: Answering, own: _Contender, other: _Contender) -> Reply:
+    hedge, after = second.request.members[0], first.request.hedge_after
     later: asyncio.Task[Reply] | None = None
     try:
         async with asyncio.TaskGroup() as group:
             sooner = group.create_task(first_live_reply(first))
-            if await _is_late(sooner, own, hedge.after):
+            if await _is_late(sooner, own, after):
                 later = group.create_task(first_live_reply(second))
                 await asyncio.wait({sooner, later}, return_when=asyncio.FIRST_COMPLETED)
                 for task, left in ((sooner, other), (later, own)):
@@ -79,7 +81,7 @@ async def _raced(first: Answering, second: Answering, own: _Contender, other: _C
     if later is None:
         return sooner.result()
     winner = later.result() if not _won(sooner) and _won(later) else sooner.result()
-    late = f"it was late: {hedge.member.name} was asked as well after {hedge.after:g} s"
+    late = f"it was late: {hedge.name} was asked as well after {after:g} s"
     return replace(winner, notes=(late, *winner.notes))
 
 

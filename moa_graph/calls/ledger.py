@@ -16,7 +16,7 @@ from langchain_core.messages import AIMessage
 from moa_graph.calls.budget import plus
 from moa_graph.calls.events import Writer
 from moa_graph.calls.failures import Diagnosis
-from moa_graph.calls.request import Request
+from moa_graph.calls.request import AnswerRequest
 from moa_graph.models import prices
 from moa_graph.models.catalogue import Member
 from moa_graph.state import Call, FailureKind, Grant, Usage
@@ -65,7 +65,7 @@ class Ledger:
         write: Where the events go.
     """
 
-    def __init__(self, request: Request, mixture: str, write: Writer) -> None:
+    def __init__(self, request: AnswerRequest, mixture: str, write: Writer) -> None:
         self._request = request
         self._mixture = mixture
         self._write = write

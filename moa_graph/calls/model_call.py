@@ -21,10 +21,10 @@ from langchain_core.tracers import context
 from langchain_core.utils.env import env_var_is_set
 from langgraph.constants import TAG_NOSTREAM
 
+from moa_graph.calls.context import NodeContext
 from moa_graph.calls.mend import Attempt
-from moa_graph.calls.request import Request
+from moa_graph.calls.request import AnswerRequest
 from moa_graph.calls.structured import parameters_for, tool_parameters
-from moa_graph.calls.surroundings import Surroundings
 from moa_graph.calls.tracing import model_run
 from moa_graph.models.abilities import abilities_of
 from moa_graph.models.instruments import is_wrapped
@@ -38,8 +38,8 @@ TOOL_SETTINGS = ("tool_choice", "strict", "parallel_tool_calls")
 async def message_of(
     model: BaseChatModel,
     attempt: Attempt,
-    request: Request,
-    around: Surroundings,
+    request: AnswerRequest,
+    node: NodeContext,
     number: int,
     reader: BaseCallbackHandler | None,
     why_cancelled: Callable[[], str],
@@ -50,7 +50,7 @@ async def message_of(
         model: Who is asked.
         attempt: With which prompt.
         request: What it is for.
-        around: What the calls of its node share.
+        node: What the calls of its node share.
         number: Of the request, counted over the whole turn.
         reader: Reads along while the answer is streamed.
         why_cancelled: Says why, when the call is cancelled.
@@ -64,10 +64,10 @@ async def message_of(
         parameters |= together.parameters
     else:
         together = None
-    callbacks = around.config.get("callbacks")
+    callbacks = node.config.get("callbacks")
     if reader is None and together is None and _nobody_listens(model, callbacks, messages):
         return await _directly(model, messages, parameters)
-    traced = _traced(attempt, request, around, number, _with(reader, callbacks))
+    traced = _traced(attempt, request, node, number, _with(reader, callbacks))
     with model_run(traced, attempt.member, why_cancelled) as config, _CancelledFromOutside():
         result = await model.agenerate([messages], **config, **parameters)
     if together is not None:
@@ -115,7 +115,7 @@ async def _directly(model: BaseChatModel, messages: list[BaseMessage], parameter
     return cast(AIMessage, result.generations[0].message)
 
 
-def _parameters(model: BaseChatModel, attempt: Attempt, request: Request) -> dict[str, Any]:
+def _parameters(model: BaseChatModel, attempt: Attempt, request: AnswerRequest) -> dict[str, Any]:
     """Further parameters of the call."""
     parameters, tools = dict(request.parameters), request.prompt.tools
     if tools:
@@ -137,7 +137,7 @@ def _can_stream(model: BaseChatModel) -> bool:
 
 
 def _traced(
-    attempt: Attempt, request: Request, around: Surroundings, number: int, callbacks: Callbacks
+    attempt: Attempt, request: AnswerRequest, node: NodeContext, number: int, callbacks: Callbacks
 ) -> dict[str, Any]:
     """How the call is traced, and not shown as a message of its own: arguments for ``agenerate``.
 
@@ -150,7 +150,7 @@ def _traced(
         "run_name": f"{request.node}#{request.sample}" if request.sample else request.node,
         "tags": [TAG_NOSTREAM, request.kind, member.provider],
         "metadata": {
-            "mixture": around.mixture,
+            "mixture": node.mixture,
             "stage": request.stage,
             "layer": request.order[0] + 1,
             "role": request.kind,

@@ -9,7 +9,7 @@ from typing import Any
 from langchain_core.messages import AIMessage, ToolCall
 
 from moa_graph.calls.failures import Diagnosis, is_truncated
-from moa_graph.calls.request import Request
+from moa_graph.calls.request import AnswerRequest
 from moa_graph.calls.structured import read
 from moa_graph.models.catalogue import Member
 from moa_graph.tool_texts import told_calls
@@ -43,7 +43,7 @@ class Reply:
     message_id: str | None = None
 
 
-def reply_in(message: AIMessage, request: Request, member: Member, notes: tuple[str, ...]) -> Reply:
+def reply_in(message: AIMessage, request: AnswerRequest, member: Member, notes: tuple[str, ...]) -> Reply:
     """The reply that a message holds: tool calls, or structured content where some was asked for, or its text."""
     truncated = is_truncated(message)
     if truncated:
@@ -65,6 +65,6 @@ def reply_in(message: AIMessage, request: Request, member: Member, notes: tuple[
     return replace(reply, text=said or json.dumps(data, ensure_ascii=False), data=data)
 
 
-def calls_tools(message: AIMessage, request: Request) -> bool:
+def calls_tools(message: AIMessage, request: AnswerRequest) -> bool:
     """Whether the message calls tools that it was offered, rather than giving its form as a tool's arguments."""
     return request.closes and bool(request.prompt.tools and message.tool_calls)

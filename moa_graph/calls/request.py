@@ -14,24 +14,11 @@ from moa_graph.views import Prompt
 if TYPE_CHECKING:
     from moa_graph.calls.samples import Together
 
-__all__ = ["Hedge", "Request"]
+__all__ = ["AnswerRequest"]
 
 
 @dataclass(frozen=True)
-class Hedge:
-    """A second call for an answer that is late.
-
-    Args:
-        after: Seconds without an answer.
-        member: The model that is asked then.
-    """
-
-    after: float
-    member: Member
-
-
-@dataclass(frozen=True)
-class Request:
+class AnswerRequest:
     """One answer to ask for.
 
     Args:
@@ -57,7 +44,8 @@ class Request:
         asked_before: Requests that this turn has made for the answer already, before it failed and was asked again.
         together: Other samples that the request asks for too.
         first_tokens: Tokens that are enough of it for the next stage to begin; None for the whole.
-        hedge: What is done about an answer that is late; None waits for it.
+        hedge: The model that is asked as well when the answer is late; None waits for it.
+        hedge_after: Seconds without an answer after which it is late.
         given: The answer, where another sample's request has brought it along.
         equal: For each model that may be asked, which one it is among the turn's equal calls; empty without a store.
     """
@@ -83,11 +71,12 @@ class Request:
     asked_before: int = 0
     together: Together | None = None
     first_tokens: int | None = None
-    hedge: Hedge | None = None
+    hedge: Member | None = None
+    hedge_after: float = 0.0
     given: AIMessage | None = None
     equal: tuple[str, ...] = ()
 
     @property
     def everyone(self) -> tuple[Member, ...]:
         """All models that may be asked: the slot's own, its fallbacks, its hedge."""
-        return self.members if self.hedge is None else (*self.members, self.hedge.member)
+        return self.members if self.hedge is None else (*self.members, self.hedge)

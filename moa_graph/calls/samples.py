@@ -18,7 +18,7 @@ from langchain_core.messages.ai import add_usage
 from langchain_core.outputs import ChatGeneration, LLMResult
 
 from moa_graph.calls.failures import judge
-from moa_graph.calls.request import Request
+from moa_graph.calls.request import AnswerRequest
 from moa_graph.models.abilities import abilities_of
 from moa_graph.models.catalogue import Member
 from moa_graph.models.clients import of_running_loop
@@ -69,13 +69,13 @@ class Together:
         changed, self._count = self._count > 1, 1
         return changed
 
-    def hand_out(self, requests: Sequence[Request]) -> list[Request]:
+    def hand_out(self, requests: Sequence[AnswerRequest]) -> list[AnswerRequest]:
         """The requests of the other samples, each with its answer as far as answers came."""
         given = [*self._spare, *[None] * len(requests)]
         return [replace(request, given=message) for request, message in zip(requests, given, strict=False)]
 
 
-def can_be_together(requests: Sequence[Request], *, limited: bool, stored: bool) -> bool:
+def can_be_together(requests: Sequence[AnswerRequest], *, limited: bool, stored: bool) -> bool:
     """Whether one request may ask for what ``requests`` do. To be called inside the loop that they are made in.
 
     Args:

@@ -11,7 +11,7 @@ from langchain_core.messages import AIMessage
 
 from moa_graph.calls.failures import usage_of
 from moa_graph.calls.mend import Attempt
-from moa_graph.calls.request import Request
+from moa_graph.calls.request import AnswerRequest
 from moa_graph.errors import MixtureError
 from moa_graph.models.catalogue import Member
 from moa_graph.state import Call
@@ -43,7 +43,7 @@ class EqualCalls:
             if content:
                 self._next[content] = max(self._next.get(content, 0), int(number) + 1)
 
-    def numbered(self, requests: Sequence[Request]) -> list[Request]:
+    def numbered(self, requests: Sequence[AnswerRequest]) -> list[AnswerRequest]:
         """The requests, each with a number for every model that it may ask. Asked again, they have the same ones."""
         asked = [request.everyone for request in requests]
         numbers: list[list[str]] = [[] for _ in requests]
@@ -53,7 +53,7 @@ class EqualCalls:
                     equal.append(self._number(request, members[place], place))
         return [replace(request, equal=tuple(equal)) for request, equal in zip(requests, numbers, strict=True)]
 
-    def _number(self, request: Request, member: Member, place: int) -> str:
+    def _number(self, request: AnswerRequest, member: Member, place: int) -> str:
         try:
             content = identity_of(request, member.for_sample(request.sample), request.prompt).content[:CONTENT_SHOWN]
         except MixtureError:
@@ -67,7 +67,7 @@ class EqualCalls:
 
 async def through(
     store: Store | None,
-    request: Request,
+    request: AnswerRequest,
     attempt: Attempt,
     call: Callable[[], Awaitable[AIMessage]],
     is_whole: Callable[[AIMessage], bool],
@@ -94,17 +94,17 @@ async def through(
     return await store.once(_identity(request, attempt.first), fresh, message_of)
 
 
-async def found(store: Store | None, request: Request, attempt: Attempt) -> AIMessage | None:
+async def found(store: Store | None, request: AnswerRequest, attempt: Attempt) -> AIMessage | None:
     """The message that the store has for a call, where it may be taken instead of a new one."""
     entry = None if store is None else await store.find(_identity(request, attempt.first))
     return None if entry is None else message_of(entry)
 
 
-def _identity(request: Request, attempt: Attempt) -> CallIdentity:
+def _identity(request: AnswerRequest, attempt: Attempt) -> CallIdentity:
     return identity_of(request, attempt.member, attempt.prompt, attempt.equal)
 
 
-def identity_of(request: Request, member: Member, prompt: Prompt, equal: str = "") -> CallIdentity:
+def identity_of(request: AnswerRequest, member: Member, prompt: Prompt, equal: str = "") -> CallIdentity:
     """What a store knows a call by.
 
     Args:

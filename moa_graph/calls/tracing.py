@@ -24,11 +24,10 @@ from langsmith.utils import tracing_is_enabled
 
 from moa_graph.calls.failures import usage_of
 from moa_graph.description import Price
-from moa_graph.errors import redact
 from moa_graph.models.catalogue import Member
 from moa_graph.models.prices import cost
+from moa_graph.secrets import redact, without_secrets
 from moa_graph.state import Call, Record, Usage
-from moa_graph.store.secret_names import without_secrets
 from moa_graph.views import cut_middle
 
 __all__ = ["NODE_TRACES", "CallTracer", "describe_node", "model_run"]

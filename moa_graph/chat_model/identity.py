@@ -14,7 +14,7 @@ from langchain_core.language_models import BaseChatModel
 from pydantic import BaseModel, SecretStr
 
 from moa_graph.mixture import Mixture
-from moa_graph.store.secret_names import without_credentials, without_secrets
+from moa_graph.secrets import without_credentials, without_secrets
 
 __all__ = ["digest_of"]
 

@@ -13,7 +13,8 @@ from typing import Any, TypeGuard
 
 import click
 
-from moa_graph.errors import InputError, MixtureError, MoaError, OptionsError, redact
+from moa_graph.errors import InputError, MixtureError, MoaError, OptionsError
+from moa_graph.secrets import redact
 
 __all__ = ["BAD_USAGE", "INTERRUPTED", "RUN_FAILED", "OneLineErrors", "one_line"]
 

@@ -7,10 +7,10 @@ import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from moa_graph.errors import redact
 from moa_graph.models.catalogue import Member
 from moa_graph.models.clients import of_running_loop
 from moa_graph.models.reference import near
+from moa_graph.secrets import redact
 
 __all__ = ["Served", "served_models"]
 

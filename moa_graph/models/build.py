@@ -14,12 +14,13 @@ from langchain_core.language_models import BaseChatModel
 from pydantic import SecretStr, ValidationError
 
 from moa_graph.description import ModelSettings
-from moa_graph.errors import MissingKey, MixtureError, MoaError, redact
+from moa_graph.errors import MissingKey, MixtureError, MoaError
 from moa_graph.models.adapted import adapted
 from moa_graph.models.clients import LoopClients
 from moa_graph.models.objects import copied, retries_for_one_request
 from moa_graph.models.recorded import RecordedChatModel
 from moa_graph.models.reference import PROVIDERS, Reference, is_elsewhere, key_variable_of, parse
+from moa_graph.secrets import redact
 
 __all__ = ["PARAMETERS", "Built", "build", "with_parameters"]
 

@@ -12,8 +12,8 @@ from langgraph.runtime import Runtime, get_runtime
 from pydantic import BaseModel, Field
 
 from moa_graph.calls.budget import PlannedAnswer, bytes_of_prompt, most_of_one_call
-from moa_graph.calls.call import Surroundings
-from moa_graph.calls.request import Request
+from moa_graph.calls.call import NodeContext
+from moa_graph.calls.request import AnswerRequest
 from moa_graph.calls.round import Round
 from moa_graph.calls.stored import EqualCalls
 from moa_graph.description import PositiveSeconds
@@ -119,13 +119,13 @@ class ModelStage(Stage):
         requests = [request_for(self, slot, run, task, streamed=streamed) for task in tasks]
         runtime = get_runtime()
         async with self._shared_round(run, config, runtime) as current:
-            around = surroundings(run, config, runtime, current)
-            if around.store is not None:
+            node = surroundings(run, config, runtime, current)
+            if node.store is not None:
                 requests = self._numbered(requests, run, current)
-            records, calls = await gather_answers(requests, around)
+            records, calls = await gather_answers(requests, node)
         return [self.finished(record, slot, run) for record in records], calls
 
-    def _numbered(self, requests: Sequence[Request], run: RunContext, current: Round) -> list[Request]:
+    def _numbered(self, requests: Sequence[AnswerRequest], run: RunContext, current: Round) -> list[AnswerRequest]:
         """The requests, told apart from equal ones of the turn: of earlier stages, and of all slots of this one."""
         if current.equal_calls is None:
             name, slots = run.stage.name, self.asked_slots(run)
@@ -150,7 +150,7 @@ class ModelStage(Stage):
         return Round(time=run.state["turn"].get("time"), control=runtime.control)
 
 
-def surroundings(run: RunContext, config: RunnableConfig, runtime: Runtime[Any], current: Round) -> Surroundings:
+def surroundings(run: RunContext, config: RunnableConfig, runtime: Runtime[Any], current: Round) -> NodeContext:
     """What the calls of the running node share."""
     plan, grants = run.stage.plan, run.state["turn"].get("grants") or None
-    return Surroundings(plan.mixture, config, runtime.stream_writer, current, plan.store, grants, plan.limits)
+    return NodeContext(plan.mixture, config, runtime.stream_writer, current, plan.store, grants, plan.limits)

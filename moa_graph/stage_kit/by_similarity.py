@@ -10,7 +10,7 @@ from typing import Annotated, Any, ClassVar
 from langchain_core.embeddings import Embeddings
 from pydantic import Field, PlainSerializer, PlainValidator, WithJsonSchema
 
-from moa_graph.errors import redact
+from moa_graph.secrets import redact
 from moa_graph.similarity import Similarity, Vector, similarities, tf_idf, unit_vector
 from moa_graph.stage_kit.run_context import RunContext
 from moa_graph.stage_kit.selection import Choice, Selection

@@ -7,8 +7,8 @@ from collections.abc import Coroutine, Sequence
 from dataclasses import replace
 from typing import Any
 
-from moa_graph.calls.call import Surroundings, ask
-from moa_graph.calls.request import Request
+from moa_graph.calls.call import NodeContext, ask
+from moa_graph.calls.request import AnswerRequest
 from moa_graph.calls.samples import Together, can_be_together
 from moa_graph.state import Call, MoaState, Record, merge_by_id
 
@@ -18,25 +18,25 @@ Gathered = tuple[list[Record], list[Call]]
 """Records, and the calls that they took."""
 
 
-async def gather_answers(requests: Sequence[Request], around: Surroundings) -> Gathered:
+async def gather_answers(requests: Sequence[AnswerRequest], node: NodeContext) -> Gathered:
     """All at the same time; samples of one prompt in one request where that can be."""
-    stored = around.store is not None and around.store.mode != "off"
-    if not can_be_together(requests, limited=around.grants is not None, stored=stored):
-        return await side_by_side([_counted(request, around) for request in requests])
+    stored = node.store is not None and node.store.mode != "off"
+    if not can_be_together(requests, limited=node.grants is not None, stored=stored):
+        return await side_by_side([_counted(request, node) for request in requests])
     together = Together(requests[0].members[0], len(requests))
-    first = await _counted(replace(requests[0], together=together), around)
-    others = await side_by_side([_counted(request, around) for request in together.hand_out(requests[1:])])
+    first = await _counted(replace(requests[0], together=together), node)
+    others = await side_by_side([_counted(request, node) for request in together.hand_out(requests[1:])])
     return first[0] + others[0], first[1] + others[1]
 
 
-async def _counted(request: Request, around: Surroundings) -> Gathered:
+async def _counted(request: AnswerRequest, node: NodeContext) -> Gathered:
     """One answer, of which the round is told."""
-    record, calls = await ask(request, around)
+    record, calls = await ask(request, node)
     if record["status"] == "live":
-        around.round.count_live()
-        around.round.count_beginning(record["id"])
+        node.round.count_live()
+        node.round.count_beginning(record["id"])
     else:
-        around.round.count_failed()
+        node.round.count_failed()
     return [record], calls
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from moa_graph.calls.request import Hedge, Request
+from moa_graph.calls.request import AnswerRequest
 from moa_graph.calls.structured import instruction_for
 from moa_graph.form import Form
 from moa_graph.options import AnswerSettings
@@ -35,7 +35,9 @@ class Task:
     about: str | None = None
 
 
-def request_for(stage: ModelStage, slot: BoundSlot, run: RunContext, task: Task, *, streamed: bool = True) -> Request:
+def request_for(
+    stage: ModelStage, slot: BoundSlot, run: RunContext, task: Task, *, streamed: bool = True
+) -> AnswerRequest:
     """What a slot's models are asked for one answer.
 
     Args:
@@ -47,7 +49,7 @@ def request_for(stage: ModelStage, slot: BoundSlot, run: RunContext, task: Task,
     """
     closing = streamed and stage.answers and run.stage.is_last and stage.answer_model() is None
     settings, record = answer_settings(stage, run, closing=closing), slot.record_id(task.sample)
-    return Request(
+    return AnswerRequest(
         record=record,
         kind=stage.record_kind,
         stage=run.stage.name,
@@ -66,7 +68,8 @@ def request_for(stage: ModelStage, slot: BoundSlot, run: RunContext, task: Task,
         schema=settings.form,
         closes=closing,
         parameters=_parameters(settings),
-        hedge=_hedge(slot),
+        hedge=slot.hedge,
+        hedge_after=slot.slot.hedge.after if slot.slot.hedge is not None else 0.0,
         first_tokens=first_tokens(run.stage),
         asked_before=[call["record"] for call in run.state.get("ledger") or ()].count(record),
     )
@@ -102,9 +105,3 @@ def first_tokens(bound: BoundStage) -> int | None:
 def _parameters(settings: AnswerSettings) -> tuple[tuple[str, Any], ...]:
     stop = {"stop": list(settings.stop)} if settings.stop else {}
     return tuple({**settings.tool_settings, **stop}.items())
-
-
-def _hedge(slot: BoundSlot) -> Hedge | None:
-    if slot.hedge is None or slot.slot.hedge is None:
-        return None
-    return Hedge(slot.slot.hedge.after, slot.hedge)

@@ -5,13 +5,14 @@ backend keeps entries by key, and :class:`Store` decides whether a backend or th
 """
 
 from moa_graph.store.backend import Backend
-from moa_graph.store.entry import Entry, Usage, entry_of, message_of
+from moa_graph.store.entry import Entry, entry_of, message_of
 from moa_graph.store.jsonl import JSONLBackend
 from moa_graph.store.key import CallIdentity, message_record
 from moa_graph.store.memory import MemoryBackend
 from moa_graph.store.modes import Missing, Mode, Store
 from moa_graph.store.opening import open_store
 from moa_graph.store.sqlite import SQLiteBackend
+from moa_graph.usage import Usage
 
 __all__ = [
     "Backend",

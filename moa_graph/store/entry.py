@@ -11,21 +11,13 @@ from typing import Any, NotRequired, cast
 from langchain_core.messages import AIMessage
 from typing_extensions import TypedDict
 
-from moa_graph.store.secret_names import without_secrets
+from moa_graph.secrets import without_secrets
+from moa_graph.usage import Usage
 
-__all__ = ["DamagedEntry", "Entry", "Usage", "checked", "entry_of", "message_of", "sealed"]
+__all__ = ["DamagedEntry", "Entry", "checked", "entry_of", "message_of", "sealed"]
 
 _STORED_METADATA = ("finish_reason", "model_name", "model_provider")
 """Of the response's metadata; the rest is headers, fingerprints and times of one request."""
-
-
-class Usage(TypedDict):
-    """Tokens of one call."""
-
-    input: int
-    output: int
-    cached: int
-    """Part of ``input``."""
 
 
 class Entry(TypedDict):

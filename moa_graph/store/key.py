@@ -17,7 +17,7 @@ from typing import Any
 from langchain_core.messages import AIMessage, BaseMessage, ChatMessage, ToolMessage
 
 from moa_graph.errors import MixtureError
-from moa_graph.store.secret_names import without_credentials, without_secrets
+from moa_graph.secrets import without_credentials, without_secrets
 
 __all__ = ["CallIdentity", "message_record"]
 

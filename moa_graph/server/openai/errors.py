@@ -17,8 +17,8 @@ from moa_graph.errors import (
     OptionsError,
     RunFailed,
     StoreMiss,
-    redact,
 )
+from moa_graph.secrets import redact
 
 __all__ = ["ApiError", "as_api_error", "refused"]
 

@@ -1,13 +1,33 @@
-"""Which named values are secret: they take no part in a call's key and are never stored."""
+"""Keys and passwords, blanked wherever somebody may read what held them: errors, records, traces, stored calls."""
 
 from __future__ import annotations
 
+import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
-__all__ = ["without_credentials", "without_secrets"]
+__all__ = ["redact", "without_credentials", "without_secrets"]
+
+_KEY_VARIABLE = re.compile(r"(^|_)(KEY|TOKEN|SECRET|PASSWORD)$")
+_LOOKS_LIKE_A_KEY = re.compile(r"\b(?:sk|pk|tgp|lsv2|gsk|xai)[-_][\w*-]{8,}|(?<=Bearer )\S+")
+
+
+def redact(text: str, secrets: Iterable[str] = ()) -> str:
+    """``text`` without anything that is, or looks like, a key.
+
+    Args:
+        text: What somebody may read.
+        secrets: Keys that don't stand in the environment.
+    """
+    for secret in secrets:
+        text = text.replace(secret, "[redacted]")
+    for name, value in os.environ.items():
+        if len(value) >= 8 and _KEY_VARIABLE.search(name):
+            text = text.replace(value, "[redacted]")
+    return _LOOKS_LIKE_A_KEY.sub("[redacted]", text)
+
 
 _SECRET_NAME = re.compile(
     r"(?:^|_)(?:(?:api)?keys?|secrets?|passwords?|passphrase|credentials?|auth|authorization|bearer"

@@ -13,11 +13,11 @@ from moa_graph.calls.round import Round
 from moa_graph.state import Grant
 from moa_graph.store import Store
 
-__all__ = ["Surroundings"]
+__all__ = ["NodeContext"]
 
 
 @dataclass(frozen=True)
-class Surroundings:
+class NodeContext:
     """What the calls of one node share.
 
     Args:
