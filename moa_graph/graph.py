@@ -15,8 +15,8 @@ from langgraph.graph.state import CompiledStateGraph
 
 from moa_graph.calls.tracing import NODE_TRACES
 from moa_graph.casts.cast import Cast
-from moa_graph.casts.casting import Casting, cast_mixture, has_parts
-from moa_graph.casts.named import load_cast
+from moa_graph.casts.casting import Casting
+from moa_graph.casts.deciding import decide
 from moa_graph.description import Model, Slot
 from moa_graph.errors import MixtureError
 from moa_graph.mixture import Mixture, propose_and_aggregate
@@ -98,7 +98,7 @@ def create_moa(
         cast: Which models play the parts of the mixture: a provider's name such as ``"openai"``, several joined by
             ``+``, ``"auto"``, a file's path, a :class:`moa_graph.casts.Cast` or its plain data; default: what MOA_CAST
             says, else ``auto``, which goes by the keys that are set. A mixture without parts, such as the paper's, is
-            cast anew as a whole. No provider is asked anything here.
+            then cast anew as a whole. No provider is asked anything here.
         store: Keeps calls and answers equal ones: ``":memory:"``, a ``.sqlite`` or ``.jsonl`` file, or what
             :func:`moa_graph.store.open_store` gives, which can also record and replay. A file is closed when the
             graph is gone; a store that was opened by the caller is the caller's to close.
@@ -125,7 +125,7 @@ def create_moa(
         described = described.model_copy(update={"name": name})
     if simulate is None:
         simulate = os.environ.get("MOA_SIMULATE", "") not in ("", "0")
-    casting = _cast(described, cast)
+    casting = decide(described, cast, choose=not (simulate or substitute))
     catalogue = Catalogue(casting.mixture.models, simulate=simulate, substitute=substitute)
     with _naming_lines(described.name, source):
         graph = _build(casting.mixture, catalogue, only_messages=only_messages)
@@ -138,13 +138,6 @@ def create_moa(
         if not isinstance(store, Store):
             weakref.finalize(graph.plan, graph.plan.store.close)  # its opener is nobody else
     return graph
-
-
-def _cast(mixture: Mixture, cast: str | Path | Cast | Mapping[str, Any] | None) -> Casting:
-    """The mixture with a model for each of its parts, or cast anew where a cast is asked for."""
-    if cast is None and not has_parts(mixture):
-        return Casting(mixture, {})
-    return cast_mixture(mixture, load_cast(cast), anew=cast is not None)
 
 
 def load_mixture(mixture: str | Path | Mixture | Mapping[str, Any]) -> Mixture:

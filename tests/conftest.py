@@ -22,6 +22,7 @@ def pytest_configure(config: pytest.Config) -> None:
     """Make every machine alike: settings of the person who runs the tests don't reach them."""
     for name in filter(LEFT_OUT_OF_TESTS.search, list(os.environ)):
         del os.environ[name]
+    os.environ["MOA_CONFIG_DIR"] = os.devnull  # nobody's saved cast
     os.environ["LANGSMITH_TRACING"] = "false"
     os.environ["LANGGRAPH_CLI_NO_ANALYTICS"] = "1"
     if not config.getoption("--hypothesis-profile"):

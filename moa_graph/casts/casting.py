@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from typing import Any
 
 from langchain_core.language_models import BaseChatModel
 
@@ -15,7 +16,8 @@ from moa_graph.mixture import Mixture
 __all__ = ["Casting", "cast_mixture", "has_parts", "named_models"]
 
 
-class Casting(NamedTuple):
+@dataclass(frozen=True)
+class Casting:
     """A mixture with models in the places of its parts.
 
     Args:

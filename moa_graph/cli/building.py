@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import click
 
+from moa_graph.cli.casting import find_cast
 from moa_graph.cli.choice import Choice
 from moa_graph.cli.classic import with_flags
 from moa_graph.cli.setting import with_settings
@@ -50,15 +51,21 @@ def build(choice: Choice, store: Store | None = None) -> Chosen:
     """
     mixture, why = _mixture(choice)
     store = store or _store(choice)
+    described = with_settings(with_flags(mixture, choice), choice.settings)
+    cast, lacking = (choice.cast, None) if _on_stand_ins(choice) else find_cast(described, choice.cast, _say)
+    why = why or lacking
     graph = create_moa(
-        with_settings(with_flags(mixture, choice), choice.settings),
+        described,
         simulate=choice.simulate or None,
         substitute=dict(choice.substitute),
-        cast=choice.cast,
+        cast=cast,
         store=store,
     )
     unasked = why is not None and bool(_simulated_slots(graph)) and not _on_stand_ins(choice)
     mark = f"[simulated: no real model was asked, since {why}]" if unasked else None
+    if not _on_stand_ins(choice):
+        for note in graph.casting.notes:
+            _say(note)
     return Chosen(graph, _headline(graph, choice, why), store, mark)
 
 

@@ -10,6 +10,7 @@ from moa_graph.cli.batch import batch
 from moa_graph.cli.chat import chat
 from moa_graph.cli.doctor import doctor
 from moa_graph.cli.failing import OneLineErrors
+from moa_graph.cli.models import models
 from moa_graph.cli.presets import presets
 from moa_graph.cli.serve import serve
 from moa_graph.cli.show import show
@@ -32,5 +33,5 @@ def main() -> None:
     """
 
 
-for _command in (ask, chat, batch, presets, show, doctor, serve, simulate, tune):
+for _command in (ask, chat, batch, presets, models, show, doctor, serve, simulate, tune):
     main.add_command(_command)

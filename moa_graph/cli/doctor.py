@@ -8,7 +8,7 @@ import click
 
 from moa_graph.cli.failing import RUN_FAILED
 
-__all__ = ["doctor"]
+__all__ = ["columns", "doctor"]
 
 
 @click.command()
@@ -26,10 +26,10 @@ def doctor(mixture: str | None) -> None:
     from moa_graph.cli.examination import examine
 
     found = asyncio.run(examine(mixture))
-    _section("Keys", _columns([[name, "set" if there else "not set"] for name, there in found.keys.items()]))
-    _section("Local servers", _columns(found.servers))
-    _section(f"Mixture: {found.mixture}", [found.why, "", *_columns([_HEADER, *found.models])])
-    _section("Packages", _columns(found.packages))
+    _section("Keys", columns([[name, "set" if there else "not set"] for name, there in found.keys.items()]))
+    _section("Local servers", columns(found.servers))
+    _section(f"Mixture: {found.mixture}", [found.why, "", *columns([_HEADER, *found.models])])
+    _section("Packages", columns(found.packages))
     _section("Problems", found.problems or ["none"])
     if found.notes:
         _section("Good to know", found.notes)
@@ -47,6 +47,7 @@ def _section(title: str, lines: Iterable[str]) -> None:
     click.echo()
 
 
-def _columns(rows: Sequence[Sequence[str]]) -> list[str]:
+def columns(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Rows as lines in which the cells stand under each other."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return ["  ".join(f"{cell:{width}}" for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]

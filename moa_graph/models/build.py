@@ -6,6 +6,7 @@ timeouts are off. Providers' packages are imported here, at the first use of one
 
 from __future__ import annotations
 
+import importlib.util
 import os
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, cast
@@ -19,12 +20,18 @@ from moa_graph.models.adapted import adapted
 from moa_graph.models.clients import LoopClients
 from moa_graph.models.objects import copied, retries_for_one_request
 from moa_graph.models.recorded import RecordedChatModel
-from moa_graph.models.reference import PROVIDERS, Reference, is_elsewhere, key_variable_of, parse
+from moa_graph.models.reference import (
+    PROVIDERS,
+    Reference,
+    address_of,
+    is_elsewhere,
+    key_variable_of,
+    moved_to,
+    parse,
+)
 from moa_graph.secrets import redact
 
 __all__ = ["PARAMETERS", "Built", "build", "with_parameters"]
-
-OPENROUTER_URL = "https://openrouter.ai/api/v1"
 
 NO_KEY = "none"
 """What is sent where no key is needed: without it an SDK would take its provider's from the environment."""
@@ -137,20 +144,30 @@ def _recorded(reference: Reference, settings: ModelSettings, clients: LoopClient
 def _together(reference: Reference, settings: ModelSettings, clients: LoopClients) -> BaseChatModel:
     from langchain_together import ChatTogether
 
-    return adapted(ChatTogether)(**_openai_fields(reference, settings, clients, settings.base_url))
+    address = settings.base_url or moved_to("together")
+    return adapted(ChatTogether)(**_openai_fields(reference, settings, clients, address))
 
 
 def _openai(reference: Reference, settings: ModelSettings, clients: LoopClients) -> BaseChatModel:
     from langchain_openai import ChatOpenAI
 
-    address = settings.base_url or os.environ.get("OPENAI_BASE_URL") or os.environ.get("OPENAI_API_BASE")
+    address = settings.base_url or moved_to("openai")
     if address and is_elsewhere("openai", address):
         return _compatible(reference, settings, clients, address)
     return adapted(ChatOpenAI)(**_openai_fields(reference, settings, clients, settings.base_url))
 
 
-def _openrouter(reference: Reference, settings: ModelSettings, clients: LoopClients) -> BaseChatModel:
-    return _compatible(reference, settings, clients, settings.base_url or OPENROUTER_URL)
+def _at_its_address(reference: Reference, settings: ModelSettings, clients: LoopClients) -> BaseChatModel:
+    """A provider that speaks OpenAI's protocol at an address of its own."""
+    return _compatible(reference, settings, clients, settings.base_url or address_of(reference.provider) or "")
+
+
+def _own_package_or_compatible(reference: Reference, settings: ModelSettings, clients: LoopClients) -> BaseChatModel:
+    """By LangChain's package for the provider where it is installed, else by OpenAI's protocol, which it speaks too."""
+    package = PROVIDERS[reference.provider].package or ""
+    if importlib.util.find_spec(package.replace("-", "_")) is None:
+        return _at_its_address(reference, settings, clients)
+    return _any_provider(reference, settings, clients)
 
 
 def _compatible(reference: Reference, settings: ModelSettings, clients: LoopClients, base_url: str) -> BaseChatModel:
@@ -216,7 +233,10 @@ _MAKERS: Mapping[str, Callable[[Reference, ModelSettings, LoopClients], BaseChat
     "recorded": _recorded,
     "together": _together,
     "openai": _openai,
-    "openrouter": _openrouter,
+    "openrouter": _at_its_address,
+    "groq": _own_package_or_compatible,
+    "deepseek": _own_package_or_compatible,
+    "mistralai": _own_package_or_compatible,
     "anthropic": _anthropic,
     "google_genai": _google_genai,
 }

@@ -18,7 +18,7 @@ from moa_graph.models import prices
 from moa_graph.models.build import PARAMETERS, Built, build, with_parameters
 from moa_graph.models.clients import LoopClients, of_running_loop
 from moa_graph.models.objects import goes_through_its_loops_client, secrets_of
-from moa_graph.models.reference import PROVIDERS, Reference, key_variable_of, parse
+from moa_graph.models.reference import COMPATIBLE, PROVIDERS, Reference, key_variable_of, parse
 
 __all__ = ["Catalogue", "Member"]
 
@@ -107,7 +107,7 @@ class Member:
 
     def missing_package(self) -> str | None:
         """Name of the package that must be installed to ask this model; None if all is well."""
-        package = PROVIDERS[self.provider].package if self.written else None
+        package = PROVIDERS[self.provider].package if self.written and self.provider not in COMPATIBLE else None
         return package if package and not importlib.util.find_spec(package.replace("-", "_")) else None
 
     def chat_model(self, streaming: bool) -> Built:

@@ -16,7 +16,10 @@ from urllib.parse import urlsplit
 from moa_graph.description import ModelSettings
 from moa_graph.errors import MixtureError
 
-__all__ = ["PROVIDERS", "Provider", "Reference", "is_elsewhere", "key_variable_of", "near", "parse"]
+__all__ = [
+    "COMPATIBLE", "PROVIDERS", "Provider", "Reference", "address_of", "is_elsewhere", "key_variable_of", "moved_to",
+    "near", "parse",
+]  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -28,20 +31,60 @@ class Provider:
         key_variable: Environment variable that holds its key; None if it needs none, or signs in by other
             means.
         host: Host of its API, for the providers whose address may be overridden.
+        address: Base URL of its API, for the providers that are asked for their list of models.
+        address_variables: Environment variables that may name another base URL; the first one that is set counts.
     """
 
     package: str | None
     key_variable: str | None = None
     host: str | None = None
+    address: str | None = None
+    address_variables: tuple[str, ...] = ()
 
 
 PROVIDERS: Mapping[str, Provider] = {
     "sim": Provider(None),
     "recorded": Provider(None),
-    "together": Provider("langchain-together", "TOGETHER_API_KEY", "api.together.xyz"),
-    "openai": Provider("langchain-openai", "OPENAI_API_KEY", "api.openai.com"),
-    "openrouter": Provider("langchain-openai", "OPENROUTER_API_KEY", "openrouter.ai"),
-    "anthropic": Provider("langchain-anthropic", "ANTHROPIC_API_KEY", "api.anthropic.com"),
+    "together": Provider(
+        "langchain-together",
+        "TOGETHER_API_KEY",
+        "api.together.xyz",
+        "https://api.together.xyz/v1",
+        (
+            "TOGETHER_API_BASE",
+            "TOGETHER_BASE_URL",
+        ),
+    ),
+    "openai": Provider(
+        "langchain-openai",
+        "OPENAI_API_KEY",
+        "api.openai.com",
+        "https://api.openai.com/v1",
+        (
+            "OPENAI_BASE_URL",
+            "OPENAI_API_BASE",
+        ),
+    ),
+    "openrouter": Provider(
+        "langchain-openai",
+        "OPENROUTER_API_KEY",
+        "openrouter.ai",
+        "https://openrouter.ai/api/v1",
+        (
+            "OPENROUTER_API_BASE",
+            "OPENROUTER_BASE_URL",
+        ),
+    ),
+    "anthropic": Provider(
+        "langchain-anthropic",
+        "ANTHROPIC_API_KEY",
+        "api.anthropic.com",
+        "https://api.anthropic.com",
+        (
+            "ANTHROPIC_API_URL",
+            "ANTHROPIC_BASE_URL",
+        ),
+    ),
     "anthropic_bedrock": Provider("langchain-aws"),
     "azure_ai": Provider("langchain-azure-ai"),
     "azure_openai": Provider("langchain-openai", "AZURE_OPENAI_API_KEY"),
@@ -51,24 +94,55 @@ PROVIDERS: Mapping[str, Provider] = {
     "bedrock_mantle_anthropic": Provider("langchain-aws"),
     "bedrock_mantle_openai": Provider("langchain-aws"),
     "cohere": Provider("langchain-cohere", "COHERE_API_KEY"),
-    "deepseek": Provider("langchain-deepseek", "DEEPSEEK_API_KEY", "api.deepseek.com"),
+    "deepseek": Provider(
+        "langchain-deepseek",
+        "DEEPSEEK_API_KEY",
+        "api.deepseek.com",
+        "https://api.deepseek.com/v1",
+        (
+            "DEEPSEEK_API_BASE",
+            "DEEPSEEK_BASE_URL",
+        ),
+    ),
     "fireworks": Provider("langchain-fireworks", "FIREWORKS_API_KEY", "api.fireworks.ai"),
     "google_anthropic_vertex": Provider("langchain-google-vertexai"),
-    "google_genai": Provider("langchain-google-genai", "GOOGLE_API_KEY", "generativelanguage.googleapis.com"),
+    "google_genai": Provider(
+        "langchain-google-genai",
+        "GOOGLE_API_KEY",
+        "generativelanguage.googleapis.com",
+        "https://generativelanguage.googleapis.com",
+        ("GOOGLE_GEMINI_BASE_URL",),
+    ),
     "google_vertexai": Provider("langchain-google-vertexai"),
-    "groq": Provider("langchain-groq", "GROQ_API_KEY", "api.groq.com"),
+    "groq": Provider(
+        "langchain-groq",
+        "GROQ_API_KEY",
+        "api.groq.com",
+        "https://api.groq.com/openai/v1",
+        ("GROQ_API_BASE",),
+    ),
     "huggingface": Provider("langchain-huggingface"),
     "ibm": Provider("langchain-ibm", "WATSONX_API_KEY"),
     "langsmith": Provider("langchain-openai"),
     "litellm": Provider("langchain-litellm"),
     "meta": Provider("langchain-meta"),
-    "mistralai": Provider("langchain-mistralai", "MISTRAL_API_KEY", "api.mistral.ai"),
+    "mistralai": Provider(
+        "langchain-mistralai",
+        "MISTRAL_API_KEY",
+        "api.mistral.ai",
+        "https://api.mistral.ai/v1",
+        ("MISTRAL_BASE_URL",),
+    ),
     "nvidia": Provider("langchain-nvidia-ai-endpoints", "NVIDIA_API_KEY"),
     "ollama": Provider("langchain-ollama"),
     "perplexity": Provider("langchain-perplexity", "PPLX_API_KEY"),
     "upstage": Provider("langchain-upstage", "UPSTAGE_API_KEY"),
     "xai": Provider("langchain-xai", "XAI_API_KEY", "api.x.ai"),
 }
+
+
+COMPATIBLE = frozenset({"groq", "deepseek", "mistralai"})
+"""Providers that are asked by OpenAI's protocol, where their LangChain package isn't installed."""
 
 
 @dataclass(frozen=True)
@@ -140,6 +214,19 @@ def key_variable_of(reference: Reference, settings: ModelSettings) -> str | None
     if own_server and is_elsewhere("openai", own_server) and variable and not os.environ.get(variable):
         return None
     return variable
+
+
+def address_of(provider: str) -> str | None:
+    """The base URL of a provider's API: what its environment variables say, else its own; None if it isn't known."""
+    known = PROVIDERS[provider]
+    said = (os.environ.get(variable, "").strip().rstrip("/") for variable in known.address_variables)
+    return next(filter(None, said), known.address)
+
+
+def moved_to(provider: str) -> str | None:
+    """The base URL that the environment names in the place of the provider's own; None if it names none."""
+    address = address_of(provider)
+    return None if address == PROVIDERS[provider].address else address
 
 
 def is_elsewhere(provider: str, base_url: str) -> bool:
