@@ -81,7 +81,9 @@ def _told(casting: Casting, mixture: Mixture) -> Casting:
 
 
 def _ends(mixture: Mixture) -> Iterator[str]:
-    references = [str(reference) for reference in _references(mixture)]
+    """What is known of the end of models that could be asked here."""
+    asked = _references(mixture)
+    references = [str(one) for one, settings in asked.items() if _missing_key(one, settings) is None]
     if dead := gone(references):
         yield (
             f"{', '.join(dead)} {'is' if len(dead) == 1 else 'are'} served no longer: name others with "
