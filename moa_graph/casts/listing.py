@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from moa_graph.casts.served import ServedModel, served_model
-from moa_graph.errors import redact
 from moa_graph.models.clients import of_running_loop
 from moa_graph.models.reference import PROVIDERS, address_of
+from moa_graph.secrets import redact
 
 __all__ = ["Place", "list_models", "place_of", "places_listed"]
 
