@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from typing import Protocol, TextIO
+from typing import Any, Protocol, TextIO
 
 from rich.console import Console
 
 from moa_graph.calls.events import Event
+from moa_graph.cli.beside import Alone
 from moa_graph.cli.markdown import MarkdownStream
 from moa_graph.cli.printable import printable
 from moa_graph.runs import Outcome
@@ -28,7 +29,7 @@ class AnswerOutput(Protocol):
     def add(self, text: str) -> None:
         """Writes what came of the answer."""
 
-    def finish(self, outcome: Outcome) -> None:
+    def finish(self, outcome: Outcome, alone: Alone | None = None) -> None:
         """Writes what is still missing."""
 
     def leave(self) -> None:
@@ -59,7 +60,7 @@ class PlainAnswer:
         self._write(text)
         self._written += text
 
-    def finish(self, outcome: Outcome) -> None:
+    def finish(self, outcome: Outcome, alone: Alone | None = None) -> None:
         """Writes what is still missing.
 
         Raises:
@@ -110,7 +111,7 @@ class MarkdownAnswer:
         self._shown += text
         self._stream.add(printable(text))
 
-    def finish(self, outcome: Outcome) -> None:
+    def finish(self, outcome: Outcome, alone: Alone | None = None) -> None:
         """Draws the rest for good."""
         if not outcome.answer.startswith(self._shown):
             self._drop("another answer took its place")
@@ -146,9 +147,9 @@ class WholeAsJSON:
     def add(self, text: str) -> None:
         """Nothing is written before the end."""
 
-    def finish(self, outcome: Outcome) -> None:
+    def finish(self, outcome: Outcome, alone: Alone | None = None) -> None:
         """Writes the object."""
-        self._out.write(_as_json(outcome, self._mark) + "\n")
+        self._out.write(_as_json(outcome, self._mark, alone) + "\n")
         self._out.flush()
 
     def leave(self) -> None:
@@ -175,22 +176,27 @@ class EventLines:
     def add(self, text: str) -> None:
         """The answer's tokens are no events."""
 
-    def finish(self, outcome: Outcome) -> None:
+    def finish(self, outcome: Outcome, alone: Alone | None = None) -> None:
         """Writes what shall follow the last event."""
         if self._then is not None:
-            self._then.finish(outcome)
+            self._then.finish(outcome, alone)
 
     def leave(self) -> None:
         """Every line is whole."""
 
 
-def _as_json(outcome: Outcome, mark: str | None) -> str:
+def _as_json(outcome: Outcome, mark: str | None, alone: Alone | None) -> str:
     """The object of ``moa ask --json``.
 
     Args:
         outcome: What the run gave.
         mark: Why simulated models answered though nobody asked for them.
+        alone: What one model gave beside it.
     """
     proposals = [record for record in outcome.records if record["kind"] == "proposal"]
-    told = {"answer": outcome.answer, "proposals": proposals, "report": outcome.report}
-    return json.dumps({**told, "simulated": mark} if mark else told, ensure_ascii=False)
+    told: dict[str, Any] = {"answer": outcome.answer, "proposals": proposals, "report": outcome.report}
+    if alone is not None:
+        told["beside"] = alone.as_data()
+    if mark is not None:
+        told["simulated"] = mark
+    return json.dumps(told, ensure_ascii=False)

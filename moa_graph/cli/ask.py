@@ -20,10 +20,20 @@ __all__ = ["ask"]
     "--file", "files", multiple=True, type=click.Path(path_type=Path), metavar="FILE",
     help="What the question is about: text, or an image or PDF for models that read them. May be repeated.",
 )  # fmt: skip
+@click.option("--show-proposals", is_flag=True, help="What every model answered, before the answer.")
+@click.option(
+    "--beside", metavar="MODEL", help="Ask this one model too, and show its answer with time and dollars of both."
+)
 @click.option("--json", "as_json", is_flag=True, help="One JSON object: answer, proposals and report.")
 @click.option("--events", is_flag=True, help="The run's events as JSON lines in the answer's place.")
 def ask(
-    prompt: tuple[str, ...], choice: Choice, system: str | None, files: tuple[Path, ...], as_json: bool, events: bool
+    prompt: tuple[str, ...],
+    choice: Choice,
+    system: str | None,
+    files: tuple[Path, ...],
+    show_proposals: bool,
+    as_json: bool,
+    events: bool,
 ) -> None:
     """Ask a mixture; the answer goes to stdout, all else to stderr.
 
@@ -36,5 +46,5 @@ def ask(
     from moa_graph.cli.running import ask_once, until_interrupted
 
     chosen = build(choice)
-    door = open_door(chosen.headline, mark=chosen.mark, as_json=as_json, events=events)
+    door = open_door(chosen.headline, mark=chosen.mark, as_json=as_json, events=events, show_proposals=show_proposals)
     until_interrupted(ask_once(chosen, question, choice.limits(), door), door)

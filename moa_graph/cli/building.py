@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import click
 
+from moa_graph.cli.beside import Beside, beside
 from moa_graph.cli.casting import find_cast
 from moa_graph.cli.choice import Choice
 from moa_graph.cli.classic import with_flags
@@ -31,12 +32,14 @@ class Chosen:
         headline: The line that says which mixture runs, and on what.
         store: What its calls are kept in, to be closed by whoever built it.
         mark: What stands before an answer that simulated models give though nobody asked for them; None otherwise.
+        beside: A model that is asked as well.
     """
 
     graph: MoaGraph
     headline: str
     store: Store | None
     mark: str | None = None
+    beside: Beside | None = None
 
 
 def build(choice: Choice, store: Store | None = None) -> Chosen:
@@ -66,7 +69,8 @@ def build(choice: Choice, store: Store | None = None) -> Chosen:
     if not _on_stand_ins(choice):
         for note in graph.casting.notes:
             _say(note)
-    return Chosen(graph, _headline(graph, choice, why), store, mark)
+    alone = beside(choice.beside, described, choice, cast, store) if choice.beside else None
+    return Chosen(graph, _headline(graph, choice, why), store, mark, alone)
 
 
 def _mixture(choice: Choice) -> tuple[Mixture, str | None]:

@@ -31,6 +31,7 @@ class Choice:
         mode: What the store is used for: cache, record or replay.
         missing: What a replay does about a call that was never recorded.
         limits: Run-time options by name: deadline, usd, calls, quorum.
+        beside: One model that is asked as well.
     """
 
     mixture: str | None = None
@@ -50,6 +51,7 @@ class Choice:
     usd: float | None = None
     calls: int | None = None
     quorum: int | None = None
+    beside: str | None = None
 
     def limits(self) -> dict[str, Any]:
         """The run-time options that were chosen."""

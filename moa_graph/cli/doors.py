@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from contextlib import suppress
 from io import TextIOWrapper
 from typing import TextIO
@@ -11,10 +12,14 @@ from rich.console import Console
 
 from moa_graph.calls.events import Event
 from moa_graph.cli.answer import AnswerOutput, EventLines, MarkdownAnswer, PlainAnswer, WholeAsJSON
+from moa_graph.cli.beside import Alone, compared
+from moa_graph.cli.panel import in_short, whole
+from moa_graph.cli.printable import printable
 from moa_graph.cli.progress import LiveProgress, PlainProgress, Progress, say
 from moa_graph.cli.tally import Tally, counted, money
 from moa_graph.report import Report
 from moa_graph.runs import Outcome
+from moa_graph.state import Record
 
 __all__ = ["Door", "open_door"]
 
@@ -27,13 +32,23 @@ class Door:
         output: Writes the answer.
         shared: Whether both are the same terminal, on which only one of them can be drawn at a time.
         headline: Said when the run begins: before that, whatever goes wrong is all that is said.
+        show_proposals: Whether what the models answered is shown before the answer, which then waits for its end.
     """
 
-    def __init__(self, err: Console, output: AnswerOutput, *, shared: bool, headline: str | None = None) -> None:
+    def __init__(
+        self,
+        err: Console,
+        output: AnswerOutput,
+        *,
+        shared: bool,
+        headline: str | None = None,
+        show_proposals: bool = False,
+    ) -> None:
         self.tally = Tally()
         self._err = err
         self._output = output
         self._headline = headline
+        self._show_proposals = show_proposals
         live = _draws(err)
         self._progress: Progress = LiveProgress(err, self.tally, shared=shared) if live else PlainProgress(err)
 
@@ -52,18 +67,57 @@ class Door:
     def token(self, text: str) -> None:
         """Writes what came of the answer."""
         self.tally.answer_begun()
-        self._progress.make_room()
-        self._output.add(text)
+        if not self._show_proposals:
+            self._progress.make_room()
+            self._output.add(text)
 
-    def finish(self, outcome: Outcome) -> None:
-        """Writes the rest of the answer, and what it cost."""
+    def finish(self, outcome: Outcome, alone: Alone | None = None) -> None:
+        """Writes the rest of the answer, who answered what, and what it cost.
+
+        Args:
+            outcome: What the run gave.
+            alone: What one model gave beside it.
+        """
+        if self._show_proposals:
+            self._progress.stop()
+            self._tell_all(outcome.records)
         self._progress.make_room()
         try:
-            self._output.finish(outcome)
+            self._output.finish(outcome, alone)
         finally:
             self._progress.stop()
+            if not self._show_proposals and self._err.is_terminal:
+                self._tell_in_short(outcome.records)
             for line in _footer(outcome.report):
                 self.say(line)
+            if alone is not None:
+                self._tell_alone(outcome, alone)
+
+    def _tell_all(self, records: Sequence[Record]) -> None:
+        for headline, text in whole(records):
+            self._err.print(printable(headline), style="bold", markup=False, highlight=False)
+            if text:
+                self._err.print(printable(text), markup=False, highlight=False, soft_wrap=not self._err.is_terminal)
+            self._err.print()
+
+    def _tell_in_short(self, records: Sequence[Record]) -> None:
+        lines = in_short(records, self._err.width)
+        if lines:
+            self._err.print()
+        for line in lines:
+            self._err.print(
+                printable(line), style="dim", markup=False, highlight=False, no_wrap=True, overflow="ellipsis"
+            )
+
+    def _tell_alone(self, outcome: Outcome, alone: Alone) -> None:
+        """The answer of one model beside the mixture's, and what each took."""
+        self._err.print()
+        self._err.print(f"{alone.model} alone:", style="bold", markup=False, highlight=False)
+        text = alone.failure or (alone.outcome.answer if alone.outcome else "")
+        self._err.print(printable(text), markup=False, highlight=False, soft_wrap=not self._err.is_terminal)
+        self._err.print()
+        for line in compared(outcome.report, alone):
+            self.say(line)
 
     def leave(self) -> None:
         """Leaves everything as it is: the run has ended without an answer."""
@@ -82,7 +136,12 @@ class Door:
 
 
 def open_door(
-    headline: str | None = None, *, mark: str | None = None, as_json: bool = False, events: bool = False
+    headline: str | None = None,
+    *,
+    mark: str | None = None,
+    as_json: bool = False,
+    events: bool = False,
+    show_proposals: bool = False,
 ) -> Door:
     """The door that fits what stdout and stderr are.
 
@@ -91,6 +150,7 @@ def open_door(
         mark: Stands before an answer that leaves the terminal on which the headline is read.
         as_json: Whether stdout gets one JSON object.
         events: Whether stdout gets the events.
+        show_proposals: Whether what the models answered is shown whole.
     """
     err, out = _console(sys.stderr), _console(sys.stdout)
     whole = WholeAsJSON(sys.stdout, mark)
@@ -102,7 +162,8 @@ def open_door(
         output = MarkdownAnswer(out)
     else:
         output = PlainAnswer(sys.stdout, None if sys.stdout.isatty() and sys.stderr.isatty() else mark)
-    return Door(err, output, shared=_draws(out) and _draws(err), headline=headline)
+    shared = _draws(out) and _draws(err)
+    return Door(err, output, shared=shared, headline=headline, show_proposals=show_proposals)
 
 
 def _console(stream: TextIO) -> Console:

@@ -13,7 +13,7 @@ from typing import Any, TypeGuard
 
 import click
 
-from moa_graph.errors import InputError, MixtureError, MoaError, OptionsError
+from moa_graph.errors import InputError, MixtureError, MoaError, OptionsError, TooFewProposals
 from moa_graph.secrets import redact
 
 __all__ = ["BAD_USAGE", "INTERRUPTED", "RUN_FAILED", "OneLineErrors", "one_line"]
@@ -77,6 +77,8 @@ def one_line(error: BaseException) -> str:
         text = f"{error.format_message()} See: {command} --help"
     elif isinstance(error, click.ClickException):
         text = error.format_message()
+    elif isinstance(error, TooFewProposals) and sys.stderr.isatty():
+        text = str(error).partition("\n")[0]  # every reason stands above, where it happened
     elif isinstance(error, MoaError | ImportError):
         text = str(error)
     elif _is_lost_output(error):

@@ -8,7 +8,7 @@ from rich.console import Console, ConsoleOptions
 from rich.markdown import Markdown
 from rich.segment import Segment
 
-from moa_graph.cli.redrawing import RedrawnLines
+from moa_graph.cli.redrawing import COLUMNS_KEPT_FREE, RedrawnLines
 
 __all__ = ["MarkdownStream", "blocks_of"]
 
@@ -44,14 +44,17 @@ class MarkdownStream:
 
     def _drawing(self) -> RedrawnLines:
         if self._live is None:
-            self._live = RedrawnLines(console=self._console, refresh_per_second=12, transient=True)
+            self._live = RedrawnLines(
+                console=self._console, spare=COLUMNS_KEPT_FREE, refresh_per_second=12, transient=True
+            )
             self._live.start()
         return self._live
 
     def _print(self, text: str) -> None:
         if self._blocks:
             self._console.print()
-        self._console.print(_Block(text, cut=False), end="")
+        width = max(self._console.width - COLUMNS_KEPT_FREE, 1)
+        self._console.print(_Block(text, cut=False), end="", width=width)
         self._blocks += 1
 
 

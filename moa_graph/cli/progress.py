@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 
 from rich.console import Console
 from rich.table import Table
@@ -10,7 +11,7 @@ from rich.text import Text
 
 from moa_graph.calls.events import Event, RecordFinished
 from moa_graph.cli.printable import printable
-from moa_graph.cli.redrawing import RedrawnLines
+from moa_graph.cli.redrawing import COLUMNS_KEPT_FREE, RedrawnLines
 from moa_graph.cli.tally import SlotLine, Spent, Tally, counted
 
 __all__ = ["LiveProgress", "PlainProgress", "Progress", "say"]
@@ -18,8 +19,11 @@ __all__ = ["LiveProgress", "PlainProgress", "Progress", "say"]
 ROWS_KEPT_FREE = 3
 """Of the terminal's height, for the line above and the prompt below."""
 
-COLUMNS_KEPT_FREE = 2
-"""For the ``^C`` that a terminal writes behind the last line: it may not begin a new one."""
+GAP = 2
+"""Columns between two cells."""
+
+NARROW = 32
+"""Columns below which there is no room for anything but a slot's name and its state."""
 
 STYLES = {
     "asking": "cyan",
@@ -93,6 +97,7 @@ class LiveProgress(Progress):
         self._tally = tally
         self._shared = shared
         self._over = False
+        self._after: list[tuple[str, str]] = []
         self._live = RedrawnLines(
             console=console,
             get_renderable=self.table,
@@ -120,29 +125,30 @@ class LiveProgress(Progress):
     def stop(self) -> None:
         """Leaves the lines as they are now, whatever may still come."""
         self._end()
+        if rows := [self._row(self._tally.lines[key]) for key in self._after]:
+            self._after = []
+            self._console.print(_fitted(rows, self._console.width - COLUMNS_KEPT_FREE))
         super().stop()
 
     def _end(self) -> None:
-        self._over = True
-        self._live.stop()
+        """Leaves the lines; one whose slot still writes the answer comes after it."""
+        if not self._over:
+            self._over = True
+            self._after = [key for key, line in self._tally.lines.items() if line.state == "writing"]
+            self._live.stop()
 
     def table(self) -> Table:
         """The slots' lines; where they don't all fit, a stage that isn't at work is one line."""
-        table = Table.grid(padding=(0, 2, 0, 0), expand=False)
-        table.add_column(no_wrap=True, overflow="ellipsis", ratio=3)
-        table.add_column(no_wrap=True, overflow="ellipsis", ratio=3)
-        for _ in range(3):
-            table.add_column(justify="right", no_wrap=True)
         lines = list(self._tally.lines.values())
         folded = len(lines) > self._console.height - ROWS_KEPT_FREE
+        rows = []
         for stage in dict.fromkeys(line.stage for line in lines):
             of_stage = [line for line in lines if line.stage == stage]
             if folded and not self._at_work(of_stage):
-                table.add_row(*self._summary(stage, of_stage))
+                rows.append(self._summary(stage, of_stage))
             else:
-                for line in of_stage:
-                    table.add_row(*self._row(line))
-        return table
+                rows += [self._row(line) for line in of_stage if not (self._over and line.state == "writing")]
+        return _fitted(rows, self._console.width - COLUMNS_KEPT_FREE)
 
     def _at_work(self, lines: list[SlotLine]) -> bool:
         return lines[0].stage not in self._tally.closed and any(line.began is not None for line in lines)
@@ -167,9 +173,36 @@ class LiveProgress(Progress):
             Text(printable(name)),
             Text(state, style=style),
             Text("" if seconds is None else f"{seconds:.1f} s", style="dim"),
-            Text(counted(spent.tokens, "token") if ended else "", style="dim"),
+            Text(counted(spent.tokens, "token") if ended and (spent.tokens or spent.complete) else "", style="dim"),
             Text(spent.price() if ended else "", style="dim"),
         )
+
+
+def _fitted(rows: Sequence[tuple[Text, ...]], width: int) -> Table:
+    """Rows as wide as there is room: first costs are left out, then tokens, then names lose their beginnings.
+
+    Args:
+        rows: Name, state, seconds, tokens and cost.
+        width: Columns of the terminal.
+    """
+    widths = [max((cell.cell_len for cell in column), default=0) for column in zip(*rows, strict=True)]
+    columns = len(widths)
+    fewest = 3 if width >= NARROW else 2
+    while columns > fewest and sum(widths[:columns]) + GAP * (columns - 1) > width:
+        columns -= 1
+    table = Table.grid(padding=(0, GAP, 0, 0), expand=False)
+    figures = sum(widths[2:columns]) + GAP * max(columns - 2, 0)
+    state = min(widths[1], max(width - figures - GAP - min(widths[0], width // 2), 1)) if widths else 0
+    name = min(widths[0], max(width - figures - GAP - state, 1)) if widths else 0
+    table.add_column(no_wrap=True, width=name)
+    table.add_column(no_wrap=True, overflow="ellipsis", width=state)
+    for _ in range(2, columns):
+        table.add_column(justify="right", no_wrap=True)
+    for row in rows:
+        text = row[0].plain
+        shown = Text(text if len(text) <= name else f"…{text[len(text) - name + 1 :]}", style=row[0].style)
+        table.add_row(shown, *row[1:columns])
+    return table
 
 
 def say(console: Console, text: str) -> None:

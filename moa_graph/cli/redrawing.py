@@ -10,7 +10,10 @@ from rich.control import Control
 from rich.live import Live
 from rich.segment import ControlType, Segment
 
-__all__ = ["RedrawnLines"]
+__all__ = ["COLUMNS_KEPT_FREE", "RedrawnLines"]
+
+COLUMNS_KEPT_FREE = 2
+"""For the ``^C`` that a terminal writes behind the last line: it may not begin a new one."""
 
 
 class RedrawnLines(Live):

@@ -11,6 +11,7 @@ import click
 from langchain_core.runnables import RunnableConfig
 
 from moa_graph.cli.answer import AnswerBegunAnew
+from moa_graph.cli.beside import Beside
 from moa_graph.cli.building import Chosen
 from moa_graph.cli.doors import Door
 from moa_graph.cli.failing import INTERRUPTED
@@ -35,7 +36,7 @@ async def ask_once(chosen: Chosen, messages: Sequence[Any], limits: dict[str, An
     async with AsyncExitStack() as at_the_end:
         if chosen.store is not None:
             await at_the_end.enter_async_context(chosen.store)
-        await take_turn(chosen.graph.compile(), messages, limits, door)
+        await take_turn(chosen.graph.compile(), messages, limits, door, beside=chosen.beside)
 
 
 async def take_turn(
@@ -44,6 +45,7 @@ async def take_turn(
     limits: dict[str, Any],
     door: Door,
     thread: str | None = None,
+    beside: Beside | None = None,
 ) -> None:
     """Asks a graph and shows what comes.
 
@@ -53,6 +55,7 @@ async def take_turn(
         limits: Run-time options.
         door: Where all of it is shown.
         thread: Name of the conversation, for a graph with a checkpointer.
+        beside: A model that is asked as well.
 
     Raises:
         MoaError: The run failed.
@@ -62,13 +65,14 @@ async def take_turn(
     try:
         async with aclosing(follow(graph, messages, options=limits, config=config)) as parts:
             outcome = await _show(parts, door)
+        alone = None if beside is None else await beside.ask(messages)
     except BaseException as error:
         door.leave()
         if isinstance(error, Exception) and not isinstance(error, BrokenPipeError | MoaError):
             door.say_cost_so_far()
         raise
     try:
-        door.finish(outcome)
+        door.finish(outcome, alone)
     except AnswerBegunAnew as begun:
         raise click.ClickException(
             f"the answer began anew ({begun}): stdout holds what was dropped, an empty line, and the whole answer. "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 import shutil
 import subprocess
@@ -39,10 +40,10 @@ class Terminal:
         inherited = {name: value for name, value in environment().items() if name not in ("COLUMNS", "LINES")}
         return subprocess.run(command, env=inherited, capture_output=True, text=True, check=True).stdout
 
-    def run(self, *arguments: str) -> None:
+    def run(self, *arguments: str, columns: int = 80) -> None:
         """Runs the command; what it leaves on the terminal stays, with its exit code below."""
         command = shlex.join([*COMMAND, *arguments])
-        self.tmux("new-session", "-d", "-x", "80", "-y", "30", f"{command}; echo exit code $?; exec cat")
+        self.tmux("new-session", "-d", "-x", str(columns), "-y", "30", f"{command}; echo exit code $?; exec cat")
 
     def screen(self) -> list[str]:
         """The lines that hold something."""
@@ -81,7 +82,10 @@ def test_ask_draws_a_line_for_each_slot_then_the_answer_then_what_it_cost(termin
     terminal.tmux("resize-window", "-x", "100", "-y", "30")
     after = terminal.until(lambda screen: "exit code 0" in screen)
     assert "layer_1/refused: bad_request: HTTP 400: no such model" in after
-    assert len([line for line in after if line.startswith("layer_1/quick")]) == 1
+    quick = [line for line in after if line.startswith("layer_1/quick")]
+    assert len([line for line in quick if "answered" in line]) == 1
+    assert quick[-1].endswith("17 * 24 + 3 comes to 411. Answer: 411")
+    assert any(line.split()[:2] == ["aggregate/writer", "answered"] for line in after)
     assert "Answer: 411" in after
     assert after[-2].startswith("4 calls, ")
     assert after[-2].endswith("cost unknown")
@@ -96,7 +100,7 @@ def test_on_a_terminal_that_becomes_narrower_every_slot_still_has_one_line(
     terminal.until(lambda screen: screen.count("answered") == 2 and "asking" in screen)
 
     terminal.tmux("resize-window", "-x", str(columns), "-y", "30")
-    terminal.until(lambda screen: "…" in screen)
+    terminal.until(lambda screen: "…" in screen or " s" not in screen)
     terminal.type("C-c")
     after = terminal.until(lambda screen: "exit code 130" in screen)
     before, _, _ = "\n".join(after).partition("layer_1/a")
@@ -104,6 +108,35 @@ def test_on_a_terminal_that_becomes_narrower_every_slot_still_has_one_line(
     assert before.strip() in ("", "test-mixture")
     assert slots[:3] == ["layer_1/a", "layer_1/b", "layer_1/c"]
     assert len(slots) <= 4
+
+
+def test_a_failure_is_told_once(terminal: Terminal, served: Any) -> None:
+    mixture, _ = served(one={"faults": [{"kind": "status", "status": 400, "message": "of no use"}]}, writer={})
+    terminal.run("ask", "-m", mixture, "What is 17 * 24 + 3?")
+    shown = terminal.until(lambda screen: "exit code 1" in screen)
+    assert "\n".join(shown).count("of no use") == 1
+
+
+LONG_STREAM = {"latency": {"first_token": 0, "tokens_a_second": 40}, "fewest_tokens": 400}
+
+
+@pytest.mark.parametrize("columns", [80, 40])
+def test_ctrl_c_in_a_stream_leaves_every_line_once(terminal: Terminal, served: Any, columns: int) -> None:
+    mixture, _ = served(one={}, writer=LONG_STREAM)
+    terminal.run("ask", "-m", mixture, "Describe the sea.", columns=columns)
+    terminal.until(lambda screen: len(screen.splitlines()) > 6)
+    terminal.type("C-c")
+    shown = terminal.until(lambda screen: "exit code 130" in screen)
+    long = [line for line in shown if len(line) > columns // 2]
+    assert len(long) == len(set(long)) > 1
+
+
+def test_at_40_columns_states_and_times_are_whole_and_names_end_as_they_do(terminal: Terminal, served: Any) -> None:
+    long = "an-organisation-with-a-long-name-and-its-model-70b"
+    mixture, _ = served(**{long: {}, "writer": {}})
+    terminal.run("ask", "-m", mixture, "What is 17 * 24 + 3?", columns=40)
+    shown = terminal.until(lambda screen: "exit code 0" in screen)
+    assert any(re.fullmatch(r"….*model-70b +answered +\d+\.\d s", line) for line in shown), shown
 
 
 def test_lines_are_broken_between_words(terminal: Terminal, write_mixture: WriteMixture) -> None:
