@@ -15,7 +15,7 @@ from moa_graph.options import Options
 from moa_graph.report import make_report
 from moa_graph.stage_kit.bound import BoundStage
 from moa_graph.stage_kit.plan import Plan
-from moa_graph.state import CHOICE, MoaState, Record, Turn, live, of_stage
+from moa_graph.state import CHOICE, MoaState, Record, Turn, ill_formed, live, of_stage
 
 __all__ = ["Finish"]
 
@@ -38,6 +38,7 @@ class Finish:
         runtime = get_runtime()
         options = self._plan.options_of(runtime)
         record, degraded = self._answer(state, options)
+        self._refuse_if_degraded([*state["turn"].get("degraded", []), *degraded], options)
         turn: Turn = {
             **state["turn"],
             "status": "answered",
@@ -58,7 +59,12 @@ class Finish:
             },
         )
         runtime.stream_writer({"type": "run_finished", "mixture": self._plan.mixture, "report": report})
-        return {"messages": [message], "report": report, "turn": turn}
+        return {"messages": [message], "report": report, "turn": {**turn, "answer": message.id}}
+
+    def _refuse_if_degraded(self, degraded: list[str], options: Options) -> None:
+        """Raises RunFailed where the caller would rather have an error than less than what the mixture describes."""
+        if degraded and options.answer.on_degraded == "raise":
+            raise RunFailed(f"{self._plan.mixture}: the answer would be degraded: {'; '.join(degraded)}")
 
     def _advice(self, record: Record, state: MoaState, options: Options) -> dict[str, Any]:
         """What the panel gave, where later calls go by it: those of this turn if tools are called, or all of them."""
@@ -80,6 +86,9 @@ class Finish:
                 ended = state["turn"].get("end") is not None and bound.stage.may_end() == "finish"
                 instead = f"{path[-1].name} gave no answer: this is {bound.name}'s"
                 return _best(written), shortened if ended or bound is path[-1] else [*shortened, instead]
+        own = ill_formed(of_stage(state["records"], path[-1].name))
+        if own is not None and own["failure"] is not None and options.answer.form is not None:
+            return own, [*shortened, f"the answer doesn't fit its form: {own['failure']['message']}"]
         record = self._next_best(state, path, options)
         return record, [
             *shortened,

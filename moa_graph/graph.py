@@ -17,6 +17,7 @@ from moa_graph.calls.tracing import NODE_TRACES
 from moa_graph.casts.cast import Cast
 from moa_graph.casts.casting import Casting
 from moa_graph.casts.deciding import decide
+from moa_graph.context import context_class
 from moa_graph.description import Model, Slot
 from moa_graph.errors import MixtureError
 from moa_graph.mixture import Mixture, propose_and_aggregate
@@ -57,7 +58,8 @@ class MoaGraph(StateGraph[MoaState, Any, Any, Any]):
         self, mixture: Mixture, plan: Plan, *, only_messages: bool = False, casting: Casting | None = None
     ) -> None:
         output = Input if only_messages else Output
-        super().__init__(MoaState, context_schema=plan.options, input_schema=Input, output_schema=output)
+        context = context_class(plan.options)
+        super().__init__(MoaState, context_schema=context, input_schema=Input, output_schema=output)
         self.mixture = mixture
         self.plan = plan
         self.casting = casting or Casting(mixture, {})
@@ -84,6 +86,7 @@ def create_moa(
     cast: str | Path | Cast | Mapping[str, Any] | None = None,
     store: str | Path | Store | None = None,
     only_messages: bool = False,
+    options: Options | Mapping[str, Any] | None = None,
 ) -> MoaGraph:
     """The graph of a mixture, not yet compiled.
 
@@ -104,10 +107,12 @@ def create_moa(
             graph is gone; a store that was opened by the caller is the caller's to close.
         only_messages: Give back the conversation alone, without ``records`` and ``report``: for a subgraph of a graph
             whose own state has keys of these names.
+        options: Run-time options of every run that doesn't choose otherwise, as a subgraph may be given them.
 
     Raises:
         MixtureError: The description can't work; the message names the field.
         UnknownPreset: No preset has the name.
+        OptionsError: An option is unknown or out of its bounds.
     """
     short = any(given is not None for given in (proposers, aggregator, layers))
     if (mixture is None) is not short:
@@ -133,6 +138,7 @@ def create_moa(
     graph.casting = casting
     if unused := catalogue.unused_substitutes():
         raise MixtureError(f"{described.name}: substitute: no model of it is called {' or '.join(unused)}")
+    graph.plan.usual = None if options is None else _usual(graph.plan.options, options)
     if store is not None:
         graph.plan.store = open_store(store)
         if not isinstance(store, Store):
@@ -175,6 +181,11 @@ def _naming_lines(name: str, source: Source | None) -> Iterator[None]:
         if source is None:
             raise
         raise located(error, name, source) from None
+
+
+def _usual(kind: type[Options], options: Options | Mapping[str, Any]) -> Options:
+    """What holds for every run that doesn't choose otherwise."""
+    return kind(**(options.model_dump(exclude_unset=True) if isinstance(options, Options) else options))
 
 
 def _build(mixture: Mixture, catalogue: Catalogue, *, only_messages: bool) -> MoaGraph:

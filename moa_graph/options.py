@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cache
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError, create_model
@@ -17,7 +16,7 @@ from moa_graph.description import Budget, PositiveSeconds, Seconds, duration
 from moa_graph.errors import OptionsError
 from moa_graph.form import Form
 
-__all__ = ["AnswerSettings", "Options", "options_class", "read_options"]
+__all__ = ["AnswerSettings", "Options", "options_class"]
 
 
 @dataclass(frozen=True)
@@ -33,6 +32,7 @@ class AnswerSettings:
         parameters: Of the model that writes the answer, over those of its slot: fields of ``ModelSettings``.
         timeout: Seconds for that model's answer, retries included; None leaves it to the slot.
         tries: Most requests to that model; None leaves it to the slot.
+        on_degraded: Whether an answer that is less than what the mixture describes is given, or an error raised.
         advise: When the stages before the last are asked, rather than going by what they gave before: once in a
             user's turn, once in a conversation, or at every call.
     """
@@ -45,7 +45,13 @@ class AnswerSettings:
     parameters: Mapping[str, Any] = field(default_factory=dict)
     timeout: float | None = None
     tries: int | None = None
+    on_degraded: Literal["answer", "raise"] = "answer"
     advise: Literal["user_turn", "first_call", "every_call"] = "every_call"
+
+    @property
+    def nothing_else_will_do(self) -> bool:
+        """Whether another model's prose can't stand in for the writer's answer."""
+        return bool(self.tools) or self.form is not None or self.on_degraded == "raise"
 
     def stopping_at(self, stop: Sequence[str]) -> AnswerSettings:
         """These settings with other texts before which the answer ends."""
@@ -84,10 +90,18 @@ class Options(BaseModel):
     calls: int | None = Field(default=None, ge=1, title="Calls", description="Most model requests, retries included.")
     tokens: int | None = Field(default=None, ge=1, title="Tokens", description="Most prompt and output tokens.")
 
+    temperature: float | None = Field(
+        default=None, ge=0, le=2, title="Temperature", description="Of the model that writes the answer."
+    )
+    system_prompt: str | None = Field(
+        default=None,
+        title="System prompt",
+        description="What all models are told before the conversation, in front of its own system message.",
+    )
+
     _answer: AnswerSettings = PrivateAttr(default_factory=AnswerSettings)
 
     def __init__(self, **choices: Any) -> None:
-        # LangGraph makes the options itself, of the dictionary that a run is given.
         try:
             super().__init__(**choices)
         except ValidationError as error:
@@ -113,6 +127,13 @@ class Options(BaseModel):
         asked = self.model_copy()
         asked._answer = settings  # noqa: SLF001
         return asked
+
+    @property
+    def writer(self) -> Mapping[str, Any]:
+        """Parameters of the model that writes the answer, over those of its slot."""
+        if self.temperature is None:
+            return self._answer.parameters
+        return {"temperature": self.temperature, **self._answer.parameters}
 
     def limit(self, budget: Budget | None) -> Budget:
         """``budget`` with this run's lower limits."""
@@ -152,33 +173,3 @@ def _one_of(names: Sequence[str]) -> Any:
 def _restricted(name: str, kind: Any, **bounds: Any) -> tuple[Any, Any]:
     field = Options.model_fields[name]
     return kind, Field(default=None, title=field.title, description=field.description, **bounds)
-
-
-def read_options(kind: type[Options], context: Any, *, root: bool) -> Options:
-    """The options in a graph's context.
-
-    Of a parent graph's context only an instance of the mixture's own class is taken: the rest is about something else.
-
-    Args:
-        kind: The mixture's own class.
-        context: What LangGraph hands to the node.
-        root: Whether the mixture's graph was itself invoked, rather than by a parent graph.
-
-    Raises:
-        OptionsError: A choice is unknown or out of its bounds.
-    """
-    if isinstance(context, kind):
-        return context
-    if not root or context is None:
-        return _unchosen(kind)
-    if isinstance(context, Options):
-        context = context.model_dump(exclude_none=True)
-    if not isinstance(context, Mapping):
-        raise OptionsError(f"run-time options: {context!r} is no mapping of option to value")
-    return kind(**context)
-
-
-@cache
-def _unchosen(kind: type[Options]) -> Options:
-    """The options of a run that chooses nothing, which every node asks for."""
-    return kind()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from langchain_core.messages import AIMessage, AnyMessage, RemoveMessage, SystemMessage, ToolMessage
+from langchain_core.messages import AIMessage, AnyMessage, RemoveMessage, ToolMessage
 from langchain_core.runnables import RunnableConfig
 from langgraph.runtime import get_runtime
 from langgraph.types import Overwrite
@@ -16,7 +16,7 @@ from moa_graph.description import Budget
 from moa_graph.errors import InputError, MissingKey, MixtureError, OptionsError
 from moa_graph.models.catalogue import Member
 from moa_graph.options import Options
-from moa_graph.stage_kit.plan import Plan, chosen
+from moa_graph.stage_kit.plan import Plan, chosen, namespace
 from moa_graph.stage_kit.single import SingleSlot
 from moa_graph.state import MoaState, Record, Turn, live
 
@@ -26,9 +26,8 @@ __all__ = ["Prepare", "cannot_limit"]
 class Prepare:
     """Opens a turn.
 
-    A turn that ended without an answer leaves its question in the thread. Asked anew, the same question goes on with
-    the proposals that are there, and only the failed slots are asked again; another question takes its place, so that
-    no half turn is left in the conversation.
+    A turn that ended without an answer leaves its question in the thread, for "please try again" to be about. The same
+    question asked anew takes its place and goes on with the proposals that are there: only the failed slots are asked.
 
     Args:
         plan: The stages of the graph.
@@ -42,15 +41,15 @@ class Prepare:
         runtime = get_runtime()
         options = self._plan.options_of(runtime)
         before: Turn = state.get("turn") or {}
-        dangling, messages = _without_half_turn(state["messages"], before)
-        _check(messages)
+        repeated, messages = _without_repetition(state["messages"], before)
+        _check(messages, before if "|" not in namespace(runtime) else {})
         members = self._members(options)
         self._check_options(options, members)
         self._check_media(messages, options)
         self._check_models(members)
         simulated = bool(members) and all(member.provider == "sim" for member in members)
         advice = self._advice(messages, options)
-        kept = advice or _kept_records(state, dangling, messages)
+        kept = advice or _kept_records(state, repeated, messages)
         turn: Turn = {
             "status": "running",
             "opened_with": _ids(_since_last_answer(messages)),
@@ -80,7 +79,7 @@ class Prepare:
             "turn": Overwrite(turn),
             "report": Overwrite({}),
         }
-        removed = [RemoveMessage(id=message.id) for message in dangling if message.id is not None]
+        removed = [RemoveMessage(id=message.id) for message in repeated if message.id is not None]
         return {**update, "messages": removed} if removed else update
 
     def _advice(self, messages: Sequence[AnyMessage], options: Options) -> list[Record]:
@@ -103,6 +102,9 @@ class Prepare:
         """Raises OptionsError where what was chosen for this run can't work."""
         if problem := cannot_limit(options.limit(self._plan.budget), members):
             raise OptionsError(f"run-time options: {problem}")
+        if options.temperature is not None and not any(path.last.stage.writes for path in self._plan.paths({})):
+            last = self._plan.stages[-1]
+            raise OptionsError(f"run-time options: temperature: no model writes the answer in {last.name}")
         if options.proposers is None:
             return
         for path in self._plan.paths({}):
@@ -168,14 +170,14 @@ def cannot_limit(budget: Budget | None, members: Iterable[Member]) -> str | None
     return None
 
 
-def _without_half_turn(messages: Sequence[AnyMessage], before: Turn) -> tuple[list[AnyMessage], list[AnyMessage]]:
-    """The messages of a turn that had no answer and is now asked anew, and the conversation without them."""
+def _without_repetition(messages: Sequence[AnyMessage], before: Turn) -> tuple[list[AnyMessage], list[AnyMessage]]:
+    """The messages of a turn that had no answer, where the same is asked anew, and the conversation without them."""
     asked = set(before.get("opened_with", ())) if before.get("status") == "running" else set()
-    dangling = [message for message in messages if message.id in asked]
+    unanswered = [message for message in messages if message.id in asked]
     rest = [message for message in messages if message.id not in asked]
-    if not dangling or not _since_last_answer(rest):
+    if not unanswered or _said(unanswered) != _said(_since_last_answer(rest)):
         return [], list(messages)
-    return dangling, rest
+    return unanswered, rest
 
 
 def _since_last_answer(messages: Sequence[AnyMessage]) -> list[AnyMessage]:
@@ -186,13 +188,12 @@ def _since_last_answer(messages: Sequence[AnyMessage]) -> list[AnyMessage]:
     return list(messages[answers[-1] + 1 :] if answers else messages)
 
 
-def _kept_records(state: MoaState, dangling: Sequence[AnyMessage], messages: Sequence[AnyMessage]) -> list[Record]:
+def _kept_records(state: MoaState, repeated: Sequence[AnyMessage], messages: Sequence[AnyMessage]) -> list[Record]:
     """The live records of the turn before, if it had no answer and the same is asked again."""
     before: Turn = state.get("turn") or {}
     if before.get("status") != "running":
         return []
-    now = _since_last_answer(messages)
-    same = _said(dangling) == _said(now) if dangling else _ids(now) == before.get("opened_with")
+    same = bool(repeated) or _ids(_since_last_answer(messages)) == before.get("opened_with")
     return live(state.get("records") or []) if same else []
 
 
@@ -204,16 +205,21 @@ def _ids(messages: Sequence[AnyMessage]) -> list[str]:
     return [message.id for message in messages if message.id is not None]
 
 
-def _check(messages: Sequence[AnyMessage]) -> None:
-    """Raises InputError where there is nothing to answer."""
+def _check(messages: Sequence[AnyMessage], before: Turn) -> None:
+    """Raises InputError where there is nothing to answer.
+
+    Agents hand conversations to each other that end with an answer, or hold nothing but instructions: those are
+    answered. On a thread whose last message is the graph's own answer, there is nothing new.
+    """
     if not messages:
         raise InputError('the conversation is empty: give {"messages": [{"role": "user", "content": "..."}]}')
-    if isinstance(messages[-1], AIMessage):
-        raise InputError("the conversation ends with an answer: add the user's next message")
-    asked = [message for message in _since_last_answer(messages) if not isinstance(message, SystemMessage)]
-    if not asked:
-        raise InputError("the conversation holds no message of the user: ask something")
-    if not isinstance(asked[-1], ToolMessage) and not _has_content(asked[-1]):
+    last = messages[-1]
+    if isinstance(last, AIMessage):
+        if last.tool_calls:
+            raise InputError("the conversation ends with a call of tools: add their results")
+        if last.id is not None and last.id == before.get("answer"):
+            raise InputError("the conversation ends with its answer: add the user's next message")
+    elif not isinstance(last, ToolMessage) and not _has_content(last):
         raise InputError("the last message is empty: ask something")
 
 

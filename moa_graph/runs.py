@@ -18,7 +18,7 @@ from langgraph.types import StreamMode
 
 from moa_graph.calls.events import Event, Reset
 from moa_graph.errors import RunFailed
-from moa_graph.graph import Compiled
+from moa_graph.graph import Compiled, MoaGraph
 from moa_graph.options import AnswerSettings, Options
 from moa_graph.report import Report
 from moa_graph.state import Record
@@ -181,12 +181,11 @@ def _input(messages: str | Sequence[Any] | None) -> dict[str, list[Any]] | None:
 
 def _context(graph: Compiled, options: Options | Mapping[str, Any] | None, answer: AnswerSettings | None) -> Any:
     """What LangGraph hands to the nodes; with an answer's settings, which only Python code can give."""
-    if answer is None:
-        return options or None
     if not isinstance(options, Options):
-        kind = cast("type[Options]", graph.builder.context_schema)
-        options = kind(**options or {})
-    return options.with_answer(answer)
+        if not options and answer is None:
+            return None
+        options = cast(MoaGraph, graph.builder).plan.options(**options or {})
+    return options if answer is None else options.with_answer(answer)
 
 
 def _is_event(told: Any) -> bool:

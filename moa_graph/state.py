@@ -31,6 +31,7 @@ __all__ = [
     "Record",
     "Turn",
     "Usage",
+    "ill_formed",
     "live",
     "of_stage",
     "shown_text",
@@ -144,6 +145,8 @@ class Turn(TypedDict, total=False):
     status: Literal["running", "answered"]
     opened_with: list[str]
     """Identities of the messages that this turn answers."""
+    answer: str | None
+    """Identity of the message that answered it."""
     active: float
     """Seconds spent so far, without the time in which a person was waited for."""
     time: float | None
@@ -235,6 +238,12 @@ def of_stage(records: Iterable[Record], stage: str) -> list[Record]:
 def shown_text(record: Record) -> str:
     """What other models are shown of a record's text: head and tail where it is long."""
     return cut_middle(record["text"], record["cap"]) if "cap" in record else record["text"]
+
+
+def ill_formed(records: Iterable[Record]) -> Record | None:
+    """The last record that holds an answer of which only the form is wrong: whoever reads it will say so."""
+    found = [one for one in records if one["failure"] and one["failure"]["kind"] == "malformed" and one["text"]]
+    return found[-1] if found else None
 
 
 def live(records: Iterable[Record]) -> list[Record]:

@@ -27,6 +27,7 @@ __all__ = [
     "fit",
     "read_references",
     "visible_text",
+    "with_system_prompt",
 ]
 
 CHARACTERS_PER_TOKEN = 4
@@ -163,6 +164,9 @@ def _common_length(texts: Sequence[str], characters: int) -> int:
 
 def _append_to_last_question(conversation: list[BaseMessage], added: str) -> None:
     questions = [index for index, message in enumerate(conversation) if isinstance(message, HumanMessage)]
+    if not questions:
+        conversation.append(HumanMessage(added))
+        return
     last = conversation[questions[-1]]
     conversation[questions[-1]] = last.model_copy(update={"content": appended(last.content, added)})
 
@@ -172,6 +176,18 @@ def _with_system_text(conversation: list[BaseMessage], added: str) -> list[BaseM
     if isinstance(first, SystemMessage):
         return [first.model_copy(update={"content": appended(first.content, added)}), *rest]
     return [SystemMessage(added), first, *rest]
+
+
+def with_system_prompt(text: str | None, messages: Sequence[BaseMessage]) -> tuple[BaseMessage, ...]:
+    """``messages`` with a system prompt in front of the system message that they begin with, if they do."""
+    if not text:
+        return tuple(messages)
+    first, *rest = messages or (None,)
+    if isinstance(first, SystemMessage):
+        content = first.content
+        before = f"{text}\n\n{content}" if isinstance(content, str) else [{"type": "text", "text": text}, *content]
+        return (first.model_copy(update={"content": before}), *rest)
+    return (SystemMessage(text), *messages)
 
 
 @dataclass(frozen=True)

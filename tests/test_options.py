@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 from moa_graph import MoaGraph, Options, OptionsError, create_moa
+from moa_graph.context import read_options
 from moa_graph.description import Budget
-from moa_graph.options import options_class, read_options
+from moa_graph.options import options_class
 from tests.models_for_tests import ScriptedModel, provider_error, scripted
 
 WHY = {"messages": [("user", "Why?")]}
@@ -101,7 +102,8 @@ def test_every_option_has_a_title_and_a_description_for_studios_form() -> None:
 
     assert schema is not None
     assert list(schema["properties"]) == [
-        "aggregator", "proposers", "quorum", "grace", "deadline", "usd", "calls", "tokens",
+        "aggregator", "proposers", "quorum", "grace", "deadline", "usd", "calls", "tokens", "temperature",
+        "system_prompt", "moa",
     ]  # fmt: skip
     for name, field in schema["properties"].items():
         assert field["title"] != name, "a title of its own"
@@ -123,7 +125,8 @@ def test_a_deadlines_bounds_are_told_in_json_schemas_words() -> None:
 
 def test_no_option_names_an_address_a_key_a_file_or_a_module() -> None:
     assert set(Options.model_fields) == {
-        "aggregator", "proposers", "quorum", "grace", "deadline", "usd", "calls", "tokens",
+        "aggregator", "proposers", "quorum", "grace", "deadline", "usd", "calls", "tokens", "temperature",
+        "system_prompt",
     }  # fmt: skip
 
 

@@ -6,7 +6,8 @@
     exchange    one request: grant, store, gate, ledger
     model_call  the model's client
 
-A model's failure never comes out as an exception: only cancellation and LangGraph's own control flow pass through.
+A model's failure comes out as an exception only where nothing can stand in for its answer; otherwise only cancellation
+and LangGraph's own control flow pass through.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from moa_graph.calls.ledger import Ledger, total
 from moa_graph.calls.reply import Reply
 from moa_graph.calls.request import AnswerRequest
 from moa_graph.calls.tracing import describe_node
-from moa_graph.state import Call, Record
+from moa_graph.state import Call, Record, ill_formed
 from moa_graph.views import cut_middle
 
 __all__ = ["NodeContext", "ask"]
@@ -44,6 +45,7 @@ async def ask(request: AnswerRequest, node: NodeContext) -> tuple[Record, list[C
 
     Raises:
         StoreMiss: Replaying, and the call was never recorded.
+        Exception: The provider's own, where nothing can stand in for the answer.
     """
     started, clock = time.time(), asyncio.get_running_loop().time()
     ledger = Ledger(request, node.mixture, node.write)
@@ -58,6 +60,8 @@ async def ask(request: AnswerRequest, node: NodeContext) -> tuple[Record, list[C
     describe_node(node.config, node.mixture, record, calls)
     told = {key: value for key, value in record.items() if key in TOLD_OF_RECORDS}
     node.write({"type": "record_finished", "mixture": node.mixture, **told})
+    if reply.failure is not None and request.must_answer and ill_formed([record]) is None:
+        raise reply.failure.as_error()
     return record, calls
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from langchain_core.exceptions import ContextOverflowError
 from langchain_core.messages import AIMessage
@@ -22,6 +22,7 @@ from moa_graph.calls.sdk_errors import (
     status_of,
     words_of,
 )
+from moa_graph.errors import RunFailed
 from moa_graph.secrets import redact
 from moa_graph.state import Failure, FailureKind, Usage
 from moa_graph.views import visible_text
@@ -46,6 +47,7 @@ class Diagnosis:
         limit: The model's context window in tokens, where the provider names it.
         begun: Whether a part of an answer had come, so that it may be billed.
         everywhere: Whether the provider says that it refuses calls to its other models too.
+        error: What was raised, without keys in its words; None where an answer came that is none.
     """
 
     kind: FailureKind
@@ -56,11 +58,18 @@ class Diagnosis:
     limit: int | None = None
     begun: bool = False
     everywhere: bool = False
+    error: BaseException | None = field(default=None, repr=False, compare=False)
 
     @property
     def is_throttled(self) -> bool:
         """Whether other calls had better wait as well."""
         return self.kind == "rate_limited" and (self.retryable or self.retry_after is not None)
+
+    def as_error(self) -> BaseException:
+        """What to raise where nothing can stand in for the answer: the provider's own error, if there was one."""
+        if self.error is not None:
+            return self.error
+        return TimeoutError(self.message) if self.kind == "timeout" else RunFailed(f"no answer: {self.message}")
 
     def record(self) -> Failure:
         """The part of this that a record keeps."""
@@ -78,10 +87,19 @@ def classify(error: BaseException, key_variable: str | None = None, secrets: Ite
         key_variable: Environment variable that the key came from, named where the key is refused.
         secrets: What the model knows and nobody may read, though the error repeats it.
     """
-    diagnosis = _diagnosis(error, secrets)
+    diagnosis = replace(_diagnosis(error, secrets), error=_presentable(error, secrets))
     if diagnosis.kind != "auth" or key_variable is None:
         return diagnosis
     return replace(diagnosis, message=f"{diagnosis.message.rstrip('.')}. The key came from {key_variable}.")
+
+
+def _presentable(error: BaseException, secrets: Iterable[str]) -> BaseException:
+    """The error itself, with keys blanked in its words."""
+    secrets = tuple(secrets)
+    error.args = tuple(redact(one, secrets) if isinstance(one, str) else one for one in error.args)
+    if isinstance(message := getattr(error, "message", None), str):
+        error.message = redact(message, secrets)  # type: ignore[attr-defined]
+    return error
 
 
 def _diagnosis(error: BaseException, secrets: Iterable[str]) -> Diagnosis:

@@ -47,6 +47,7 @@ class AnswerRequest:
         hedge: The model that is asked as well when the answer is late; None waits for it.
         hedge_after: Seconds without an answer after which it is late.
         given: The answer, where another sample's request has brought it along.
+        must_answer: Whether a failure is raised, as its provider's own error: nothing else can stand in for the answer.
         equal: For each model that may be asked, which one it is among the turn's equal calls; empty without a store.
     """
 
@@ -74,6 +75,7 @@ class AnswerRequest:
     hedge: Member | None = None
     hedge_after: float = 0.0
     given: AIMessage | None = None
+    must_answer: bool = False
     equal: tuple[str, ...] = ()
 
     @property

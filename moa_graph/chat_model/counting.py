@@ -56,7 +56,7 @@ def with_usage_below(manager: BaseCallbackManager) -> BaseCallbackManager:
 class _SeesNoUsage:
     """Stands in for a handler: all it is told goes to that one, the end of the chat model's run without its usage."""
 
-    OWN = frozenset({"__class__", "__dict__", "copy_with_metadata_defaults", "handler", "on_llm_end"})
+    OWN = frozenset({"__class__", "__dict__", "copy_with_metadata_defaults", "handler", "on_llm_end", "on_llm_error"})
 
     def __getattribute__(self, name: str) -> Any:
         if name in _SeesNoUsage.OWN:
@@ -89,20 +89,29 @@ def itself(handler: BaseCallbackHandler) -> BaseCallbackHandler:
 @cache
 def _stand_in_for(kind: Any) -> type[BaseCallbackHandler]:
     """A class that passes for ``kind``, as LangChain and instruments look for handlers by their classes."""
-    if inspect.iscoroutinefunction(kind.on_llm_end):
-
-        async def on_llm_end(self: Any, response: LLMResult, **told: Any) -> Any:
-            return await self.handler.on_llm_end(_usage_left_out(response), **told)
-    else:
-
-        def on_llm_end(self: Any, response: LLMResult, **told: Any) -> Any:  # type: ignore[misc]
-            return self.handler.on_llm_end(_usage_left_out(response), **told)
-
-    made: type[BaseCallbackHandler] = type(kind.__name__, (_SeesNoUsage, kind), {"on_llm_end": on_llm_end})
+    ends = {"on_llm_end": _passing_on(kind, "on_llm_end"), "on_llm_error": _passing_on(kind, "on_llm_error")}
+    made: type[BaseCallbackHandler] = type(kind.__name__, (_SeesNoUsage, kind), ends)
     return made
 
 
-def _usage_left_out(response: LLMResult) -> LLMResult:
+def _passing_on(kind: Any, name: str) -> Any:
+    """A method that passes on what it is told, an answer without its usage, an error without its response's headers."""
+    if inspect.iscoroutinefunction(getattr(kind, name)):
+
+        async def told_later(self: Any, what: Any, *, response: Any = None, **about: Any) -> Any:
+            return await getattr(self.handler, name)(_usage_left_out(what), **about)
+
+        return told_later
+
+    def told(self: Any, what: Any, *, response: Any = None, **about: Any) -> Any:
+        return getattr(self.handler, name)(_usage_left_out(what), **about)
+
+    return told
+
+
+def _usage_left_out(response: LLMResult | BaseException) -> LLMResult | BaseException:
+    if not isinstance(response, LLMResult):
+        return response
     generations = [[_bare(one) for one in several] for several in response.generations]
     output = {name: value for name, value in (response.llm_output or {}).items() if name != "token_usage"}
     return response.model_copy(update={"generations": generations, "llm_output": output})

@@ -43,6 +43,7 @@ class DescribedModel(BaseChatModel):
     stop: list[str] | None = None
     advise: Literal["user_turn", "first_call", "every_call"] = "user_turn"
     tools: Literal["aggregator", "all"] = "aggregator"
+    on_degraded: Literal["answer", "raise"] = "answer"
     options: dict[str, Any] = Field(default_factory=dict)
     streaming: bool | None = None
 
@@ -113,7 +114,12 @@ class DescribedModel(BaseChatModel):
         """What the fields ask of every answer."""
         fields = {name: getattr(self, name) for name in WRITER_FIELDS}
         given = {name: value for name, value in fields.items() if value is not None}
-        usual = AnswerSettings(stop=tuple(self.stop or ()), all_tools=self.tools == "all", advise=self.advise)
+        usual = AnswerSettings(
+            stop=tuple(self.stop or ()),
+            all_tools=self.tools == "all",
+            on_degraded=self.on_degraded,
+            advise=self.advise,
+        )
         return writer_settings(given, usual, self._graph)
 
     def _asked(self, stop: list[str] | None, asked: Mapping[str, Any]) -> tuple[Options, AnswerSettings]:

@@ -67,6 +67,8 @@ class ChatMoA(DescribedModel):
         stop: Texts before which the answer ends.
         advise: When the other models are asked: once in a user's turn, once in a conversation, or at every call.
         tools: Who is offered tools: the aggregator, or all; what a proposer would call is shown as text.
+        on_degraded: Whether an answer that is less than what the mixture describes is given, or an error raised. Where
+            tools or a form are asked for, the error of the model that writes is raised in any case.
         options: Run-time options of the mixture.
         streaming: Whether ``invoke`` streams as well, for whoever listens to its tokens.
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from functools import reduce
 from typing import Any
 
+from langgraph.config import get_config
 from langgraph.runtime import Runtime, get_runtime
 
 from moa_graph.calls.budget import (
@@ -22,10 +23,11 @@ from moa_graph.calls.budget import (
 )
 from moa_graph.calls.limits import Limits
 from moa_graph.calls.round import Rounds
+from moa_graph.context import read_options
 from moa_graph.description import Budget
 from moa_graph.errors import BudgetTooSmall
 from moa_graph.models.catalogue import Member
-from moa_graph.options import Options, read_options
+from moa_graph.options import Options
 from moa_graph.stage_kit import paths
 from moa_graph.stage_kit.bound import BoundSlot, BoundStage
 from moa_graph.stage_kit.paths import Path
@@ -46,6 +48,7 @@ class Plan:
         min_live: Fewest live proposals with which a turn goes on.
         members: The mixture's models by name.
         options: The class of its run-time options.
+        usual: Those of every run, where a run doesn't choose otherwise.
         simulated: Whether every model is a simulated one.
         store: Where calls are looked up and kept.
         limits: Provider to what it allows.
@@ -58,6 +61,7 @@ class Plan:
     min_live: int
     members: Mapping[str, Member]
     options: type[Options] = Options
+    usual: Options | None = None
     simulated: bool = False
     store: Store | None = None
     limits: Mapping[str, Limits] = field(default_factory=dict)
@@ -67,7 +71,14 @@ class Plan:
     def options_of(self, runtime: Runtime[Any] | None = None) -> Options:
         """What was chosen for the run that the calling node is part of."""
         runtime = runtime or get_runtime()
-        return read_options(self.options, runtime.context, root="|" not in namespace(runtime))
+        return read_options(
+            self.options,
+            runtime.context,
+            root="|" not in namespace(runtime),
+            usual=self.usual,
+            configurable=get_config().get("configurable"),
+            mixture=self.mixture,
+        )
 
     def members_of(self, slot: BoundSlot, bound: BoundStage, options: Options) -> tuple[Member, ...]:
         """The models to ask for a slot: a run may choose who writes the answer, and with which parameters."""
@@ -75,8 +86,8 @@ class Plan:
         if options.aggregator is not None and bound.stage.answers:
             chosen = self.members[options.aggregator]
             members = (chosen, *(member for member in members if member.name != chosen.name))
-        if options.answer.parameters and bound.stage.writes and bound.is_last:
-            members = tuple(member.asked_with(options.answer.parameters) for member in members)
+        if bound.stage.writes and bound.is_last and (parameters := options.writer):
+            members = tuple(member.asked_with(parameters) for member in members)
         return members
 
     def taken(self, turn: Turn) -> list[BoundStage]:

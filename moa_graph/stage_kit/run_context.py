@@ -10,6 +10,7 @@ from langchain_core.messages import BaseMessage
 from moa_graph.options import Options
 from moa_graph.stage_kit.bound import BoundStage
 from moa_graph.state import MoaState, Record, live, of_stage
+from moa_graph.views import with_system_prompt
 
 __all__ = ["RunContext"]
 
@@ -35,8 +36,8 @@ class RunContext:
 
     @property
     def conversation(self) -> tuple[BaseMessage, ...]:
-        """The user's turns and the answers to them."""
-        return tuple(self.state["messages"])
+        """The user's turns and the answers to them, behind the system prompt that was chosen for this run."""
+        return with_system_prompt(self.options.system_prompt, self.state["messages"])
 
     @property
     def records(self) -> list[Record]:

@@ -25,7 +25,7 @@ from moa_graph.stage_kit.requests import Task
 from moa_graph.stage_kit.run_context import RunContext
 from moa_graph.stage_kit.selection import Choice
 from moa_graph.stage_kit.single import SingleSlot
-from moa_graph.state import Record, live, shown_text
+from moa_graph.state import Record, ill_formed, live, shown_text
 from moa_graph.views import Prompt
 
 __all__ = ["Aggregate", "Window"]
@@ -120,6 +120,8 @@ class Aggregate(SingleSlot):
 
     def conclude(self, run: RunContext) -> Choice | None:
         """Without anything that a reader could be shown there is no answer to fall back on."""
+        if run.stage.is_last and ill_formed(run.own_records()) is not None:
+            return None
         if not any(one.given(run.records) for one in (*run.earlier, run.stage)):
             listed = "".join(f"\n  {reason}" for reason in reasons(run.own_records()))
             raise RunFailed(f"{run.stage.name}: no model gave an answer. Ask again, or name fallbacks.{listed}")

@@ -22,6 +22,7 @@ from moa_graph import (
     UnknownPreset,
     create_moa,
 )
+from tests.chat_model.message_models import calling
 from tests.models_for_tests import ScriptedModel, scripted
 
 
@@ -277,8 +278,7 @@ REFUSED_CONVERSATIONS: dict[str, tuple[Any, str]] = {
     "a blank block": ([{"role": "user", "content": [{"type": "text", "text": " "}]}], "the last message is empty"),
     "no content": ([{"role": "user", "content": None}], "the last message is empty"),
     "no content in a tuple": ([("user", None)], "messages: "),
-    "system message only": ([("system", "Be brief.")], "the conversation holds no message of the user"),
-    "answered already": ([("user", "one"), ("ai", "two")], "ends with an answer: add the user's next message"),
+    "tools are being called": ([("user", "one"), calling("add")], "ends with a call of tools: add their results"),
     "unknown role": ([{"role": "wizard", "content": "x"}], "messages: Unexpected message type: 'wizard'"),
     "a number": ([3], "messages: Unsupported message type"),
 }

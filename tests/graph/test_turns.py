@@ -69,7 +69,7 @@ async def test_a_failed_turn_leaves_no_report_of_the_turn_before() -> None:
     assert not (await graph.aget_state(THREAD)).values["report"]
 
 
-async def test_another_question_takes_the_place_of_one_that_had_no_answer() -> None:
+async def test_another_question_follows_one_that_had_no_answer() -> None:
     red = scripted("red", provider_error(401), "red")
     writer = scripted("writer", "white")
     graph = create_moa(proposers=[red], aggregator=writer).compile(checkpointer=InMemorySaver())
@@ -78,8 +78,8 @@ async def test_another_question_takes_the_place_of_one_that_had_no_answer() -> N
 
     result = await graph.ainvoke({"messages": [("user", "another question")]}, THREAD)
 
-    assert [message.text for message in result["messages"]] == ["another question", "white"]
-    assert sent(red)[-1] == [("human", "another question")]
+    assert [message.text for message in result["messages"]] == ["a question that fails", "another question", "white"]
+    assert sent(red)[-1] == [("human", "a question that fails"), ("human", "another question")]
 
 
 async def test_the_same_question_asked_again_asks_only_the_failed_slots() -> None:
