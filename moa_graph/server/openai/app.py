@@ -22,6 +22,7 @@ from moa_graph.server.openai.errors import ApiError, as_api_error
 from moa_graph.server.openai.guard import Gatekeeper, Guard
 from moa_graph.server.openai.metrics import Metrics
 from moa_graph.server.openai.mixtures import Shelf
+from moa_graph.server.openai.responses import Responses
 from moa_graph.server.openai.runner import Runner
 from moa_graph.server.openai.settings import Settings
 from moa_graph.server.openai.spending import Spending
@@ -110,6 +111,7 @@ class Door:
             ("GET", "/v1/models", self._models),
             ("GET", "/v1/models/{name:path}", self._model),
             ("POST", "/v1/chat/completions", chat),
+            ("POST", "/v1/responses", Responses(self.runner, settings)),
             ("GET", "/health", self._health),
             ("GET", "/metrics", self._metrics),
         ]

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import orjson
@@ -20,7 +21,7 @@ from moa_graph.errors import (
 )
 from moa_graph.secrets import redact
 
-__all__ = ["ApiError", "as_api_error", "refused"]
+__all__ = ["ApiError", "as_api_error", "refused", "within"]
 
 INVALID = "invalid_request_error"
 
@@ -81,6 +82,19 @@ class ApiError(Exception):
 def refused(param: str, message: str, code: str = "invalid_value") -> ApiError:
     """A field of the request that can't be taken as it is."""
     return ApiError(400, message, code=code, param=param)
+
+
+@contextmanager
+def within(where: str) -> Iterator[None]:
+    """Errors about the fields of a part are told with the part's place, such as ``input[0]``."""
+    try:
+        yield
+    except ApiError as error:
+        if error.param is None or error.param.startswith(where):
+            raise
+        place = f"{where}.{error.param}"
+        message = error.message.replace(f"'{error.param}'", f"'{place}'")
+        raise refused(place, message, error.code or "invalid_value") from None
 
 
 def as_api_error(error: Exception) -> ApiError:

@@ -91,9 +91,9 @@ class Narrator:
         event = self._events.pop((record["stage"], record["slot"], record["sample"]), None)
         if event is None:
             return
-        is_answer = record["stage"] == self._last_stage
-        if not is_answer or self._live:
-            self._teller.told(event, "" if is_answer else block(record))
+        reasoning = "" if record["stage"] == self._last_stage else block(record)
+        if reasoning or record["status"] == "failed" or self._live:
+            self._teller.told(event, reasoning)
 
     def _token(self, token: Token) -> None:
         if token.text:
