@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from typing import Any
 
 from langchain_core.language_models import BaseChatModel
@@ -65,8 +66,14 @@ def read(message: AIMessage, form: Form) -> tuple[Any, str | None]:
     """The content of a structured answer as plain JSON, or what is wrong with it."""
     if message.tool_calls:
         return form.check(message.tool_calls[0]["args"])
+    as_written = message.text.strip()
+    if as_written.startswith("{"):  # what looks like a reasoning block in its strings is data
+        with suppress(ValueError):
+            content, problem = form.check(json.loads(as_written))
+            if problem is None:
+                return content, None
     try:
-        return form.check(json.loads(_object_in(visible_text(message.text))))
+        return form.check(json.loads(_object_in(visible_text(as_written))))
     except ValueError as error:
         return None, f"no JSON object could be read: {error}"
 

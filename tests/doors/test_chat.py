@@ -52,13 +52,25 @@ def test_a_whole_answer_with_its_reasoning_usage_and_report(openai_client: OpenA
     assert extra["reasoning"].count(ANSWER) == 2
     report = (completion.model_extra or {})["moa"]["report"]
     assert usage is not None
-    assert usage.prompt_tokens == report["usage"]["input"]
+    assert 0 < usage.prompt_tokens < report["usage"]["input"]  # the writer's own: what is in its context
     assert usage.completion_tokens == report["usage"]["output"]
     assert usage.completion_tokens_details is not None
     panel = usage.completion_tokens_details.reasoning_tokens
     assert panel is not None
     assert 0 < panel < usage.completion_tokens
     assert (completion.model_extra or {})["moa"]["cost"] == report["cost"] > 0
+
+
+def test_no_more_tokens_are_told_than_the_request_allows(openai_client: OpenAI) -> None:
+    completion = openai_client.chat.completions.create(**asked(max_tokens=3))
+    assert completion.choices[0].finish_reason == "length"
+    assert completion.usage is not None
+    assert completion.usage.completion_tokens == 3
+
+
+def test_an_answer_without_thinking_is_the_writers_alone(openai_client: OpenAI) -> None:
+    completion = openai_client.chat.completions.create(**asked(reasoning_effort="none"))
+    assert (completion.model_extra or {})["moa"]["report"]["calls"] == 1
 
 
 def test_a_stream_holds_the_role_each_proposal_once_then_the_answer(client: httpx.Client) -> None:

@@ -50,8 +50,8 @@ class ChatCompletions:
 
     async def _whole(self, chat: ChatAsked, runs: list[Run]) -> bytes:
         outcomes = await asyncio.gather(*(self._runner.outcome(run) for run in runs))
-        stop = chat.asked.writing.stop
-        return completion(chat.asked.model, outcomes, runs[0].left_out, stop, old_calls=chat.as_function_call)
+        asked = chat.asked
+        return completion(asked.model, outcomes, runs[0].left_out, asked.writing, old_calls=chat.as_function_call)
 
     def _stream(self, chat: ChatAsked, run: Run) -> Stream:
         chunks = ChatChunks(chat.asked.model, with_usage=chat.include_usage, old_calls=chat.as_function_call)
@@ -93,4 +93,4 @@ class _Teller:
     def end(self, outcome: Outcome) -> None:
         self._put(self._chunks.end(outcome.message, moa_of(outcome, self._run.left_out)))
         if self._with_usage:
-            self._put(self._chunks.usage(outcome))
+            self._put(self._chunks.usage(outcome, self._run.asked.writing.max_tokens))

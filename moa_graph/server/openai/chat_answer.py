@@ -14,6 +14,7 @@ from langchain_core.messages.tool import ToolCallChunk
 
 import moa_graph
 from moa_graph.runs import Outcome
+from moa_graph.server.openai.asked import Writing
 from moa_graph.server.openai.panel import answer_of, panel_blocks, usage_of
 from moa_graph.server.openai.sse import event
 
@@ -31,7 +32,7 @@ def completion(
     model: str,
     outcomes: Sequence[Outcome],
     left_out: Mapping[str, str],
-    stop: Sequence[str],
+    writing: Writing,
     *,
     old_calls: bool = False,
 ) -> bytes:
@@ -41,13 +42,13 @@ def completion(
         model: The name that the client wrote.
         outcomes: What the runs gave, one for each choice.
         left_out: What was asked for and isn't done.
-        stop: Texts before which an answer ends.
+        writing: What was asked of the model that writes.
         old_calls: Whether a tool call is told as ``function_call``.
     """
     choices = [
         {
             "index": index,
-            "message": _message(outcome, stop, old_calls=old_calls),
+            "message": _message(outcome, writing.stop, old_calls=old_calls),
             "logprobs": None,
             "finish_reason": finish_reason(outcome.message, old_calls=old_calls),
         }
@@ -60,7 +61,7 @@ def completion(
         "created": int(time.time()),
         "model": model,
         "choices": choices,
-        "usage": chat_usage(outcomes),
+        "usage": chat_usage(outcomes, writing.max_tokens),
         "service_tier": "default",
         "system_fingerprint": FINGERPRINT,
         "moa": told[0] if len(told) == 1 else {"runs": told},
@@ -99,9 +100,9 @@ def finish_reason(message: AIMessage, *, old_calls: bool = False) -> str:
     return "function_call" if old_calls and reason == "tool_calls" else reason
 
 
-def chat_usage(outcomes: Sequence[Outcome]) -> dict[str, Any]:
-    """Tokens of all models together; what the panel wrote counts as reasoning."""
-    used = [usage_of(outcome) for outcome in outcomes]
+def chat_usage(outcomes: Sequence[Outcome], cap: int | None) -> dict[str, Any]:
+    """Tokens of the answers; what the panel wrote beside them counts as reasoning. ``cap`` is ``max_tokens``."""
+    used = [usage_of(outcome, cap) for outcome in outcomes]
     prompt, written = sum(one["input"] for one in used), sum(one["output"] for one in used)
     return {
         "prompt_tokens": prompt,
@@ -189,6 +190,6 @@ class ChatChunks:
         choice = {"index": 0, "delta": {}, "logprobs": None, "finish_reason": reason}
         return event({**self.head, "choices": [choice], "moa": moa})
 
-    def usage(self, outcome: Outcome) -> bytes:
+    def usage(self, outcome: Outcome, cap: int | None) -> bytes:
         """The chunk without choices, after the last."""
-        return event({**self.head, "choices": [], "usage": chat_usage([outcome])})
+        return event({**self.head, "choices": [], "usage": chat_usage([outcome], cap)})

@@ -99,10 +99,16 @@ class Shelf:
             raise ApiError(404, message, code="model_not_found", param="model")
         return found
 
-    def for_request(self, name: str, last_text: str) -> Served:
-        """As :meth:`find`, but for a front end's chore the aggregator alone, where there is one."""
+    def for_request(self, name: str, last_text: str, *, reasoning: bool) -> Served:
+        """As :meth:`find`, but the aggregator alone, where there is one, for what needs no panel.
+
+        Args:
+            name: What the client calls it.
+            last_text: The last message, which may be a front end's chore.
+            reasoning: Whether the answer may be thought about: the panel's work is a mixture's reasoning.
+        """
         found = self.find(name)
-        if any(last_text.lstrip().startswith(chore) for chore in self.chores):
+        if not reasoning or any(last_text.lstrip().startswith(chore) for chore in self.chores):
             return self.served.get(found.id + WRITER, found)
         return found
 

@@ -34,13 +34,21 @@ def answer_of(outcome: Outcome) -> Record | None:
     return next(iter([*by_identity, *by_text]), None)
 
 
-def usage_of(outcome: Outcome) -> dict[str, int]:
-    """Tokens of the whole run: ``input``, ``cached`` of these, ``output``, and ``panel``, those not of the answer."""
-    usage, answer = outcome.report["usage"], answer_of(outcome)
-    own = answer["usage"]["output"] if answer is not None and answer["usage"] is not None else 0
-    return {
-        "input": usage["input"],
-        "cached": usage["cached"],
-        "output": usage["output"],
-        "panel": max(0, usage["output"] - own),
-    }
+def usage_of(outcome: Outcome, cap: int | None = None) -> dict[str, int]:
+    """Tokens as a client reckons that sees one model which thinks before it answers.
+
+    ``input``, and ``cached`` of it, are what the call that wrote the answer read, so that a client sees how full that
+    model's context is. ``output`` is what all models wrote, and ``panel``, a part of it, what they wrote beside the
+    answer. No more is told than the request allowed, as thinking counts within ``max_tokens`` in this protocol; the
+    report has everything.
+
+    Args:
+        outcome: What the run gave.
+        cap: ``max_tokens`` of the request.
+    """
+    whole, answer = outcome.report["usage"], answer_of(outcome)
+    own = whole if answer is None or answer["usage"] is None else answer["usage"]
+    output = max(own["output"], whole["output"])
+    if cap is not None:
+        output = max(own["output"], min(output, cap))
+    return {"input": own["input"], "cached": own["cached"], "output": output, "panel": output - own["output"]}

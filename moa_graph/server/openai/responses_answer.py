@@ -32,7 +32,6 @@ def reasoning_item(identity: str, blocks: Sequence[str], *, summary: bool, statu
         "id": identity,
         "summary": [{"type": "summary_text", "text": brief(block)} for block in blocks] if summary else [],
         "content": [reasoning_part(block) for block in blocks],
-        "encrypted_content": None,
         "status": status,
     }
 
@@ -83,8 +82,8 @@ def _status(outcome: Outcome) -> str:
     return "incomplete" if outcome.message.response_metadata.get("finish_reason") == "length" else "completed"
 
 
-def _usage(outcome: Outcome) -> dict[str, Any]:
-    used = usage_of(outcome)
+def _usage(outcome: Outcome, cap: int | None) -> dict[str, Any]:
+    used = usage_of(outcome, cap)
     return {
         "input_tokens": used["input"],
         "input_tokens_details": {"cached_tokens": used["cached"]},
@@ -121,7 +120,9 @@ class Resource:
         """With the answer."""
         status = _status(outcome)
         details = {"reason": "max_output_tokens"} if status == "incomplete" else None
-        data = self._with(status, output, incomplete_details=details, usage=_usage(outcome))
+        data = self._with(
+            status, output, incomplete_details=details, usage=_usage(outcome, self._base.get("max_output_tokens"))
+        )
         return {**data, "moa": moa_of(outcome, left_out)}
 
     def failed(self, error: Mapping[str, Any], output: Sequence[Mapping[str, Any]]) -> dict[str, Any]:

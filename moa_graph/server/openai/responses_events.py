@@ -88,8 +88,8 @@ class ResponseEvents:
         if self._summary:
             self._tell_brief(reasoning)
         self._tell("response.content_part.added", **where, part=reasoning_part(""))
-        self._tell("response.reasoning_text.delta", **where, delta=reasoning, moa=told)
-        self._tell("response.reasoning_text.done", **where, text=reasoning)
+        self._tell("response.reasoning.delta", **where, delta=reasoning, moa=told)
+        self._tell("response.reasoning.done", **where, text=reasoning)
         self._tell("response.content_part.done", **where, part=reasoning_part(reasoning))
         self._open.blocks.append(reasoning)
 

@@ -187,16 +187,22 @@ def _unknown(data: Mapping[str, Any]) -> dict[str, str]:
     return {name: "no such parameter is known here" for name in data if name not in known}
 
 
+def _echoed_tool(tool: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A function with every field that the protocol says it has."""
+    if tool.get("type") != "function":
+        return tool
+    return {"description": None, "parameters": None, "strict": None, **tool}
+
+
 def _echo(data: Mapping[str, Any], body: ResponseBody) -> dict[str, Any]:
     """What the response says of its request, in the protocol's own words for what was left out."""
     text, reasoning = body.text or Text(), body.reasoning or Reasoning()
     form = text.format.model_dump(exclude_none=True, by_alias=True) if text.format else {"type": "text"}
-    if form["type"] != "json_schema":
-        form = {"type": form["type"]}
+    form = {"type": form["type"]} if form["type"] != "json_schema" else {"description": None, "strict": False, **form}
     truncation = data.get("truncation")
     return {
         "instructions": body.instructions,
-        "tools": body.tools or [],
+        "tools": [_echoed_tool(tool) for tool in body.tools or ()],
         "tool_choice": body.tool_choice or "auto",
         "parallel_tool_calls": True if body.parallel_tool_calls is None else body.parallel_tool_calls,
         "max_output_tokens": body.max_output_tokens,

@@ -8,11 +8,12 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any
 
-from langchain_core.messages import BaseMessage
+from langchain_core.messages import AIMessage, BaseMessage
 
 from moa_graph.errors import InputError, MoaError
 from moa_graph.form import Form
 from moa_graph.options import AnswerSettings, Options
+from moa_graph.report import make_report
 from moa_graph.runs import Outcome, Part, follow
 from moa_graph.server.openai.admission import Admission
 from moa_graph.server.openai.advice import AdviceShelf
@@ -20,7 +21,7 @@ from moa_graph.server.openai.asked import Asked, Writing
 from moa_graph.server.openai.books import Books
 from moa_graph.server.openai.errors import ApiError, as_api_error, refused
 from moa_graph.server.openai.mixtures import Served, Shelf
-from moa_graph.state import Record
+from moa_graph.state import Record, Turn
 
 __all__ = ["Run", "Runner"]
 
@@ -87,7 +88,9 @@ class Runner:
         Raises:
             ApiError: The request can't be met, or not now.
         """
-        served = self.shelf.for_request(asked.model, _last_text(asked.messages))
+        served = self.shelf.for_request(
+            asked.model, _last_text(asked.messages), reasoning=asked.writing.reasoning_effort != "none"
+        )
         options = _options(served, asked)
         parameters = asked.writing.parameters()
         left_out = dict(asked.left_out)
@@ -125,6 +128,9 @@ class Runner:
 
     async def _followed(self, run: Run, given: Given | None) -> AsyncGenerator[Part, None]:
         """The parts of a run that may begin."""
+        if run.settings.parameters.get("max_tokens") == 0:
+            yield _of_no_tokens(run.served)
+            return
         messages = self._advice.given(run.turn, run.asked.messages)
         parts = follow(
             run.served.compiled,
@@ -151,6 +157,15 @@ class Runner:
                 if isinstance(part, Outcome):
                     return part
         raise RuntimeError("a run ends with its outcome or an error")
+
+
+def _of_no_tokens(served: Served) -> Outcome:
+    """The answer of no tokens that some clients ask for: nobody need be asked."""
+    turn: Turn = {"simulated": served.graph.plan.simulated, "end": "an answer of no tokens was asked for"}
+    report = make_report(
+        {"messages": [], "records": [], "ledger": [], "turn": turn, "report": {}}, served.graph.mixture.name, []
+    )
+    return Outcome(AIMessage("", response_metadata={"finish_reason": "length"}), [], report)
 
 
 def _last_text(messages: list[BaseMessage]) -> str:
