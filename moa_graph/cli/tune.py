@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,9 +13,51 @@ import click
 from moa_graph.cli.extras import needs_eval
 
 if TYPE_CHECKING:
+    from moa_graph.evaluation.labelling import LabelFile
     from moa_graph.evaluation.recordings import Recordings
+    from moa_graph.evaluation.tuning import Tuned
+    from moa_graph.mixture import Mixture
 
 __all__ = ["tune"]
+
+_FILE = click.Path(exists=True, dir_okay=False)
+_NEW_FILE = click.Path(dir_okay=False)
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What the command was asked, option by option."""
+
+    file: str
+    margin: float
+    confidence: float
+    grade: str
+    prices: str | None
+    models: tuple[str, ...]
+    unlabelled: str | None
+    incumbent: str | None
+    references: dict[str, str]
+    label: str | None
+    page: str | None
+    chain: tuple[str, ...]
+    votes: int
+    watched: str | None
+    output: str | None
+    as_json: bool
+
+    def read(self, file: str) -> Recordings:
+        """Recorded answers, with the labels that were given before."""
+        from moa_graph.evaluation.recordings import read_recordings
+
+        recordings = read_recordings(file, self.grade, prices=self.prices, models=self.models or None)
+        labels = self.labels()
+        return recordings if labels is None else replace(recordings, right=labels.known(recordings))
+
+    def labels(self) -> LabelFile | None:
+        """The file of labels, where one is used."""
+        from moa_graph.evaluation.labelling import LabelFile
+
+        return LabelFile(self.label) if self.label else None
 
 
 def _references(context: click.Context, option: click.Parameter, values: Sequence[str]) -> dict[str, str]:
@@ -24,127 +67,135 @@ def _references(context: click.Context, option: click.Parameter, values: Sequenc
     return {name: reference for name, _, reference in pairs}
 
 
+def _names(context: click.Context, option: click.Parameter, value: str | None) -> tuple[str, ...]:
+    return tuple(name.strip() for name in (value or "").split(",") if name.strip())
+
+
+_OPTIONS = (
+    click.option("--margin", type=click.FloatRange(0, 50, min_open=True), default=1.0, show_default=True,
+                 help="Largest tolerated loss of accuracy against any single model, in points."),
+    click.option("--confidence", type=click.FloatRange(0.5, 1, max_open=True), default=0.95, show_default=True,
+                 help="Of the certificate."),
+    click.option("--grade", default="exact", show_default=True, metavar="GRADE",
+                 help="How answers are compared: number, choice, exact, json:FIELD, module:function, math-verify."),
+    click.option("--prices", type=_FILE, metavar="FILE",
+                 help="Dollars per million tokens by model: JSON, YAML or CSV. Default: list prices."),
+    click.option("--models", callback=_names, metavar="MODEL,...", help="Only these models of the file."),
+    click.option("--unlabelled", type=_FILE, metavar="FILE",
+                 help="Answers to other prompts, which find the order of tests; then every label tests."),
+    click.option("--incumbent", metavar="MODEL",
+                 help="The one rival, declared beforehand. Default: every single model."),
+    click.option("--as", "references", multiple=True, callback=_references, metavar="MODEL=provider:name",
+                 help="What the mixture asks for a recorded model. Default: its recorded answers. May be repeated."),
+    click.option("--label", type=_NEW_FILE, metavar="LABELS",
+                 help="Ask for labels, only where answers differ, until it is decided; they are kept in this file."),
+    click.option("--page", type=_NEW_FILE, metavar="HTML",
+                 help="With --label or --watch: ask on a page that is written here, not in the terminal."),
+    click.option("--chain", callback=_names, metavar="MODEL,...",
+                 help="With --label: the strategy, declared beforehand, from cheap to dear. Default: found."),
+    click.option("--votes", type=click.IntRange(2), default=2, show_default=True,
+                 help="With --chain: equal answers that are enough."),
+    click.option("--watch", "watched", type=_FILE, metavar="CERTIFICATE",
+                 help="Test this certificate on FILE's new traffic. Exit code 1 once it is proved broken."),
+    click.option("-o", "--output", type=_NEW_FILE, metavar="FILE",
+                 help="The mixture's file; the certificate lies beside it. Default: NAME.tuned.yaml."),
+    click.option("--json", "as_json", is_flag=True, help="One JSON object in the table's place."),
+)  # fmt: skip
+
+
+def _with_options(command: Any) -> Any:
+    for option in reversed(_OPTIONS):
+        command = option(command)
+    return command
+
+
 @click.command()
-@click.argument("file", type=click.Path(exists=True, dir_okay=False))
-@click.option(
-    "--margin",
-    type=click.FloatRange(0, 50, min_open=True),
-    default=1.0,
-    show_default=True,
-    help="Largest tolerated loss of accuracy against any single model, in points.",
-)
-@click.option(
-    "--confidence",
-    type=click.FloatRange(0.5, 1, max_open=True),
-    default=0.95,
-    show_default=True,
-    help="Of the certificate.",
-)
-@click.option(
-    "--grade",
-    default="exact",
-    show_default=True,
-    metavar="GRADE",
-    help="How answers are compared: number, choice, exact, json:FIELD, module:function, math-verify.",
-)
-@click.option(
-    "--prices",
-    type=click.Path(exists=True, dir_okay=False),
-    metavar="FILE",
-    help="Dollars per million tokens by model: JSON, YAML or CSV. Default: list prices.",
-)
-@click.option("--models", metavar="MODEL,...", help="Only these models of the file.")
-@click.option(
-    "--unlabelled",
-    type=click.Path(exists=True, dir_okay=False),
-    metavar="FILE",
-    help="Answers to other prompts, which find the order of tests; then every label tests.",
-)
-@click.option("--incumbent", metavar="MODEL", help="The one rival, declared beforehand. Default: every single model.")
-@click.option(
-    "--as",
-    "references",
-    multiple=True,
-    callback=_references,
-    metavar="MODEL=provider:name",
-    help="What the mixture asks for a recorded model. Default: its recorded answers. May be repeated.",
-)
-@click.option(
-    "-o",
-    "--output",
-    type=click.Path(dir_okay=False),
-    metavar="FILE",
-    help="The mixture's file; the certificate lies beside it. Default: NAME.tuned.yaml.",
-)
-@click.option("--json", "as_json", is_flag=True, help="One JSON object: the certificate, and where the mixture is.")
-def tune(file: str, margin: float, confidence: float, grade: str, prices: str | None, models: str | None,
-         unlabelled: str | None, incumbent: str | None, references: dict[str, str], output: str | None,
-         *, as_json: bool) -> None:  # fmt: skip
+@click.argument("file", type=_FILE)
+@_with_options
+def tune(**given: Any) -> None:
     """From recorded answers to the cheapest mixture that can be certified, or to an honest no.
 
     FILE holds JSON lines, perhaps compressed (.gz): {"id", "question", "answer", "outputs": {"model": "text"}}.
     No model is asked. Exit code 0 whatever comes of it: "helps" and "certified" say it.
     """
     needs_eval()
-    from moa_graph.evaluation import certificate as certificates
-    from moa_graph.evaluation.mixtures import mixture_for
-    from moa_graph.evaluation.recordings import read_recordings
+    asked = Asked(**given)
+    if asked.page and not (asked.label or asked.watched):
+        raise click.UsageError("--page asks for labels: give --label LABELS too.")
+    if asked.watched:
+        from moa_graph.cli.watching import watch
+
+        watch(asked.watched, asked.read(asked.file), page=asked.page, as_json=asked.as_json)
+        return
+    recordings = asked.read(asked.file)
+    tuned = _by_asking(recordings, asked) if asked.label else _by_labels(recordings, asked)
+    _tell(tuned, recordings, asked)
+
+
+def _by_labels(recordings: Recordings, asked: Asked) -> Tuned:
     from moa_graph.evaluation.tuning import tune as tune_recordings
 
-    chosen_models = [name.strip() for name in models.split(",") if name.strip()] if models else None
-
-    def read(path: str) -> Recordings:
-        return read_recordings(path, grade, prices=prices, models=chosen_models)
-
-    recordings = read(file)
-    tuned = tune_recordings(
+    return tune_recordings(
         recordings,
-        margin=margin / 100,
-        confidence=confidence,
-        unlabelled=read(unlabelled) if unlabelled else None,
-        incumbent=incumbent,
+        margin=asked.margin / 100,
+        confidence=asked.confidence,
+        unlabelled=asked.read(asked.unlabelled) if asked.unlabelled else None,
+        incumbent=asked.incumbent,
         told=lambda line: click.echo(line, err=True),
     )
-    mixture = None if tuned.chosen is None else mixture_for(tuned.chosen.strategy, recordings, references)
+
+
+def _by_asking(recordings: Recordings, asked: Asked) -> Tuned:
+    from moa_graph.cli.labelling import ask_nobody, ask_person
+    from moa_graph.evaluation.asking import chain_of, tune_by_asking
+
+    tuned = tune_by_asking(
+        recordings,
+        ask_nobody if asked.page else ask_person,
+        margin=asked.margin / 100,
+        confidence=asked.confidence,
+        declared=chain_of(asked.chain, asked.votes, recordings) if asked.chain else None,
+        unlabelled=asked.read(asked.unlabelled) if asked.unlabelled else None,
+        incumbent=asked.incumbent,
+        memory=asked.labels(),
+        told=lambda line: click.echo(line, err=True),
+    )
+    if asked.page and tuned.waiting:
+        from moa_graph.evaluation.label_page import label_page
+
+        Path(asked.page).write_text(label_page(tuned.test, tuned.waiting), encoding="utf-8")
+        click.echo(
+            f"{len(tuned.waiting)} prompts wait for labels on {asked.page}: save them there, append them to "
+            f"{asked.label}, and run this again",
+            err=True,
+        )
+    return tuned
+
+
+def _tell(tuned: Tuned, recordings: Recordings, asked: Asked) -> None:
+    from moa_graph.evaluation.certificate import certificate_of
+    from moa_graph.evaluation.mixtures import mixture_for
+
+    mixture = None if tuned.chosen is None else mixture_for(tuned.chosen.strategy, recordings, asked.references)
     written = None if mixture is None else mixture.to_data()
-    certificate = certificates.certificate_of(tuned, margin / 100, confidence, written)
-    where = _write(certificate, mixture, output, file)
-    if as_json:
+    certificate = certificate_of(tuned, asked.margin / 100, asked.confidence, written)
+    where = _write(certificate, mixture, asked)
+    if asked.as_json:
         description = certificate.pop("mixture")
         click.echo(json.dumps({**certificate, "mixture": where, "description": description}, indent=2))
         return
-    _tell(certificate, where)
+    from moa_graph.cli.certificate import tell_certificate
+
+    tell_certificate(certificate, where)
 
 
-def _write(certificate: dict[str, Any], mixture: Any, output: str | None, file: str) -> str | None:
+def _write(certificate: dict[str, Any], mixture: Mixture | None, asked: Asked) -> str | None:
     """Writes the mixture, and its certificate beside it; without a mixture there is nothing to write."""
     if mixture is None:
         return None
-    path = Path(output) if output else Path(f"{Path(file).name.split('.')[0]}.tuned.yaml")
-    form = {".json": "json", ".toml": "toml"}.get(path.suffix.lower(), "yaml")
-    path.write_text(mixture.to_text(form), encoding="utf-8")
+    path = Path(asked.output) if asked.output else Path(f"{Path(asked.file).name.split('.')[0]}.tuned.yaml")
+    suffix = path.suffix.lower()
+    text = mixture.to_text("json" if suffix == ".json" else "toml" if suffix == ".toml" else "yaml")
+    path.write_text(text, encoding="utf-8")
     path.with_suffix(".certificate.json").write_text(json.dumps(certificate, indent=2) + "\n", encoding="utf-8")
     return str(path.resolve())
-
-
-def _tell(certificate: dict[str, Any], where: str | None) -> None:
-    from rich.console import Console
-    from rich.table import Table
-
-    console = Console()
-    table = Table("single model", "right", "dollars a prompt")
-    for model, single in sorted(certificate["singles"].items(), key=lambda one: -one[1]["accuracy"]):
-        table.add_row(model, f"{single['accuracy']:.2%}", f"{single['dollars']:.6f}")
-    console.print(table)
-    tested = Table("tested, the safest first", "right", "of the best one's dollars", "largest p", "")
-    for one in certificate["tested"]:
-        passed = "passed" if one["passed"] else "failed"
-        tested.add_row(
-            one["strategy"], f"{one['accuracy']:.2%}", f"{one['cost_share']:.1%}", f"{one['largest_p']:.4f}", passed
-        )
-    console.print(tested)
-    console.print(certificate["promise"], soft_wrap=True)
-    if certificate["reason"] != certificate["promise"]:
-        console.print(certificate["reason"], soft_wrap=True)
-    if where is not None:
-        console.print(f"Written: {where} and its certificate. Not covered: see not_covered there.", soft_wrap=True)

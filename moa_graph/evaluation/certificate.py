@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from moa_graph.evaluation.mixtures import words_for
-from moa_graph.evaluation.recordings import Recordings
+from moa_graph.evaluation.recordings import UNKNOWN, Recordings
 from moa_graph.evaluation.tuning import Tested, Tuned
 
 __all__ = ["certificate_of", "promise", "unseen_tags"]
@@ -61,6 +61,7 @@ def certificate_of(tuned: Tuned, margin: float, confidence: float, mixture: Mapp
         "accuracy": None if chosen is None else chosen.accuracy,
         "best": tuned.best,
         "strategy": None if chosen is None else words_for(chosen.strategy, test.models),
+        "chain": None if chosen is None else _chain(chosen, test),
         "rivals": [] if chosen is None else [_duel(duel) for duel in chosen.duels],
         "tested": [_tested(one, test) for one in tuned.tested],
         "singles": _singles(test),
@@ -87,6 +88,13 @@ def unseen_tags(certificate: Mapping[str, Any], recordings: Recordings) -> list[
     return sorted({str(tag) for tag in recordings.tags if tag is not None} - seen) if seen else []
 
 
+def _chain(chosen: Tested, test: Recordings) -> dict[str, Any]:
+    """The strategy in a form that ``moa tune --watch`` reads."""
+    strategy = chosen.strategy
+    models = [test.models[column] for column in strategy.models]
+    return {"kind": strategy.kind, "models": models, "votes": strategy.votes}
+
+
 def _duel(duel: Any) -> dict[str, Any]:
     return {
         "rival": duel.rival,
@@ -103,14 +111,15 @@ def _tested(one: Tested, test: Recordings) -> dict[str, Any]:
         "passed": one.passed,
         "accuracy": one.accuracy,
         "cost_share": one.cost_share,
-        "largest_p": max(duel.p for duel in one.duels),
+        "largest_p": max((duel.p for duel in one.duels), default=None),
     }
 
 
 def _singles(test: Recordings) -> dict[str, Any]:
     right = (test.right == test.answers.T).mean(axis=1)
+    whole = bool((test.right != UNKNOWN).all())
     return {
-        model: {"accuracy": float(right[column]), "dollars": float(test.costs[:, column].mean())}
+        model: {"accuracy": float(right[column]) if whole else None, "dollars": float(test.costs[:, column].mean())}
         for column, model in enumerate(test.models)
     }
 
@@ -120,7 +129,7 @@ def _tags(test: Recordings, chosen: Tested | None, best: str) -> dict[str, Any]:
     from moa_graph.evaluation.strategies import play
 
     counted = Counter(tag for tag in test.tags if tag is not None)
-    if chosen is None or not counted:
+    if chosen is None or not counted or (test.right == UNKNOWN).any():
         return {tag: {"prompts": count, "gap": None} for tag, count in counted.items()}
     right = play([chosen.strategy], test.answers, test.costs).answers[0] == test.right
     gap = right.astype(float) - (test.answers[:, test.models.index(best)] == test.right)

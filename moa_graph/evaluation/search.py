@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
-from typing import Any
+from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,18 +20,17 @@ from scipy.stats import norm
 from moa_graph.evaluation.noninferiority import critical_score, restricted_rate
 from moa_graph.evaluation.strategies import Strategy, play
 
-__all__ = ["credit_of_labels", "find_order"]
+__all__ = ["Estimates", "credit_of_labels", "estimate", "find_order"]
 
 Floats = NDArray[np.float64]
+Codes = NDArray[np.int16]
 
 BLOCK = 256
 """Strategies played at once, which bounds the memory."""
 SHRUNK = 0.35
 """Share of an estimate that comes from the regression."""
 RIDGE = 5.0
-SAFEST = 0.01
-"""The first strategy is the cheapest whose predicted power is within this of the highest."""
-LEVELS = (0.9, 0.75, 0.55, 0.35, 0.15)
+LEVELS = (0.95, 0.85, 0.7, 0.5, 0.3)
 """After it, the cheapest strategy whose predicted power is at least each of these."""
 
 
@@ -43,48 +43,35 @@ def credit_of_labels(answers: NDArray[np.int16], right: NDArray[np.int16]) -> Fl
     return credit
 
 
-def find_order(
-    strategies: Sequence[Strategy],
-    answers: NDArray[np.int16],
-    costs: Floats,
-    credit: Floats,
-    *,
-    rivals: Sequence[int],
-    prompts: int,
-    margin: float,
-    level: float,
-) -> list[Strategy]:
-    """At most six strategies to test in this order.
+@dataclass(frozen=True)
+class Estimates:
+    """What strategies seem to do, one row a strategy.
 
     Args:
-        strategies: Those to choose from.
-        answers: Codes of the models' answers to the prompts that the order is found on.
+        wins: Rate of prompts that the strategy alone answers rightly, by rival.
+        losses: Rate of those that the rival alone does.
+        paid: Mean cost of a prompt.
+        prompts: How many they were found on.
+    """
+
+    wins: Floats
+    losses: Floats
+    paid: Floats
+    prompts: int
+
+
+def estimate(
+    strategies: Sequence[Strategy], answers: Codes, costs: Floats, credit: Floats, rivals: Sequence[int]
+) -> Estimates:
+    """What each strategy does on some prompts, block by block, so that memory stays bounded.
+
+    Args:
+        strategies: Those to estimate.
+        answers: Codes of the models' answers.
         costs: US dollars of these answers.
         credit: Prompt by code, the probability that the answer is right; the last column, for no answer, is 0.
         rivals: Columns of the models that must not be lost to.
-        prompts: How many prompts will test.
-        margin: Largest tolerated loss of accuracy, as a share.
-        level: Of the test.
     """
-    wins, losses, paid = _rates(strategies, answers, costs, credit, rivals)
-    expected = _shrinker(strategies, answers.shape[1])
-    wins = (1 - SHRUNK) * wins + SHRUNK * np.maximum(expected(wins), 0)
-    losses = (1 - SHRUNK) * losses + SHRUNK * np.maximum(expected(losses), 0)
-    chances = _predicted_power(wins, losses, len(answers), prompts, margin, level).prod(axis=1)
-    order: list[int] = []
-    safest = chances.max() - SAFEST
-    for least in (safest, *LEVELS):
-        safe = np.flatnonzero(chances >= min(least, safest))
-        cheapest = int(safe[paid[safe].argmin()])
-        if not order or paid[cheapest] < paid[order[-1]]:
-            order.append(cheapest)
-    return [strategies[place] for place in order]
-
-
-def _rates(
-    strategies: Sequence[Strategy], answers: NDArray[np.int16], costs: Floats, credit: Floats, rivals: Sequence[int]
-) -> tuple[Floats, Floats, Floats]:
-    """Rates of wins and losses of each strategy against each rival, and each strategy's mean cost."""
     rows = np.arange(len(answers))
     earned = {rival: credit[rows, answers[:, rival]] for rival in rivals}
     wins, losses = np.empty((len(strategies), len(rivals))), np.empty((len(strategies), len(rivals)))
@@ -98,14 +85,43 @@ def _rates(
             differ = played.answers != answers[:, rival]
             wins[block, place] = (earning * differ).mean(axis=1)
             losses[block, place] = (differ * earned[rival]).mean(axis=1)
-    return wins, losses, paid
+    return Estimates(wins, losses, paid, len(answers))
 
 
-def _shrinker(strategies: Sequence[Strategy], models: int) -> Any:
-    """What a ridge regression on the strategies' make-up expects of each, given estimates for all of them."""
+def find_order(
+    strategies: Sequence[Strategy], seen: Estimates, *, models: int, prompts: int, margin: float, level: float
+) -> list[Strategy]:
+    """At most six strategies to test in this order.
+
+    Args:
+        strategies: Those to choose from.
+        seen: What they seem to do, on other prompts than those that will test.
+        models: How many there are.
+        prompts: How many will test.
+        margin: Largest tolerated loss of accuracy, as a share.
+        level: Of the test.
+    """
+    made, solved = _make_up(tuple(strategies), models)
+    wins = (1 - SHRUNK) * seen.wins + SHRUNK * np.maximum(made @ (solved @ seen.wins), 0)
+    losses = (1 - SHRUNK) * seen.losses + SHRUNK * np.maximum(made @ (solved @ seen.losses), 0)
+    chances = _predicted_power(wins, losses, seen.prompts, prompts, margin, level).prod(axis=1)
+    order: list[int] = []
+    safest = float(chances.max())
+    safest -= min(0.3 * (1 - safest) + 0.004, 0.02)  # as good as the safest, and cheaper
+    for least in (safest, *LEVELS):
+        safe = np.flatnonzero(chances >= min(least, safest))
+        cheapest = int(safe[seen.paid[safe].argmin()])
+        if not order or seen.paid[cheapest] < seen.paid[order[-1]]:
+            order.append(cheapest)
+    return [strategies[place] for place in order]
+
+
+@lru_cache(maxsize=4)
+def _make_up(strategies: tuple[Strategy, ...], models: int) -> tuple[Floats, Floats]:
+    """What each strategy is made of, and what turns estimates for all of them into a ridge regression's weights."""
     pairs = {pair: place for place, pair in enumerate(itertools.combinations(range(models), 2))}
     form, lengths = 2 * models + len(pairs), max(len(strategy.models) for strategy in strategies)
-    made = np.zeros((len(strategies), form + 4 + lengths + 1))
+    made: Floats = np.zeros((len(strategies), form + 4 + lengths + 1))
     for row, strategy in enumerate(strategies):
         chosen = list(strategy.models)
         made[row, chosen] = 1
@@ -115,12 +131,7 @@ def _shrinker(strategies: Sequence[Strategy], models: int) -> Any:
             made[row, 2 * models + pairs[one, other]] = 1 / (len(chosen) - 1)
         made[row, form + (0 if strategy.kind == "vote" else strategy.votes)] = 2
         made[row, form + 4 + len(chosen)] = 2
-    solved = np.linalg.solve(made.T @ made + RIDGE * np.eye(made.shape[1]), made.T)
-
-    def expected(estimates: Floats) -> Floats:
-        return np.asarray(made @ (solved @ estimates))
-
-    return expected
+    return made, np.asarray(np.linalg.solve(made.T @ made + RIDGE * np.eye(made.shape[1]), made.T), np.float64)
 
 
 def _predicted_power(wins: Floats, losses: Floats, seen: int, prompts: int, margin: float, level: float) -> Floats:

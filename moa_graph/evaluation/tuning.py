@@ -20,11 +20,11 @@ from moa_graph.errors import InputError
 from moa_graph.evaluation.dawid_skene import credit_of_agreement
 from moa_graph.evaluation.noninferiority import least_prompts, p_value, tango_interval
 from moa_graph.evaluation.recordings import Recordings
-from moa_graph.evaluation.search import credit_of_labels, find_order
+from moa_graph.evaluation.search import credit_of_labels, estimate, find_order
 from moa_graph.evaluation.significance import mcnemar
 from moa_graph.evaluation.strategies import Strategy, family, play
 
-__all__ = ["Duel", "Tested", "Tuned", "test_in_order", "tune"]
+__all__ = ["Duel", "Tested", "Tuned", "strategies_for", "test_in_order", "tune"]
 
 MOST_STRATEGIES = 20_000
 
@@ -58,7 +58,7 @@ class Tested:
         strategy: What was tested.
         duels: Against each rival.
         passed: Whether it isn't worse than any by the margin.
-        accuracy: Share of right answers.
+        accuracy: Share of right answers; None where not every prompt is labelled.
         dollars: Mean cost of a prompt.
         cost_share: Of the dollars of the best single model.
     """
@@ -66,7 +66,7 @@ class Tested:
     strategy: Strategy
     duels: tuple[Duel, ...]
     passed: bool
-    accuracy: float
+    accuracy: float | None
     dollars: float
     cost_share: float
 
@@ -86,6 +86,7 @@ class Tuned:
         test: The prompts that tested.
         strategies: How many were searched.
         method: How the order was found.
+        waiting: Places of the prompts among those that test whose labels would come next.
     """
 
     chosen: Tested | None
@@ -98,6 +99,7 @@ class Tuned:
     test: Recordings
     strategies: int
     method: str
+    waiting: tuple[int, ...] = ()
 
 
 def tune(
@@ -142,13 +144,12 @@ def tune(
         credit, method = credit_of_labels(search.answers, search.right), "half of the labels"
     least = least_prompts(margin, level)
     told(f"{len(test)} prompts test; a certificate of {margin * 100:g} points takes at least {least}")
-    strategies = _strategies(search)
+    strategies = strategies_for(search)
     order: list[Strategy] = []
     if len(test) >= least:
-        order = find_order(
-            strategies, search.answers, search.costs, credit,
-            rivals=rivals, prompts=len(test), margin=margin, level=level,
-        )  # fmt: skip
+        seen = estimate(strategies, search.answers, search.costs, credit, rivals)
+        models = len(search.models)
+        order = find_order(strategies, seen, models=models, prompts=len(test), margin=margin, level=level)
     tested = test_in_order(order, test, rivals=rivals, margin=margin, level=level)
     passed = [one for one in tested if one.passed]
     chosen = passed[-1] if passed else None
@@ -235,7 +236,7 @@ def _best(recordings: Recordings) -> int:
     return max(range(len(right)), key=lambda model: (right[model], -recordings.costs[:, model].mean()))
 
 
-def _strategies(search: Recordings) -> list[Strategy]:
+def strategies_for(search: Recordings) -> list[Strategy]:
     """As many as there is time and memory for, with chains as long as that leaves."""
     order = [int(column) for column in search.costs.mean(axis=0).argsort(kind="stable")]
     longest = min(6, len(order))

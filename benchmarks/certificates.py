@@ -1,0 +1,169 @@
+"""How often certificates are given, what they save, and how often they are false: resamples of recorded answers.
+
+    python -m benchmarks.certificates FILE [--resamples 200] [--only half,unlabelled,pools,labels]
+
+FILE holds recorded answers of models to GSM8K in the form of ``moa tune``. The prompts of FILE are taken for the whole
+population: every resample draws from them with replacement, and a certificate is false if its strategy is truly worse
+than a single model by more than the margin on all of FILE. Every line prints a figure with its goal.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from moa_graph.evaluation.dawid_skene import credit_of_agreement
+from moa_graph.evaluation.noninferiority import critical_score, least_prompts, score
+from moa_graph.evaluation.recordings import Recordings, read_recordings
+from moa_graph.evaluation.search import Estimates, credit_of_labels, estimate, find_order
+from moa_graph.evaluation.strategies import Strategy, family, play
+
+LEVEL = 0.05
+MARGINS = (0.005, 0.01, 0.02)
+SIZES = (200, 400, 660, 1319)
+HALF_GOALS = {0.005: (0.78, 0.27), 0.01: (0.92, 0.18), 0.02: (0.99, 0.12)}
+UNLABELLED_GOALS = {400: (0.55, 0.25), 660: (0.82, 0.19), 1319: (0.94, 0.15)}
+OTHERS = 1000
+"""Unlabelled prompts that find an order."""
+
+
+class Population:
+    """All prompts of a file, every strategy played on each of them once."""
+
+    def __init__(self, recordings: Recordings) -> None:
+        self.recordings = recordings
+        order = [int(column) for column in recordings.costs.mean(axis=0).argsort(kind="stable")]
+        self.strategies = family(order, longest=min(6, len(order)))
+        self.place = {strategy: place for place, strategy in enumerate(self.strategies)}
+        played = play(self.strategies, recordings.answers, recordings.costs)
+        self.answers = played.answers
+        self.right = (played.answers == recordings.right).astype(np.float32)
+        self.singles = (recordings.right == recordings.answers.T).astype(np.float32)
+        self.best = int(self.singles.mean(axis=1).argmax())
+        self.shares = played.costs / np.float32(recordings.costs[:, self.best].mean())
+        self.truth = self.right.mean(axis=1)
+
+    def labelled(self, drawn: NDArray[np.intp]) -> Estimates:
+        """What strategies do on labelled prompts that were drawn, as ``estimate`` has it, from what was played."""
+        weights = self._weights(drawn) / np.float32(len(drawn))
+        joint = self.right @ (self.singles * weights).T
+        wins = np.maximum((self.right @ weights)[:, None] - joint, 0)
+        losses = np.maximum((self.singles @ weights)[None] - joint, 0)
+        return Estimates(wins.astype(float), losses.astype(float), self.shares @ weights, len(drawn))
+
+    def certified(
+        self, order: Sequence[Strategy], drawn: NDArray[np.intp], margin: float, rivals: Sequence[int] | None = None
+    ) -> int | None:
+        """The last strategy that passes on the drawn prompts, tested in order."""
+        if len(drawn) < least_prompts(margin, LEVEL):
+            return None
+        threshold, passed = critical_score(len(drawn), margin, LEVEL), None
+        singles = self.singles if rivals is None else self.singles[list(rivals)]
+        weights = self._weights(drawn)
+        for strategy in order:
+            place = self.place[strategy]
+            joint = (singles * self.right[place]) @ weights
+            scores = score(self.right[place] @ weights - joint, singles @ weights - joint, len(drawn), margin)
+            if (scores < threshold).any():
+                break
+            passed = place
+        return passed
+
+    def false(self, place: int, margin: float) -> bool:
+        """Whether a strategy is truly worse than a single model by more than the margin."""
+        return bool(self.truth[place] < self.singles.mean(axis=1).max() - margin - 1e-9)
+
+    def _weights(self, drawn: NDArray[np.intp]) -> NDArray[np.float32]:
+        return np.bincount(drawn, minlength=len(self.recordings)).astype(np.float32)
+
+
+class Tally:
+    """What certificates came to in one setting."""
+
+    def __init__(self) -> None:
+        self.runs, self.false, self.shares = 0, 0, list[float]()
+
+    def add(self, population: Population, place: int | None, drawn: NDArray[np.intp], margin: float) -> None:
+        """Counts one resample."""
+        self.runs += 1
+        if place is not None:
+            self.false += population.false(place, margin)
+            self.shares.append(float(population.shares[place, drawn].mean()))
+
+    def line(self, goal: tuple[float, float] | None) -> str:
+        """The figures, and their goal."""
+        issued, share = len(self.shares) / self.runs, float(np.mean(self.shares)) if self.shares else float("nan")
+        told = f"issued {issued:6.1%}, cost share {share:.3f}, false {self.false / self.runs:.1%} (goal <= 5 %)"
+        if goal is None:
+            return told
+        met = "reached" if issued >= goal[0] and share <= goal[1] else "MISSED"
+        return f"{told}; goal: issued >= {goal[0]:.0%} at <= {goal[1]:.2f}: {met}"
+
+
+def certificates(population: Population, resamples: int, seed: int = 1) -> None:
+    """Both ways to find the order, for all margins and sizes."""
+    drawn_from = np.random.default_rng(seed)
+    recordings, models = population.recordings, len(population.recordings.models)
+    half: dict[Any, Tally] = {(size, margin): Tally() for size in SIZES for margin in MARGINS}
+    unlabelled: dict[Any, Tally] = {(size, margin): Tally() for size in SIZES for margin in MARGINS}
+    for _ in range(resamples):
+        others = drawn_from.integers(0, len(recordings), OTHERS)
+        agreed = credit_of_agreement(recordings.answers[others])
+        elsewhere = estimate(
+            population.strategies, recordings.answers[others], recordings.costs[others], agreed, range(models)
+        )
+        for size in SIZES:
+            drawn = drawn_from.integers(0, len(recordings), size)
+            search, test = drawn[: size // 2], drawn[size // 2 :]
+            seen = population.labelled(search)
+            for margin in MARGINS:
+                for tallies, estimates, testing in ((half, seen, test), (unlabelled, elsewhere, drawn)):
+                    order = find_order(
+                        population.strategies, estimates,
+                        models=models, prompts=len(testing), margin=margin, level=LEVEL,
+                    )  # fmt: skip
+                    place = population.certified(order, testing, margin)
+                    tallies[size, margin].add(population, place, testing, margin)
+    for (size, margin), tally in half.items():
+        goal = HALF_GOALS[margin] if size == 1319 else None
+        print(f"half of the labels, n = {size}, D = {margin * 100:g}: {tally.line(goal)}")
+    for (size, margin), tally in unlabelled.items():
+        goal = UNLABELLED_GOALS.get(size) if margin == 0.01 else None
+        print(f"order without labels, n = {size}, D = {margin * 100:g}: {tally.line(goal)}")
+
+
+def check(population: Population) -> None:
+    """The fast estimates of a resample are those that ``moa tune`` makes."""
+    drawn = np.random.default_rng(0).integers(0, len(population.recordings), 400)
+    part = population.recordings.some(drawn)
+    slow = estimate(
+        population.strategies, part.answers, part.costs,
+        credit_of_labels(part.answers, part.right), range(len(part.models)),
+    )  # fmt: skip
+    fast = population.labelled(drawn)
+    assert np.allclose(slow.wins, fast.wins, atol=1e-5)
+    assert np.allclose(slow.losses, fast.losses, atol=1e-5)
+
+
+def main() -> None:
+    """Prints the figures."""
+    parser = argparse.ArgumentParser(description="Resamples of recorded answers: how often certificates are false.")
+    parser.add_argument("file")
+    parser.add_argument("--resamples", type=int, default=200)
+    parser.add_argument("--prices")
+    asked = parser.parse_args()
+    start = time.perf_counter()
+    population = Population(read_recordings(asked.file, "number", prices=asked.prices))
+    check(population)
+    print(f"{len(population.recordings)} prompts, {len(population.strategies)} strategies, {asked.resamples} resamples")
+    certificates(population, asked.resamples)
+    print(f"{time.perf_counter() - start:.0f} s")
+
+
+if __name__ == "__main__":
+    main()

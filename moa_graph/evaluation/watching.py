@@ -1,0 +1,101 @@
+"""Does a certificate still hold on new traffic? Bets may be looked at after every prompt, for as long as one likes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from moa_graph.errors import InputError
+from moa_graph.evaluation.asking import chain_of
+from moa_graph.evaluation.betting import Wager
+from moa_graph.evaluation.certificate import unseen_tags
+from moa_graph.evaluation.labelling import answers_to_choose_from
+from moa_graph.evaluation.recordings import UNKNOWN, Recordings
+from moa_graph.evaluation.strategies import Strategy, play
+
+__all__ = ["Watched", "watch"]
+
+
+@dataclass(frozen=True)
+class Watched:
+    """What new traffic says of a certificate.
+
+    Args:
+        state: ``holds`` once new prompts alone prove it again, ``broken`` once they prove it false, else ``undecided``.
+        duels: Rival -> prompts, wins, losses and e-values, for and against.
+        unlabelled: Places of disagreements that nobody labelled: they aren't counted, and wait for a label.
+        refused: Tags that the certificate has never seen; their prompts aren't counted.
+    """
+
+    state: Literal["holds", "broken", "undecided"]
+    duels: Mapping[str, Mapping[str, float]]
+    unlabelled: tuple[int, ...]
+    refused: tuple[str, ...]
+
+
+def watch(certificate: Mapping[str, Any], recordings: Recordings) -> Watched:
+    """Tests a certificate's strategy on new prompts, in the order in which they came.
+
+    A rival's duel stops at its first disagreement without a label: leaving prompts out by what was answered would bias
+    it, so what came after waits too.
+
+    Args:
+        certificate: As ``moa tune`` wrote it.
+        recordings: Answers of its models to new prompts.
+
+    Raises:
+        InputError: It certifies nothing, or models are missing.
+    """
+    chain = certificate.get("chain")
+    if not certificate.get("certified") or chain is None:
+        raise InputError("the certificate certifies nothing that could be watched")
+    names = list(dict.fromkeys([*chain["models"], *(duel["rival"] for duel in certificate["rivals"])]))
+    recordings = recordings.of_models(names)
+    strategy = _strategy(chain, recordings)
+    refused = unseen_tags(certificate, recordings)
+    places = [place for place in range(len(recordings)) if recordings.tags[place] not in refused]
+    given = play([strategy], recordings.answers, recordings.costs).answers[0]
+    margin, level = certificate["margin"] / 100, 1 - certificate["confidence"]
+    duels: dict[str, dict[str, float]] = {}
+    waiting: set[int] = set()
+    decisions = []
+    rivals = [recordings.models.index(duel["rival"]) for duel in certificate["rivals"]]
+    for rival in rivals:
+        wager = Wager(margin, level / len(rivals))
+        answers = recordings.answers[:, rival]
+        open_places = [place for place in places if given[place] != answers[place]]
+        waiting |= {place for place in open_places if recordings.right[place] == UNKNOWN}
+        for place in places:
+            if given[place] != answers[place] and recordings.right[place] == UNKNOWN:
+                break
+            right = recordings.right[place]
+            wager.see(
+                int(given[place] == right) - int(answers[place] == right) if given[place] != answers[place] else 0
+            )
+        decisions.append((wager.e_value >= 1 / level, wager.e_value_against >= len(rivals) / level))
+        duels[recordings.models[rival]] = {
+            "prompts": wager.prompts,
+            "wins": wager.wins,
+            "losses": wager.losses,
+            "e_for": wager.e_value,
+            "e_against": wager.e_value_against,
+        }
+    state: Literal["holds", "broken", "undecided"] = "undecided"
+    if any(against for _, against in decisions):
+        state = "broken"
+    elif all(kept for kept, _ in decisions):
+        state = "holds"
+    return Watched(state, duels, tuple(sorted(waiting)), tuple(refused))
+
+
+def _strategy(chain: Mapping[str, Any], recordings: Recordings) -> Strategy:
+    if chain["kind"] == "vote":
+        return Strategy("vote", tuple(recordings.models.index(name) for name in chain["models"]))
+    return chain_of(chain["models"], chain["votes"], recordings)
+
+
+def choices(recordings: Recordings, place: int) -> list[str]:
+    """The different answers to a prompt, for whoever labels it."""
+    codes = answers_to_choose_from(recordings, place, range(len(recordings.models)))
+    return [recordings.names[place][code] for code in codes]
