@@ -145,6 +145,9 @@ class ModelSettings(_WithModel):
     reasoning: Reasoning | None = Field(
         default=None, description="How much it thinks before it answers: an effort, or a budget in tokens."
     )
+    keep_reasoning: bool = Field(
+        default=False, description="Keep what it thought, as far as it tells, in its records; no model reads it."
+    )
     top_p: float | None = Field(default=None, gt=0, le=1)
     stop: tuple[str, ...] | None = None
     seed: int | None = None

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from typing_extensions import TypedDict
 
 from moa_graph.state import Failure, MoaState, Record, Usage, live, of_stage
+from moa_graph.usage import sum_of
 
 __all__ = ["Report", "Saved", "StageReport", "make_report"]
 
@@ -115,12 +116,7 @@ def _saved(state: MoaState) -> Saved | None:
 
 
 def _total(usages: Iterable[Usage | None]) -> Usage:
-    known = [usage for usage in usages if usage is not None]
-    return {
-        "input": sum(usage["input"] for usage in known),
-        "output": sum(usage["output"] for usage in known),
-        "cached": sum(usage["cached"] for usage in known),
-    }
+    return sum_of([usage for usage in usages if usage is not None])
 
 
 def _stage(name: str, records: Sequence[Record]) -> StageReport:

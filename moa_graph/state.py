@@ -127,6 +127,8 @@ class Record(TypedDict):
     """Tools that the answer calls, for records that may become the answer."""
     cap: NotRequired[int]
     """Most characters that other models are shown of a text that is longer."""
+    reasoning: NotRequired[str]
+    """What the model thought before it answered, where its settings say to keep that. Nobody else is shown it."""
     truncated: NotRequired[bool]
     """Whether the answer was cut off at its most tokens."""
 

@@ -25,6 +25,7 @@ __all__ = [
     "cut_middle",
     "fence",
     "fit",
+    "hidden_text",
     "read_references",
     "visible_text",
     "with_system_prompt",
@@ -58,6 +59,15 @@ def visible_text(text: str) -> str:
     if "think" in text.lower():
         text = _HEADLESS_REASONING.sub("", _REASONING.sub("", text))
     return _CONTROL.sub("", text).strip()
+
+
+def hidden_text(text: str) -> str:
+    """The reasoning blocks that :func:`visible_text` leaves out."""
+    if "think" not in text.lower():
+        return ""
+    blocks = _REASONING.findall(text)
+    headless = _HEADLESS_REASONING.match(_REASONING.sub("", text))
+    return "\n\n".join([*blocks, headless[0]] if headless else blocks).strip()
 
 
 class VisibleStream:

@@ -273,7 +273,7 @@ def _is_together(member: Member) -> bool:
 def _most_of(one: Waiting) -> float:
     """The most US dollars that a call may cost in a job."""
     length = len(json.dumps(one.body, default=str).encode()) + MESSAGE_BYTES * len(one.body.get("messages", ()))
-    most = most_of_one_call(length, one.member.settings.max_tokens, one.member.price)
+    most = most_of_one_call(length, one.member.most_output, one.member.price)
     return (most["usd"] or 0.0) * SHARE_OF_THE_PRICE
 
 

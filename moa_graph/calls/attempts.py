@@ -9,7 +9,7 @@ from moa_graph.calls.budget import affordable_bytes, bytes_of_prompt
 from moa_graph.calls.exchange import Answering, Outcome, exchange, look_up, wait_before
 from moa_graph.calls.failures import Diagnosis, judge
 from moa_graph.calls.media import readable_by
-from moa_graph.calls.mend import Attempt, fits_at_all, fitted_to_window, mended, repaired
+from moa_graph.calls.mend import Attempt, fits_at_all, fitted_to_window, mended, repaired, roomier
 from moa_graph.calls.reply import Reply, reply_in
 from moa_graph.calls.round import CallTime, Closed
 from moa_graph.calls.streams import AnswerStream, FirstTokens
@@ -141,7 +141,11 @@ def _better(answering: Answering, attempt: Attempt, reply: Reply) -> Attempt | N
     failure = reply.failure
     assert failure is not None, "only a failed attempt is made better"
     limited = answering.balance.left is not None
-    better = mended(attempt, failure, limited=limited) or repaired(attempt, reply.text, failure)
+    better = (
+        mended(attempt, failure, limited=limited)
+        or roomier(attempt, failure, answering.balance.left)
+        or repaired(attempt, reply.text, failure)
+    )
     together = answering.request.together
     if better is None and failure.kind == "bad_request" and together is not None and together.asks(attempt.member):
         together.give_up()
@@ -151,10 +155,10 @@ def _better(answering: Answering, attempt: Attempt, reply: Reply) -> Attempt | N
 
 def _within_grant(answering: Answering, attempt: Attempt) -> Attempt:
     """The closing answer's references are cut to what its grant pays for."""
-    left, prompt, settings = answering.balance.left, attempt.prompt, attempt.member.settings
+    left, prompt, member = answering.balance.left, attempt.prompt, attempt.member
     if left is None or not prompt.references or not answering.request.answers:
         return attempt
-    affordable = affordable_bytes(left, settings.max_tokens, attempt.member.price)
+    affordable = affordable_bytes(left, member.most_output, member.price)
     needed = bytes_of_prompt(prompt)
     if affordable is None or needed <= affordable:
         return attempt

@@ -97,6 +97,8 @@ def _record(request: AnswerRequest, reply: Reply, calls: list[Call]) -> Record:
         record["tool_calls"] = list(reply.tool_calls)
     if reply.truncated:
         record["truncated"] = True
+    if reply.reasoning:
+        record["reasoning"] = cut_middle(reply.reasoning, LONGEST_ANSWER)
     if reply.message_id is not None:
         record["message_id"] = reply.message_id
     return record

@@ -191,7 +191,7 @@ class _Exchange:
         if self.answering.balance.left is None:
             return ONE_CALL
         member = self.attempt.member
-        return most_of_one_call(bytes_of_prompt(self.attempt.prompt), member.settings.max_tokens, member.price)
+        return most_of_one_call(bytes_of_prompt(self.attempt.prompt), member.most_output, member.price)
 
     async def _answer(self) -> tuple[AIMessage | None, bool, Diagnosis | None]:
         """The model's message, whether it was stored, and what is wrong with it."""
@@ -286,4 +286,4 @@ class _Exchange:
 
 def _tokens(attempt: Attempt) -> int:
     """What a call is reckoned with where tokens a minute are limited."""
-    return attempt.prompt.characters // CHARACTERS_PER_TOKEN + (attempt.member.settings.max_tokens or 0)
+    return attempt.prompt.characters // CHARACTERS_PER_TOKEN + (attempt.member.most_output or 0)

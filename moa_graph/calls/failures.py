@@ -57,6 +57,7 @@ class Diagnosis:
     refused_parameter: str | None = None
     limit: int | None = None
     begun: bool = False
+    out_of_room: bool = False
     everywhere: bool = False
     error: BaseException | None = field(default=None, repr=False, compare=False)
 
@@ -158,7 +159,10 @@ def judge(message: AIMessage) -> Diagnosis | None:
     if visible_text(message.text) or message.tool_calls or message.invalid_tool_calls:
         return None
     if is_truncated(message):
-        return Diagnosis("empty", "All output tokens were spent before the first word: raise max_tokens.")
+        told = "All output tokens were spent before the first word: raise max_tokens, or lower reasoning."
+        return Diagnosis("empty", told, out_of_room=True)
+    if "<think" in message.text.lower():
+        return Diagnosis("empty", "The answer ended in the middle of its reasoning.", out_of_room=True)
     return Diagnosis("empty", "The model gave an empty answer.")
 
 
@@ -178,7 +182,11 @@ def usage_of(message: AIMessage) -> Usage | None:
     if not (read or written):
         return None
     cached = usage.get("input_token_details", {}).get("cache_read") or 0
-    return {"input": read, "output": written, "cached": cached}
+    reasoning = usage.get("output_token_details", {}).get("reasoning") or 0
+    if reasoning and usage.get("total_tokens") == read + written + reasoning:
+        written += reasoning  # as xAI counts
+    counted: Usage = {"input": read, "output": written, "cached": cached}
+    return {**counted, "reasoning": reasoning} if reasoning else counted
 
 
 def _refusal(message: AIMessage) -> str | None:

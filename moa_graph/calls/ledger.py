@@ -20,6 +20,7 @@ from moa_graph.calls.request import AnswerRequest
 from moa_graph.models import prices
 from moa_graph.models.catalogue import Member
 from moa_graph.state import Call, FailureKind, Grant, Usage
+from moa_graph.usage import sum_of
 from moa_graph.views import CHARACTERS_PER_TOKEN, Prompt
 
 __all__ = ["Ledger", "OpenCall", "stated_cost", "total"]
@@ -161,13 +162,7 @@ def total(calls: Sequence[Call]) -> tuple[Usage | None, float | None]:
     usages = [call["usage"] for call in calls]
     costs = [call["cost"] for call in calls]
     known = [usage for usage in usages if usage is not None]
-    usage: Usage | None = None
-    if len(known) == len(usages):
-        usage = {
-            "input": sum(one["input"] for one in known),
-            "output": sum(one["output"] for one in known),
-            "cached": sum(one["cached"] for one in known),
-        }
+    usage = sum_of(known) if len(known) == len(usages) else None
     return usage, None if None in costs else sum((one for one in costs if one is not None), 0.0)
 
 

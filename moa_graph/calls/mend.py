@@ -7,11 +7,14 @@ from typing import Any
 
 from langchain_core.messages import AIMessage, HumanMessage
 
+from moa_graph.calls.budget import Balance, bytes_of_prompt, most_of_one_call
 from moa_graph.calls.failures import Diagnosis
 from moa_graph.models.catalogue import Member
+from moa_graph.models.reasoning import ROOM, less
+from moa_graph.state import Grant
 from moa_graph.views import CHARACTERS_PER_TOKEN, Prompt
 
-__all__ = ["Attempt", "fits_at_all", "fitted_to_window", "mended", "repaired"]
+__all__ = ["Attempt", "fits_at_all", "fitted_to_window", "mended", "repaired", "roomier"]
 
 CAREFUL_CHARACTERS_PER_TOKEN = 3
 """For fitting a prompt: fewer than English text has, so that one fit is mostly enough."""
@@ -30,6 +33,7 @@ class Attempt:
         notes: What was changed.
         shortened: Whether the prompt was, since the model had said that it was too long.
         repaired: Whether it was shown what is wrong with the form of its first answer.
+        roomier: Whether it was given more room to think, or told to think less.
         equal: Which one it is among the turn's equal calls; empty without a store.
         asked_at_first: The attempt before all changes; None for that one itself.
     """
@@ -39,6 +43,7 @@ class Attempt:
     notes: tuple[str, ...] = field(default=())
     shortened: bool = False
     repaired: bool = False
+    roomier: bool = False
     equal: str = ""
     asked_at_first: Attempt | None = None
 
@@ -57,7 +62,7 @@ def fitted_to_window(attempt: Attempt) -> Attempt:
     member = attempt.member
     if member.window is None or not attempt.prompt.references:
         return attempt
-    room = member.window - (member.settings.max_tokens or ROOM_FOR_ANSWER)
+    room = member.window - (member.most_output or ROOM_FOR_ANSWER)
     return _shortened(attempt, room * CAREFUL_CHARACTERS_PER_TOKEN)
 
 
@@ -77,7 +82,7 @@ def mended(attempt: Attempt, diagnosis: Diagnosis, *, limited: bool) -> Attempt 
         limited: Whether the call is paid from a grant, which ``max_tokens`` bounds.
     """
     if diagnosis.kind == "context_overflow" and not attempt.shortened:
-        known = (diagnosis.limit or 0) - (attempt.member.settings.max_tokens or ROOM_FOR_ANSWER)
+        known = (diagnosis.limit or 0) - (attempt.member.most_output or ROOM_FOR_ANSWER)
         half = attempt.prompt.characters // 2
         shorter = _shortened(attempt, min(half, known * CAREFUL_CHARACTERS_PER_TOKEN) if known > 0 else half)
         return replace(shorter, shortened=True) if shorter.prompt is not attempt.prompt else None
@@ -86,6 +91,9 @@ def mended(attempt: Attempt, diagnosis: Diagnosis, *, limited: bool) -> Attempt 
         return None
     if parameter == "max_tokens" and limited:
         return None  # without it nothing bounds what the call may cost
+    if parameter == "reasoning" and attempt.member.settings.reasoning == "off":
+        note = "reasoning was set to low: the model refuses to do without"
+        return attempt.changed(note, member=attempt.member.thinking("low", None if limited else ROOM["low"]))
     settings = attempt.member.settings.model_copy(update={parameter: None})
     note = f"{parameter} was dropped: the model refuses it"
     return attempt.changed(note, member=replace(attempt.member, settings=settings))
@@ -104,6 +112,27 @@ def repaired(attempt: Attempt, wrong: str, diagnosis: Diagnosis) -> Attempt | No
     prompt = replace(attempt.prompt, conversation=(*attempt.prompt.conversation, *turns))
     note = "its first answer didn't have the form that was asked for"
     return attempt.changed(note, prompt=prompt, repaired=True)
+
+
+def roomier(attempt: Attempt, diagnosis: Diagnosis, left: Grant | None) -> Attempt | None:
+    """The attempt with more room to think, or told to think less where that can't be paid; None after one such change.
+
+    Args:
+        attempt: How the member was asked.
+        diagnosis: What went wrong.
+        left: What is left of the answer's grant; None where nothing limits it.
+    """
+    member = attempt.member
+    if not diagnosis.out_of_room or attempt.roomier or member.most_output is None:
+        return None
+    more = member.with_more_room()
+    need = most_of_one_call(bytes_of_prompt(attempt.prompt), more.most_output, member.price)
+    if Balance(left).reserve(need):
+        return attempt.changed("asked again with more room for its reasoning", member=more, roomier=True)
+    lower = less(member.settings.reasoning)
+    if lower is None or member.written is None:
+        return None
+    return attempt.changed(f"asked again with reasoning: {lower}", member=member.thinking(lower), roomier=True)
 
 
 def _shortened(attempt: Attempt, characters: int) -> Attempt:

@@ -13,7 +13,7 @@ from moa_graph.calls.request import AnswerRequest
 from moa_graph.calls.structured import read
 from moa_graph.models.catalogue import Member
 from moa_graph.tool_texts import told_calls
-from moa_graph.views import visible_text
+from moa_graph.views import hidden_text, visible_text
 
 __all__ = ["Reply", "calls_tools", "reply_in"]
 
@@ -30,6 +30,7 @@ class Reply:
         tool_calls: Tools that it calls.
         truncated: Whether it stopped at ``max_tokens``.
         failure: Why it is no answer; None if it is one.
+        reasoning: What it thought, where that is kept.
         message_id: Identity of the message under which it was streamed; None where nothing was.
     """
 
@@ -40,6 +41,7 @@ class Reply:
     tool_calls: tuple[ToolCall, ...] = ()
     truncated: bool = False
     failure: Diagnosis | None = None
+    reasoning: str = ""
     message_id: str | None = None
 
 
@@ -48,7 +50,8 @@ def reply_in(message: AIMessage, request: AnswerRequest, member: Member, notes: 
     truncated = is_truncated(message)
     if truncated:
         notes += ("the answer was cut off at max_tokens",)
-    reply = Reply(member, notes, visible_text(message.text), truncated=truncated)
+    thought = thoughts_in(message) if member.settings.keep_reasoning else ""
+    reply = Reply(member, notes, visible_text(message.text), truncated=truncated, reasoning=thought)
     if message.invalid_tool_calls and request.closes:
         unreadable = f"a tool call's arguments are no JSON object: {message.invalid_tool_calls[0]['args']}"
         return replace(reply, failure=Diagnosis("malformed", unreadable, retryable=True))
@@ -68,3 +71,11 @@ def reply_in(message: AIMessage, request: AnswerRequest, member: Member, notes: 
 def calls_tools(message: AIMessage, request: AnswerRequest) -> bool:
     """Whether the message calls tools that it was offered, rather than giving its form as a tool's arguments."""
     return request.closes and bool(request.prompt.tools and message.tool_calls)
+
+
+def thoughts_in(message: AIMessage) -> str:
+    """What a message tells of the reasoning before its answer: in a field of its own, in blocks, or in its text."""
+    beside = message.additional_kwargs.get("reasoning_content")
+    blocks = [block for block in message.content_blocks if block["type"] == "reasoning"]
+    told = "".join(str(block.get("reasoning", "")) for block in blocks)
+    return str(beside or told or hidden_text(message.text))

@@ -58,6 +58,7 @@ _PARAMETERS = {
     "seed": r"(?:random_)?seed",
     "stop": r"stop_sequences|stopSequences|[`'\"]stop[`'\"]|\bstop(?=[ :])",
     "max_tokens": r"max_(?:completion_|output_)?tokens|maxOutputTokens",
+    "reasoning": r"reasoning|thinking|\beffort\b|budget_tokens",
 }
 
 

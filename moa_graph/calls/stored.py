@@ -131,6 +131,8 @@ def _settings(member: Member) -> dict[str, Any]:
     settings = member.settings
     names = ("temperature", "max_tokens", "top_p", "stop", "seed", "extra")
     given = {name: getattr(settings, name) for name in names}
+    if settings.reasoning is not None:
+        given["reasoning"] = settings.reasoning  # left out of what was stored before there was such a setting
     if isinstance(settings.model, BaseChatModel):
         given["object"] = {name: str(value) for name, value in settings.model._identifying_params.items()}  # noqa: SLF001
     return given

@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 
 from langchain_core.messages import AIMessage, AIMessageChunk
-from langchain_core.messages.ai import InputTokenDetails, UsageMetadata
+from langchain_core.messages.ai import InputTokenDetails, OutputTokenDetails, UsageMetadata
 from langchain_core.messages.tool import tool_call_chunk
 from langchain_core.outputs import ChatGenerationChunk
 
@@ -69,9 +69,12 @@ def _until(stop: Sequence[str], text: str) -> str:
 
 
 def _usage(usage: Usage) -> UsageMetadata:
-    return UsageMetadata(
+    counted = UsageMetadata(
         input_tokens=usage["input"],
         output_tokens=usage["output"],
         total_tokens=usage["input"] + usage["output"],
         input_token_details=InputTokenDetails(cache_read=usage["cached"]),
     )
+    if reasoning := usage.get("reasoning"):
+        counted["output_token_details"] = OutputTokenDetails(reasoning=reasoning)
+    return counted

@@ -196,6 +196,8 @@ def _footer(report: Report) -> list[str]:
 
 def _tokens(report: Report) -> str:
     text = counted(report["usage"]["input"] + report["usage"]["output"], "token")
+    if reasoning := report["usage"].get("reasoning"):
+        text += f" ({reasoning:,} of them reasoning)"
     return text if report["usage_complete"] else f"{text} known"
 
 

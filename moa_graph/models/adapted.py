@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Any, cast
 
@@ -14,7 +14,7 @@ from moa_graph.models.instruments import is_wrapped
 
 __all__ = ["adapted"]
 
-_MEANT_FOR_THE_SDK = {"extra_body", "extra_headers", "extra_query", "timeout"}
+_MEANT_FOR_THE_SDK = {"extra_headers", "extra_query", "timeout"}
 """Arguments of the SDK's method that aren't parameters of the request."""
 
 
@@ -35,7 +35,9 @@ class _AsksDirectly:
         if self._needs_the_sdk(payload):
             whole: ChatResult = await super()._agenerate(messages, stop, run_manager, **kwargs)  # type: ignore[misc]
             return whole
-        answer = await model.root_async_client.post("/chat/completions", body=payload, cast_to=object)
+        further = payload.pop("extra_body", None) or {}
+        body = {**payload, **further}
+        answer = await model.root_async_client.post("/chat/completions", body=body, cast_to=object)
         result: ChatResult = model._create_chat_result(answer)  # noqa: SLF001
         return result
 
@@ -53,24 +55,33 @@ class _AsksDirectly:
         )
 
 
-class _TellsRefusals:
-    """Puts a refusal among the ``additional_kwargs``, where LangChain puts those that come in the SDK's objects."""
+class _TellsWhatIsBesideTheText:
+    """Puts a refusal, and the reasoning that came before the answer, among the ``additional_kwargs``.
+
+    LangChain keeps refusals that come in the SDK's objects there, and drops the reasoning of servers other than
+    DeepSeek's, which call it ``reasoning_content`` or ``reasoning``.
+    """
 
     def _create_chat_result(self, response: Any, *rest: Any) -> ChatResult:
         result: ChatResult = super()._create_chat_result(response, *rest)  # type: ignore[misc]
         choices = response["choices"] if isinstance(response, dict) else ()
         for generation, choice in zip(result.generations, choices, strict=False):
-            if refusal := choice["message"].get("refusal"):
-                generation.message.additional_kwargs["refusal"] = refusal
+            generation.message.additional_kwargs.update(_beside_the_text(choice["message"]))
         return result
 
     def _convert_chunk_to_generation_chunk(self, chunk: dict[str, Any], *rest: Any) -> ChatGenerationChunk | None:
         converted: ChatGenerationChunk | None
         converted = super()._convert_chunk_to_generation_chunk(chunk, *rest)  # type: ignore[misc]
         for choice in chunk.get("choices") or ():
-            if converted is not None and (refusal := (choice.get("delta") or {}).get("refusal")):
-                converted.message.additional_kwargs["refusal"] = refusal
+            if converted is not None:
+                converted.message.additional_kwargs.update(_beside_the_text(choice.get("delta") or {}))
         return converted
+
+
+def _beside_the_text(message: Mapping[str, Any]) -> dict[str, str]:
+    reasoning = message.get("reasoning_content") or message.get("reasoning")
+    told = {"refusal": message.get("refusal"), "reasoning_content": reasoning}
+    return {name: text for name, text in told.items() if isinstance(text, str) and text}
 
 
 @cache
@@ -79,5 +90,5 @@ def adapted(chat_model: type[BaseChatModel]) -> Callable[..., BaseChatModel]:
 
     Otherwise a refusal that is streamed couldn't be told from an empty answer.
     """
-    bases = (_AsksDirectly, _TellsRefusals, chat_model)
+    bases = (_AsksDirectly, _TellsWhatIsBesideTheText, chat_model)
     return cast(Callable[..., BaseChatModel], type(chat_model.__name__, bases, {"__module__": __name__}))

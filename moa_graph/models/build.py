@@ -19,6 +19,7 @@ from moa_graph.errors import MissingKey, MixtureError, MoaError
 from moa_graph.models.adapted import adapted
 from moa_graph.models.clients import LoopClients
 from moa_graph.models.objects import copied, retries_for_one_request
+from moa_graph.models.reasoning import reasoning_fields
 from moa_graph.models.recorded import RecordedChatModel
 from moa_graph.models.reference import (
     PROVIDERS,
@@ -119,7 +120,24 @@ def with_parameters(model: BaseChatModel, settings: ModelSettings, *, streaming:
             dropped.append(parameter)
         else:
             update[field] = list(value) if isinstance(value, tuple) else value
+    told = _reasoning(model, settings)
+    if told is None:
+        dropped.append("reasoning")
+    else:
+        update |= told
     return Built(model.model_copy(update=update), tuple(dropped))
+
+
+def _reasoning(model: BaseChatModel, settings: ModelSettings) -> dict[str, Any] | None:
+    """What tells the model how much to think; None where it can't be told."""
+    if isinstance(settings.model, BaseChatModel):
+        return {} if settings.reasoning in (None, "default") else None
+    told = reasoning_fields(parse(settings.model), settings)
+    if told is None or not told.keys() <= type(model).model_fields.keys():
+        return None
+    if "extra_body" in told:
+        told["extra_body"] = {**told["extra_body"], **(getattr(model, "extra_body", None) or {})}
+    return told
 
 
 def _key(reference: Reference, settings: ModelSettings) -> SecretStr:

@@ -13,11 +13,12 @@ from weakref import WeakKeyDictionary
 from langchain_core.language_models import BaseChatModel
 from pydantic import SecretStr
 
-from moa_graph.description import ModelSettings, Price
+from moa_graph.description import ModelSettings, Price, Reasoning
 from moa_graph.models import prices
 from moa_graph.models.build import PARAMETERS, Built, build, with_parameters
 from moa_graph.models.clients import LoopClients, of_running_loop
 from moa_graph.models.objects import goes_through_its_loops_client, secrets_of
+from moa_graph.models.reasoning import ROOM, room_for
 from moa_graph.models.reference import COMPATIBLE, PROVIDERS, Reference, key_variable_of, parse
 
 __all__ = ["Catalogue", "Member"]
@@ -34,11 +35,13 @@ class Member:
         name: As the description names it; the label of its node.
         settings: The model's settings with the slot's own over them.
         written: The parsed reference; None for a chat model object.
+        room: Tokens that are added to ``max_tokens`` for reasoning.
     """
 
     name: str
     settings: ModelSettings
     written: Reference | None
+    room: int = 0
     _asked_as: Member | None = field(default=None, repr=False, compare=False)
     _copies: dict[bool, Built] = field(default_factory=dict, init=False, repr=False, compare=False)
     _copies_of_loop: WeakKeyDictionary[LoopClients, dict[bool, Built]] = field(
@@ -82,7 +85,7 @@ class Member:
     @cached_property
     def _identity(self) -> tuple[str, str]:
         """What members that may share a chat model have in common."""
-        return self.reference, repr(self.settings)
+        return self.reference, repr(self.sent)
 
     def for_sample(self, sample: int) -> Member:
         """This member for one of a slot's samples: a seed would make all of them the same, so each has its own."""
@@ -98,7 +101,31 @@ class Member:
             parameters: Fields of :class:`ModelSettings`.
         """
         settings = self.settings.model_copy(update=dict(parameters))
-        return replace(self, settings=settings, _asked_as=self._asked_as or self)
+        return replace(_with_room(replace(self, settings=settings)), _asked_as=self._asked_as or self)
+
+    def thinking(self, reasoning: Reasoning | None, room: int | None = None) -> Member:
+        """This member with another setting of how much it thinks.
+
+        Args:
+            reasoning: The setting; None tells the model nothing.
+            room: Tokens for it; None leaves the room as it is.
+        """
+        settings = self.settings.model_copy(update={"reasoning": reasoning})
+        return replace(self, settings=settings, room=self.room if room is None else room)
+
+    def with_more_room(self) -> Member:
+        """This member with more room to think; itself where nothing limits its output."""
+        return self.thinking(self.settings.reasoning, max(2 * self.room, ROOM["default"]))
+
+    @property
+    def most_output(self) -> int | None:
+        """Most tokens that a call may write, thoughts included; None where nothing limits it."""
+        return None if self.settings.max_tokens is None else self.settings.max_tokens + self.room
+
+    @property
+    def sent(self) -> ModelSettings:
+        """The settings as the provider is told them: it counts thoughts and answer together."""
+        return self.settings.model_copy(update={"max_tokens": self.most_output}) if self.room else self.settings
 
     def missing_key(self) -> str | None:
         """Name of the environment variable that should hold a key and doesn't; None if all is well."""
@@ -123,13 +150,13 @@ class Member:
             MixtureError: The provider's package isn't installed, or the description can't work.
         """
         if self._asked_as is not None:
-            return with_parameters(self._asked_as.chat_model(streaming).model, self.settings, streaming=streaming)
+            return with_parameters(self._asked_as.chat_model(streaming).model, self.sent, streaming=streaming)
         clients = of_running_loop()
         if self.written is None:
             return self._copy(clients, streaming)
         key = SecretStr(os.environ.get(self.key_variable or "", ""))
         identity = (*self._identity, key, streaming)
-        return clients.once(identity, lambda: build(self.settings, clients, streaming=streaming))
+        return clients.once(identity, lambda: build(self.sent, clients, streaming=streaming))
 
     @cached_property
     def _goes_through_its_loops_client(self) -> bool:
@@ -141,7 +168,7 @@ class Member:
         if self._goes_through_its_loops_client:
             copies = self._copies_of_loop.setdefault(clients, {})
         if streaming not in copies:
-            copies[streaming] = build(self.settings, clients, streaming=streaming)
+            copies[streaming] = build(self.sent, clients, streaming=streaming)
         return copies[streaming]
 
 
@@ -185,7 +212,7 @@ class Catalogue:
             return self._member_of_object(label, settings, given)
         if settings.temperature is None:
             given.setdefault("temperature", DEFAULT_TEMPERATURE)
-        return Member(label, settings.model_copy(update=given), parse(settings.model))
+        return _with_room(Member(label, settings.model_copy(update=given), parse(settings.model)))
 
     def unused_substitutes(self) -> list[str]:
         """The keys of ``substitute`` that no model asked for so far bears: misspelt, mostly."""
@@ -234,6 +261,12 @@ class Catalogue:
             return model
         self._unused.discard(model)
         return self._substitute[model]
+
+
+def _with_room(member: Member) -> Member:
+    """The member with room for its reasoning beside that for its answer."""
+    room = 0 if member.written is None else room_for(member.written, member.settings)
+    return replace(member, room=room)
 
 
 def _stand_in(label: str, settings: ModelSettings) -> ModelSettings:

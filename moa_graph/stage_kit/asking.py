@@ -87,10 +87,12 @@ class ModelStage(Stage):
         planned = []
         for task in self._missing(slot, run):
             prompt_bytes = bytes_of_prompt(whole_prompt(task.prompt, settings)) + expected
-            needs = [most_of_one_call(prompt_bytes, one.settings.max_tokens, one.price) for one in everyone]
+            first = most_of_one_call(prompt_bytes, everyone[0].most_output, everyone[0].price)
+            roomy = [one.with_more_room() if one.room else one for one in everyone]
+            needs = [most_of_one_call(prompt_bytes, one.most_output, one.price) for one in roomy]
             dearest = max(needs, key=lambda need: (need["usd"] or 0.0, need["tokens"] or 0))
             further = (settings.tries or slot.slot.tries) * len(everyone) - 1
-            planned.append(PlannedAnswer(slot.record_id(task.sample), needs[0], dearest, further))
+            planned.append(PlannedAnswer(slot.record_id(task.sample), first, dearest, further))
         return planned
 
     def _missing(self, slot: BoundSlot, run: RunContext) -> list[Task]:
