@@ -33,6 +33,8 @@ class AnswerSettings:
         timeout: Seconds for that model's answer, retries included; None leaves it to the slot.
         tries: Most requests to that model; None leaves it to the slot.
         on_degraded: Whether an answer that is less than what the mixture describes is given, or an error raised.
+        live: Whether every slot's text is told while it is written, as ``record_text`` events. Streaming a model takes
+            ten times the processor time of a plain call.
         advise: When the stages before the last are asked, rather than going by what they gave before: once in a
             user's turn, once in a conversation, or at every call.
     """
@@ -45,6 +47,7 @@ class AnswerSettings:
     parameters: Mapping[str, Any] = field(default_factory=dict)
     timeout: float | None = None
     tries: int | None = None
+    live: bool = False
     on_degraded: Literal["answer", "raise"] = "answer"
     advise: Literal["user_turn", "first_call", "every_call"] = "every_call"
 

@@ -19,6 +19,7 @@ __all__ = [
     "CallStarted",
     "Event",
     "RecordFinished",
+    "RecordText",
     "Reset",
     "RunFinished",
     "RunStarted",
@@ -66,6 +67,19 @@ class CallFinished(TypedDict):
     cost: float | None
     estimated: bool
     seconds: float
+
+
+class RecordText(TypedDict):
+    """More of the text that a slot is writing; told only where somebody asks for it."""
+
+    type: Literal["record_text"]
+    mixture: str
+    stage: str
+    slot: str
+    sample: int
+    text: str
+    begins: bool
+    """Whether what came before, if anything did, is to be dropped."""
 
 
 class RecordFinished(TypedDict):
@@ -116,7 +130,7 @@ class RunFinished(TypedDict):
     report: Report
 
 
-Event = RunStarted | CallStarted | CallFinished | RecordFinished | StageFinished | Reset | RunFinished
+Event = RunStarted | CallStarted | CallFinished | RecordText | RecordFinished | StageFinished | Reset | RunFinished
 
 Writer = Callable[[Any], None]
 """Where events go: LangGraph's stream writer."""

@@ -26,7 +26,7 @@ from moa_graph.calls.reply import calls_tools
 from moa_graph.calls.request import AnswerRequest
 from moa_graph.calls.round import CallTime, CallTimedOut, Closed
 from moa_graph.calls.stored import found, through
-from moa_graph.calls.streams import AnswerStream, FirstTokens, Reader
+from moa_graph.calls.streams import AnswerStream, FirstTokens, LiveText, Reader
 from moa_graph.calls.structured import read
 from moa_graph.errors import StoreMiss
 from moa_graph.models.abilities import abilities_of
@@ -90,6 +90,8 @@ class Answering:
         elif request.first_tokens is not None:
             tell = partial(node.round.count_beginning, request.record)
             reader = FirstTokens(request.first_tokens, tell)
+        elif request.live and request.together is None:
+            reader = LiveText(node.mixture, (request.stage, request.slot, request.sample), node.write)
         return cls(request, node, ledger, balance, reader, sent)
 
     @property

@@ -24,6 +24,7 @@ from langgraph.constants import TAG_NOSTREAM
 from moa_graph.calls.context import NodeContext
 from moa_graph.calls.mend import Attempt
 from moa_graph.calls.request import AnswerRequest
+from moa_graph.calls.streams import FirstTokens, LiveText
 from moa_graph.calls.structured import parameters_for, tool_parameters
 from moa_graph.calls.tracing import model_run
 from moa_graph.models.abilities import abilities_of
@@ -59,6 +60,8 @@ async def message_of(
         Exception: Whatever the model raises.
     """
     parameters, messages = _parameters(model, attempt, request), attempt.prompt.messages()
+    if isinstance(reader, FirstTokens | LiveText) and _can_stream(model):
+        parameters["stream"] = True  # though nobody watches the answer
     together = request.together
     if together is not None and together.asks(attempt.member):
         parameters |= together.parameters
@@ -123,8 +126,6 @@ def _parameters(model: BaseChatModel, attempt: Attempt, request: AnswerRequest) 
         parameters |= tool_parameters(model, tools, settings)
     if request.schema is not None:
         parameters |= parameters_for(model, request.schema, beside_tools=bool(tools))
-    if request.first_tokens is not None and _can_stream(model):
-        parameters["stream"] = True  # though nobody watches
     if abilities_of(model).takes_sample and attempt.member.settings.seed is None:
         parameters["sample"] = request.sample
     return parameters

@@ -44,6 +44,7 @@ class AnswerRequest:
         asked_before: Requests that this turn has made for the answer already, before it failed and was asked again.
         together: Other samples that the request asks for too.
         first_tokens: Tokens that are enough of it for the next stage to begin; None for the whole.
+        live: Whether its text is told while it is written.
         hedge: The model that is asked as well when the answer is late; None waits for it.
         hedge_after: Seconds without an answer after which it is late.
         given: The answer, where another sample's request has brought it along.
@@ -72,6 +73,7 @@ class AnswerRequest:
     asked_before: int = 0
     together: Together | None = None
     first_tokens: int | None = None
+    live: bool = False
     hedge: Member | None = None
     hedge_after: float = 0.0
     given: AIMessage | None = None

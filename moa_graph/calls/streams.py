@@ -14,7 +14,7 @@ from langgraph.graph.message import push_message
 from moa_graph.calls.events import Writer
 from moa_graph.views import CHARACTERS_PER_TOKEN, VisibleStream, visible_text
 
-__all__ = ["AnswerStream", "FirstTokens", "Reader"]
+__all__ = ["AnswerStream", "FirstTokens", "LiveText", "Reader"]
 
 
 class Reader(AsyncCallbackHandler):
@@ -149,3 +149,49 @@ class FirstTokens(Reader):
         if self.enough:
             self._tell(False)
         self.enough = False
+
+
+class LiveText(Reader):
+    """Tells the visible text of a record while it is written, as ``record_text`` events.
+
+    Args:
+        mixture: Name of the mixture.
+        where: Stage, slot and sample.
+        write: Where events go.
+    """
+
+    def __init__(self, mixture: str, where: tuple[str, str, int], write: Writer) -> None:
+        super().__init__()
+        self._mixture = mixture
+        self._where = where
+        self._write = write
+        self._visible = VisibleStream()
+
+    def read(self, text: str) -> None:
+        """Tells what it adds; all of it anew, where what came before was the model's reasoning."""
+        super().read(text)
+        self._tell(self._visible.feed(text))
+
+    def begin_again(self, reason: str) -> None:
+        """What was told counts no longer."""
+        super().begin_again(reason)
+        if self._visible.shown:
+            self._tell_of("", begins=True)
+        self._visible = VisibleStream()
+
+    def finish(self) -> None:
+        """Tells what was held back."""
+        if self.text:
+            self._tell(self._visible.finish())
+
+    def _tell(self, added: str | None) -> None:
+        if added is None:
+            self._visible = VisibleStream()
+            self._tell_of(self._visible.feed(self.text) or "", begins=True)
+        elif added:
+            self._tell_of(added, begins=self._visible.shown == added)
+
+    def _tell_of(self, added: str, *, begins: bool) -> None:
+        stage, slot, sample = self._where
+        told = {"type": "record_text", "mixture": self._mixture, "stage": stage, "slot": slot, "sample": sample}
+        self._write({**told, "text": added, "begins": begins})

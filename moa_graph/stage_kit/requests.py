@@ -72,6 +72,7 @@ def request_for(
         hedge_after=slot.slot.hedge.after if slot.slot.hedge is not None else 0.0,
         must_answer=closing and settings.nothing_else_will_do,
         first_tokens=first_tokens(run.stage),
+        live=run.options.answer.live,
         asked_before=[call["record"] for call in run.state.get("ledger") or ()].count(record),
     )
 

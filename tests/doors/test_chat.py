@@ -102,6 +102,10 @@ def test_every_event_is_told_live_where_it_is_asked_for(client: httpx.Client) ->
     told = [chunk["moa"]["type"] for chunk in chunks if "type" in chunk.get("moa", {})]
     assert told[0] == "run_started"
     assert told.count("call_started") == told.count("call_finished") == told.count("record_finished") == 3
+    live = [chunk["moa"] for chunk in chunks if chunk.get("moa", {}).get("type") == "record_text"]
+    assert {event["slot"] for event in live} == {"a", "b"}
+    written = "".join(event["text"] for event in live if event["slot"] == "a")
+    assert any(written.strip() in chunk["choices"][0]["delta"].get("reasoning", "") for chunk in chunks)
 
 
 def test_a_tool_is_called_streamed_and_not(client: httpx.Client, openai_client: OpenAI) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from langchain_core.messages import AIMessage, BaseMessage
@@ -76,7 +76,7 @@ class Runner:
     @property
     def patience(self) -> float:
         """Seconds in which an error may still become a streamed answer's status: none while many runs go on."""
-        return 0.2 if self.running < BUSY else 0.0
+        return 1.0 if self.running < BUSY else 0.0
 
     def prepare(self, asked: Asked, owner: str) -> Run:
         """The run that a request asks for.
@@ -97,7 +97,7 @@ class Runner:
         if not served.writes:
             left_out |= dict.fromkeys(parameters, f"no model writes the answer of {served.id}")
             parameters = {}
-        settings = _settings(served, asked.writing, parameters)
+        settings = replace(_settings(served, asked.writing, parameters), live=asked.live)
         turn = self._advice.turn_of(owner, served.id, asked.options, asked.messages)
         self._admission.check(owner)
         return Run(asked, owner, served, options, settings, turn, left_out)
