@@ -23,6 +23,7 @@ from langgraph.constants import TAG_NOSTREAM
 
 from moa_graph.calls.context import NodeContext
 from moa_graph.calls.mend import Attempt
+from moa_graph.calls.protocol import streaming_chunks
 from moa_graph.calls.request import AnswerRequest
 from moa_graph.calls.streams import FirstTokens, LiveText
 from moa_graph.calls.structured import parameters_for, tool_parameters
@@ -170,6 +171,7 @@ def _with(reader: BaseCallbackHandler | None, callbacks: Callbacks) -> Callbacks
         return callbacks
     if isinstance(callbacks, BaseCallbackManager):
         callbacks = callbacks.copy()
+        streaming_chunks(callbacks)
         callbacks.add_handler(reader)
         return callbacks
     return [*(callbacks or ()), reader]

@@ -12,6 +12,7 @@ from langchain_core.outputs import ChatGenerationChunk, GenerationChunk
 from langgraph.graph.message import push_message
 
 from moa_graph.calls.events import Writer
+from moa_graph.calls.protocol import ProtocolEvents
 from moa_graph.views import CHARACTERS_PER_TOKEN, VisibleStream, visible_text
 
 __all__ = ["AnswerStream", "FirstTokens", "LiveText", "Reader"]
@@ -57,6 +58,7 @@ class AnswerStream(Reader):
     def __init__(self, mixture: str, stage: str, write: Writer, begin: Callable[[], None]) -> None:
         super().__init__()
         self.message_id = f"moa-{uuid4()}"
+        self._events = ProtocolEvents(self.message_id)
         self._calls = False
         self._visible = VisibleStream()
         self._mixture = mixture
@@ -83,7 +85,7 @@ class AnswerStream(Reader):
         calls = getattr(getattr(chunk, "message", None), "tool_call_chunks", None)
         if calls:
             self._calls = True
-            push_message(AIMessageChunk(content="", id=self.message_id, tool_call_chunks=calls), state_key=None)
+            self._push(AIMessageChunk(content="", id=self.message_id, tool_call_chunks=calls))
 
     def read(self, text: str) -> None:
         """Passes on what of the new text is visible."""
@@ -102,7 +104,9 @@ class AnswerStream(Reader):
                     "reason": reason,
                 }
             )
+            self._events.end()
             self.message_id = f"moa-{uuid4()}"
+            self._events = ProtocolEvents(self.message_id)
         super().begin_again(reason)
         self._calls = False
         self._visible = VisibleStream()
@@ -111,6 +115,7 @@ class AnswerStream(Reader):
         """Passes on what was held back."""
         if self.text:
             self._send(self._visible.finish())
+        self._events.end()
 
     def _send(self, added: str | None) -> None:
         if added is None:
@@ -119,7 +124,12 @@ class AnswerStream(Reader):
             self.text = whole
             self._send(self._visible.feed(whole))
         elif added:
-            push_message(AIMessageChunk(content=added, id=self.message_id), state_key=None)
+            self._push(AIMessageChunk(content=added, id=self.message_id))
+
+    def _push(self, chunk: AIMessageChunk) -> None:
+        """Sends a chunk to whoever watches, in the form that is read there."""
+        if not self._events.add(chunk):
+            push_message(chunk, state_key=None)
 
 
 class FirstTokens(Reader):

@@ -24,13 +24,14 @@ from moa_graph.chat_model.asking import refuse_if_nothing_writes
 from moa_graph.chat_model.counting import counted_once
 from moa_graph.chat_model.described import DescribedModel
 from moa_graph.chat_model.place import below, detached, noting_its_run
+from moa_graph.chat_model.progress import Watchers
 from moa_graph.chat_model.pump import pumped, pumped_from_thread
 from moa_graph.chat_model.structured import structured
 from moa_graph.errors import AnswerBeganAgain, MixtureError, MoaError
 from moa_graph.form import Form
 from moa_graph.mixture import Mixture
 from moa_graph.options import AnswerSettings, Options
-from moa_graph.runs import Outcome, Token, follow, run
+from moa_graph.runs import Outcome, Part, Token, follow, run
 from moa_graph.stage_kit.node import loop_thread
 from moa_graph.store import Store
 
@@ -165,8 +166,12 @@ class ChatMoA(DescribedModel):
         self, messages: list[BaseMessage], asked: tuple[Options, AnswerSettings], run_manager: BaseRunManager | None
     ) -> ChatResult:
         options, settings = asked
-        config = RunnableConfig(callbacks=below(run_manager))
-        answering = run(self._compiled, messages, options=options, answer=settings, config=config)
+        config, watchers = RunnableConfig(callbacks=below(run_manager)), Watchers.of(run_manager)
+        if watchers:
+            parts = follow(self._compiled, messages, options=options, answer=settings, config=config, tokens=False)
+            answering = _last_of(parts, watchers)
+        else:
+            answering = run(self._compiled, messages, options=options, answer=settings, config=config)
         outcome = await asyncio.create_task(answering, context=detached())
         return ChatResult(generations=[ChatGeneration(message=whole_answer(outcome, settings.stop))])
 
@@ -177,7 +182,7 @@ class ChatMoA(DescribedModel):
         run_manager: AsyncCallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> AsyncIterator[ChatGenerationChunk]:
-        source = partial(self._chunks, messages, self._asked(stop, kwargs), run_manager)
+        source = partial(self._chunks, messages, self._asked(stop, kwargs), run_manager, Watchers.of(run_manager))
         return pumped(source, detached())
 
     def _stream(
@@ -187,11 +192,15 @@ class ChatMoA(DescribedModel):
         run_manager: CallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> Iterator[ChatGenerationChunk]:
-        source = partial(self._chunks, messages, self._asked(stop, kwargs), run_manager)
+        source = partial(self._chunks, messages, self._asked(stop, kwargs), run_manager, Watchers.of(run_manager))
         return pumped_from_thread(source, detached())
 
     async def _chunks(
-        self, messages: list[BaseMessage], asked: tuple[Options, AnswerSettings], run_manager: BaseRunManager | None
+        self,
+        messages: list[BaseMessage],
+        asked: tuple[Options, AnswerSettings],
+        run_manager: BaseRunManager | None,
+        watchers: Watchers,
     ) -> AsyncGenerator[ChatGenerationChunk, None]:
         """The answer's chunks as the model that writes it gives them, and its metadata with the last."""
         options, settings = asked
@@ -207,6 +216,8 @@ class ChatMoA(DescribedModel):
                     yield last_chunk(whole_answer(part, settings.stop), streamed=streamed)
                 elif part["type"] == "reset":
                     raise _began_again(part["reason"])
+                else:
+                    await watchers.tell(part)
 
     def bind_tools(
         self, tools: Sequence[Tool], *, tool_choice: Any = None, strict: bool | None = None, **kwargs: Any
@@ -257,6 +268,17 @@ class ChatMoA(DescribedModel):
         refuse_if_nothing_writes(self._graph)
         Form.of(schema)
         return structured(self, schema, method, include_raw=include_raw)
+
+
+async def _last_of(parts: AsyncGenerator[Part, None], watchers: Watchers) -> Outcome:
+    """The outcome of a run whose events are passed on."""
+    async with aclosing(parts):
+        async for part in parts:
+            if isinstance(part, Outcome):
+                return part
+            if not isinstance(part, Token):
+                await watchers.tell(part)
+    raise AssertionError("every run that doesn't fail ends with its outcome")
 
 
 def _began_again(reason: str) -> AnswerBeganAgain:

@@ -18,7 +18,7 @@ from langchain_core.tracers import context as tracing
 
 from moa_graph.chat_model.counting import follows_runs, itself, with_usage_below
 
-__all__ = ["below", "detached", "noting_its_run"]
+__all__ = ["below", "detached", "noting_its_run", "place_of"]
 
 _PLACE: ContextVar[tuple[BaseCallbackManager | BaseRunManager, UUID] | None] = ContextVar("moa_place", default=None)
 
@@ -44,13 +44,18 @@ def noting_its_run(config: RunnableConfig | None) -> RunnableConfig:
     return config
 
 
+def place_of(run: BaseRunManager | None) -> tuple[BaseCallbackManager | BaseRunManager, UUID] | None:
+    """Where ``run`` stands, or the one that was noted last in this context."""
+    return _PLACE.get() if run is None else (run, run.run_id)
+
+
 def below(run: BaseRunManager | None = None) -> AsyncCallbackManager:
     """Callbacks for runs below ``run``, or below the one that was noted last in this context.
 
     Who follows runs sees those. Every other handler sees the mixture as the one chat model that it stands for, so that
     nothing counts its tokens twice or streams another model's.
     """
-    place = _PLACE.get() if run is None else (run, run.run_id)
+    place = place_of(run)
     if place is None:
         return AsyncCallbackManager([])
     manager, run_id = place
