@@ -8,7 +8,7 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from langchain_core.messages import convert_to_messages
 
@@ -52,6 +52,8 @@ class Job:
         again: Ask rows that have failed before once more.
         limit: Only so many rows, from the first.
         store: Where calls are kept; default: a file beside the output.
+        engine: Where rows are answered: here, or by actors on a Ray cluster.
+        actors: How many of these; each has ``concurrency`` rows in flight.
         provider_batch: Have calls made by the providers' own batch jobs, layer by layer: at half the price, and in up
             to a day each.
     """
@@ -70,6 +72,8 @@ class Job:
     again: bool = False
     limit: int | None = None
     store: str | Path | Store | None = None
+    engine: Literal["local", "ray"] = "local"
+    actors: int = 2
     provider_batch: bool = False
 
     def graph(self) -> MoaGraph:

@@ -194,19 +194,19 @@ class Journal:
                 "INSERT OR REPLACE INTO facts VALUES ('written', ?)", (json.dumps([number, length]),)
             )
 
-    def intend(self, row: str, usd: float) -> int:
-        """Keeps that a request which may cost so much is about to be sent, and gives its number."""
+    def intend(self, row: str, calls: int, usd: float) -> int:
+        """Keeps that requests which may cost so much are about to be sent, and gives that note's number."""
         with self._writing():
             added = self._connection.execute(
-                "INSERT INTO spending (row, calls, usd, settled) VALUES (?, 1, ?, 0)", (row, usd)
+                "INSERT INTO spending (row, calls, usd, settled) VALUES (?, ?, ?, 0)", (row, calls, usd)
             )
         return int(added.lastrowid or 0)
 
-    def settle(self, spending: Sequence[tuple[int, float]]) -> None:
-        """Keeps what requests have cost: number and US dollars of each."""
+    def settle(self, number: int, calls: int, usd: float) -> None:
+        """Keeps how many requests were sent and what they have cost, in US dollars."""
         with self._writing():
-            self._connection.executemany(
-                "UPDATE spending SET usd = ?, settled = 1 WHERE number = ?", [(usd, number) for number, usd in spending]
+            self._connection.execute(
+                "UPDATE spending SET calls = ?, usd = ?, settled = 1 WHERE number = ?", (calls, usd, number)
             )
 
     def spent(self) -> tuple[int, float]:

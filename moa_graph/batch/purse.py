@@ -94,16 +94,16 @@ class Purse:
         self._closed_calls += calls
         self._closed_usd += usd
 
-    def intend(self, most: float) -> int:
-        """A request of the running row is about to be sent; gives its number."""
-        number = self._journal.intend(running_row.get(), most)
-        self._add(1, most)
+    def intend(self, most: Need) -> int:
+        """Requests of the running row are about to be sent; gives the number under which that is noted."""
+        number = self._journal.intend(running_row.get(), most.calls, most.usd)
+        self._add(most.calls, most.usd)
         return number
 
-    def settle(self, number: int, most: float, usd: float) -> None:
-        """The request has cost so much."""
-        self._journal.settle([(number, usd)])
-        self._add(0, usd - most)
+    def settle(self, number: int, most: Need, used: Need) -> None:
+        """The requests were so many, and have cost so much."""
+        self._journal.settle(number, used.calls, used.usd)
+        self._add(used.calls - most.calls, used.usd - most.usd)
 
     def _add(self, calls: int, usd: float) -> None:
         row = running_row.get()
@@ -139,16 +139,16 @@ class CountedStore(Store):
         price = self._prices.get(identity.model)
 
         async def counted() -> tuple[Reply, Entry | None]:
-            most = _most_of(identity, price)
+            most = Need(1, _most_of(identity, price))
             number = self._purse.intend(most)
             try:
                 reply, entry = await call()
             except Exception as error:
                 if getattr(error, "status_code", None) is not None:  # refused before it was worked on
-                    self._purse.settle(number, most, 0.0)
+                    self._purse.settle(number, most, Need(1, 0.0))
                 raise
             cost = _cost_of(reply, price)
-            self._purse.settle(number, most, most if cost is None else cost)
+            self._purse.settle(number, most, most if cost is None else Need(1, cost))
             return reply, entry
 
         return await super().once(identity, counted, restore)

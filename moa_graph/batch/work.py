@@ -6,8 +6,8 @@ import asyncio
 import hashlib
 import itertools
 import json
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import AsyncExitStack
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AsyncExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -58,6 +58,8 @@ async def run_job(job: Job, progress: Progress, say: Callable[[str], None] = lam
         store = graph.plan.store = await _store(job, output, purse, graph, at_the_end)
         written = open_output(output, journal, job.form, graph.mixture.name, ordered=job.ordered)
         work = _Work(job, files, graph, journal, written, purse, rows, progress)
+        if job.engine == "ray":
+            return await work.once(at_the_end.enter_context(_on_ray(job, output, graph, purse)))
         if not job.provider_batch:
             return await work.once(work.ask)
         jobs = Jobs(journal, output, store, {member.reference: member for member in members_of(graph)}, say)
@@ -90,7 +92,9 @@ class _Work:
 
     async def once(self, ask: Ask) -> Summary:
         """One pass over the rows that aren't done with."""
-        limits = Limits(self.job.concurrency, self.job.deadline, self.job.until_spent)
+        job = self.job
+        at_once = job.concurrency * (job.actors if job.engine == "ray" else 1)
+        limits = Limits(at_once, job.deadline, job.until_spent)
         runner = Runner(ask, self.need_of, self._journal, self._output, self.purse, limits, self._rows, self._progress)
         return await runner.run(itertools.islice(read_rows(self._files), self.job.limit))
 
@@ -104,6 +108,32 @@ class _Work:
         most = size_of(self.graph.plan, convert_to_messages(list(row.messages))).most
         times = ROOM_FOR_RETRIES * (1 + len(row.later))
         return Need((most["calls"] or 0) * times, (most["usd"] or 0.0) * times)
+
+
+@contextmanager
+def _on_ray(job: Job, output: Path, graph: MoaGraph, purse: Purse) -> Iterator[Ask]:
+    """How rows are answered by actors. What a row may cost is noted before it is sent, and what it did cost after."""
+    from moa_graph.batch.ray_engine import Actors
+
+    if isinstance(job.store, Store):
+        raise InputError("with engine='ray' name the store's file: an open store can't be shared with other processes")
+    path = Path(job.store or output.with_name(f"{output.name}.calls.sqlite")).resolve()
+    actors = Actors(graph, str(path), job.actors, job.concurrency)
+
+    async def ask(row: Row, need: Need | None) -> Answered:
+        limits = {} if need is None else _within(need, job, row.options)
+        if need is None:
+            return await actors.answer(row, limits, proposals=job.proposals)
+        number = purse.intend(need)
+        done = await actors.answer(row, limits, proposals=job.proposals)
+        if done.result["status"] == "answered" and done.result["usd"] is not None:
+            purse.settle(number, need, Need(done.result["calls"], done.result["usd"]))
+        return done
+
+    try:
+        yield ask
+    finally:
+        actors.close()
 
 
 async def _layer_by_layer(work: _Work, jobs: Jobs, store: Store) -> Summary:

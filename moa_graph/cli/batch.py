@@ -47,6 +47,10 @@ def _seconds(context: click.Context, option: click.Parameter, value: str | None)
 @click.option("--proposals", is_flag=True, help="Also write what each model proposed.")
 @click.option("--format", "form", type=click.Choice(FORMATS), default="rows", show_default=True, help="Of the output.")
 @click.option(
+    "--engine", type=click.Choice(["local", "ray"]), default="local", show_default=True, help="Where rows run."
+)
+@click.option("--actors", type=click.IntRange(1), default=2, show_default=True, help="Of --engine ray.")
+@click.option(
     "--provider-batch", is_flag=True, help="Use the providers' batch jobs: half the price, up to a day for each layer."
 )
 @click.option("--dry-run", is_flag=True, help="Tell what the batch would take; ask nothing.")
