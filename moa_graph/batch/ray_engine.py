@@ -199,8 +199,9 @@ class Actors:
 
     def close(self) -> None:
         """Ends the actors. The cluster stays."""
-        ray.get(self._holder.aclose.remote())
-        for actor in [*self._actors, self._holder]:
+        holder: Any = self._holder
+        ray.get(holder.aclose.remote())
+        for actor in [*self._actors, holder]:
             ray.kill(actor)
 
 

@@ -38,13 +38,13 @@ def cluster(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     monkeypatch.setenv("PYTHONPATH", root)
     monkeypatch.setenv(KEY_VARIABLE, KEY)
     monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "0")
-    made = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
+    made: Any = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
     variables = {name: os.environ[name] for name in ("PYTHONPATH", KEY_VARIABLE)}
     ray.init(address=made.address, log_to_driver=False, configure_logging=False, runtime_env={"env_vars": variables})
     try:
         yield made
     finally:
-        ray.shutdown()  # type: ignore[no-untyped-call]
+        ray.shutdown()
         made.shutdown()
 
 
