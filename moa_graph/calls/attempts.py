@@ -11,7 +11,7 @@ from moa_graph.calls.failures import Diagnosis, judge
 from moa_graph.calls.media import readable_by
 from moa_graph.calls.mend import Attempt, fits_at_all, fitted_to_window, mended, repaired, roomier
 from moa_graph.calls.reply import Reply, reply_in
-from moa_graph.calls.round import CallTime, Closed
+from moa_graph.calls.round import CallTime, CallTimedOut, Closed
 from moa_graph.calls.streams import AnswerStream, FirstTokens
 from moa_graph.errors import StoreMiss
 from moa_graph.models.catalogue import Member
@@ -133,6 +133,8 @@ async def _give_up(
             await asyncio.sleep(wait)
     except Closed as closed:
         return Diagnosis("cut", closed.reason)
+    except CallTimedOut:
+        return failure
     return None
 
 

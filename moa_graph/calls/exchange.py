@@ -25,6 +25,7 @@ from moa_graph.calls.model_call import message_of
 from moa_graph.calls.reply import calls_tools
 from moa_graph.calls.request import AnswerRequest
 from moa_graph.calls.round import CallTime, CallTimedOut, Closed
+from moa_graph.calls.sound import reasoning_characters
 from moa_graph.calls.stored import found, through
 from moa_graph.calls.streams import AnswerStream, FirstTokens, LiveText, Reader
 from moa_graph.calls.structured import read
@@ -223,17 +224,22 @@ class _Exchange:
         if self.sent is None:
             if message is None:
                 return NOTHING  # no request went out
-            hit = True  # it came from the store, or from another run's request
+            # It came from the store, or from another run's request, which this one accounts for if that run was left.
             self.sent = ledger.open(attempt.member, need, attempt.prompt, attempt.equal)
         call = ledger.close(
             self.sent,
             usage_of(message) if message is not None else None,
             failure,
             hit=hit,
-            partial=self.answering.streamed,
+            written=self._written(message),
             cost=stated_cost(attempt.member, message),
         )
         return call["charged"]
+
+    def _written(self, message: AIMessage | None) -> int:
+        if message is None:
+            return len(self.answering.streamed)
+        return len(message.text) + reasoning_characters(message)
 
     async def _send(self) -> AIMessage:
         """Through its provider's gate, and from there on in the ledger."""
@@ -244,7 +250,9 @@ class _Exchange:
         ticket = await door.enter(_tokens(attempt) if door.counts_tokens else 0, first=self.first, clock=self.time)
         self.queued = False
         try:
-            self.sent = answering.ledger.open(attempt.member, self.need, attempt.prompt, attempt.equal)
+            self.sent = answering.ledger.open(
+                attempt.member, self.need, attempt.prompt, attempt.equal, _answers(answering.request, attempt)
+            )
             answering.sent()
             number, reader, request = self.sent.attempt, answering.reader, answering.request
             message = await message_of(
@@ -284,6 +292,12 @@ class _Exchange:
         if (reason := self.answering.node.round.reason) is not None:
             return f"cut: {reason}"
         return "timeout" if self.time.is_up else "the run was cancelled"
+
+
+def _answers(request: AnswerRequest, attempt: Attempt) -> int:
+    """How many answers one request asks for."""
+    together = request.together
+    return together.count if together is not None and together.asks(attempt.member) else 1
 
 
 def _tokens(attempt: Attempt) -> int:

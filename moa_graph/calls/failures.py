@@ -6,8 +6,9 @@ What a status means follows RFC 9110, section 15; what helps against it, the doc
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from langchain_core.exceptions import ContextOverflowError
 from langchain_core.messages import AIMessage
@@ -23,6 +24,7 @@ from moa_graph.calls.sdk_errors import (
     words_of,
 )
 from moa_graph.errors import RunFailed
+from moa_graph.models.tidy import tidy_count
 from moa_graph.secrets import redact
 from moa_graph.state import Failure, FailureKind, Usage
 from moa_graph.views import visible_text
@@ -48,6 +50,7 @@ class Diagnosis:
         begun: Whether a part of an answer had come, so that it may be billed.
         everywhere: Whether the provider says that it refuses calls to its other models too.
         error: What was raised, without keys in its words; None where an answer came that is none.
+        unbilled: Whether the provider turned the request away, which nobody bills.
     """
 
     kind: FailureKind
@@ -60,6 +63,7 @@ class Diagnosis:
     out_of_room: bool = False
     everywhere: bool = False
     error: BaseException | None = field(default=None, repr=False, compare=False)
+    unbilled: bool = False
 
     @property
     def is_throttled(self) -> bool:
@@ -88,7 +92,9 @@ def classify(error: BaseException, key_variable: str | None = None, secrets: Ite
         key_variable: Environment variable that the key came from, named where the key is refused.
         secrets: What the model knows and nobody may read, though the error repeats it.
     """
-    diagnosis = replace(_diagnosis(error, secrets), error=_presentable(error, secrets))
+    diagnosis = replace(
+        _diagnosis(error, secrets), error=_presentable(error, secrets), unbilled=status_of(error) is not None
+    )
     if diagnosis.kind != "auth" or key_variable is None:
         return diagnosis
     return replace(diagnosis, message=f"{diagnosis.message.rstrip('.')}. The key came from {key_variable}.")
@@ -168,25 +174,27 @@ def judge(message: AIMessage) -> Diagnosis | None:
 
 def is_truncated(message: AIMessage) -> bool:
     """Whether the answer stopped because the model had no output tokens left."""
-    incomplete = message.response_metadata.get("incomplete_details") or {}
+    incomplete = _mapping(message.response_metadata.get("incomplete_details"))
     return bool(_endings(message) & _TRUNCATIONS) or incomplete.get("reason") == "max_output_tokens"
 
 
 def usage_of(message: AIMessage) -> Usage | None:
-    """Tokens that the provider counted for ``message``; None if it didn't say."""
-    usage = message.usage_metadata
-    if not usage:
-        return None
+    """Tokens that the provider counted for ``message``; None if it didn't say, or nothing that can be so."""
+    usage = _mapping(message.usage_metadata)
     # What comes from LangChain's cache may have a usage without tokens.
-    read, written = usage.get("input_tokens") or 0, usage.get("output_tokens") or 0
-    if not (read or written):
+    read, written = tidy_count(usage.get("input_tokens")), tidy_count(usage.get("output_tokens"))
+    if read is None or written is None or not (read or written):
         return None
-    cached = usage.get("input_token_details", {}).get("cache_read") or 0
-    reasoning = usage.get("output_token_details", {}).get("reasoning") or 0
+    cached = tidy_count(_mapping(usage.get("input_token_details")).get("cache_read")) or 0
+    reasoning = tidy_count(_mapping(usage.get("output_token_details")).get("reasoning")) or 0
     if reasoning and usage.get("total_tokens") == read + written + reasoning:
         written += reasoning  # as xAI counts
-    counted: Usage = {"input": read, "output": written, "cached": cached}
-    return {**counted, "reasoning": reasoning} if reasoning else counted
+    counted: Usage = {"input": read, "output": written, "cached": min(cached, read)}
+    return {**counted, "reasoning": min(reasoning, written)} if reasoning else counted
+
+
+def _mapping(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
 
 
 def _refusal(message: AIMessage) -> str | None:
@@ -204,7 +212,7 @@ def _endings(message: AIMessage) -> set[str]:
     """Every word that providers use for why an answer ended, in lower case."""
     metadata = message.response_metadata
     named = [metadata.get(name) for name in ("finish_reason", "stop_reason", "done_reason")]
-    named.append((metadata.get("prompt_feedback") or {}).get("block_reason"))
+    named.append(_mapping(metadata.get("prompt_feedback")).get("block_reason"))
     return {str(getattr(reason, "name", reason)).lower() for reason in named if reason}
 
 

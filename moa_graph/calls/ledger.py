@@ -13,9 +13,10 @@ from typing import Literal
 
 from langchain_core.messages import AIMessage
 
-from moa_graph.calls.budget import plus
+from moa_graph.calls.budget import bytes_of_prompt, plus
 from moa_graph.calls.events import Writer
 from moa_graph.calls.failures import Diagnosis
+from moa_graph.calls.media import holds_media
 from moa_graph.calls.request import AnswerRequest
 from moa_graph.models import prices
 from moa_graph.models.catalogue import Member
@@ -27,8 +28,14 @@ __all__ = ["Ledger", "OpenCall", "stated_cost", "total"]
 
 NO_USAGE: Usage = {"input": 0, "output": 0, "cached": 0}
 
-_PROVIDER_MAY_BILL: frozenset[FailureKind] = frozenset({"timeout", "cut"})
-"""Failures that leave a model at work: what it read, and perhaps wrote, may be billed."""
+_LEFT_AT_WORK: frozenset[FailureKind] = frozenset({"timeout", "cut", "connection"})
+"""Failures that leave a model in the middle of its answer: what it read, and has written so far, may be billed."""
+
+MOST_TOKENS = 2_000_000
+"""More than any model reads or writes at once."""
+
+TEMPLATE_TOKENS = 2_000
+"""What a provider may put around a prompt or an answer, and count: templates, descriptions of tools, instructions."""
 
 _TOLD_OF_CALLS: tuple[Literal["status", "failure", "hit", "usage", "cost", "estimated", "seconds"], ...] = (
     "status",
@@ -39,8 +46,6 @@ _TOLD_OF_CALLS: tuple[Literal["status", "failure", "hit", "usage", "cost", "esti
     "estimated",
     "seconds",
 )
-
-_USAGE_UNKNOWN: frozenset[FailureKind] = frozenset({"timeout", "cut", "connection"})
 
 
 @dataclass(frozen=True)
@@ -55,6 +60,8 @@ class OpenCall:
     clock: float
     equal: str = ""
     """Which one it is among the turn's equal calls."""
+    answers: int = 1
+    """How many answers it asks for."""
 
 
 class Ledger:
@@ -77,10 +84,10 @@ class Ledger:
         """The requests that have ended, in the order in which they went out."""
         return sorted(self._calls, key=itemgetter("attempt"))
 
-    def open(self, member: Member, need: Grant, prompt: Prompt, equal: str = "") -> OpenCall:
+    def open(self, member: Member, need: Grant, prompt: Prompt, equal: str = "", answers: int = 1) -> OpenCall:
         """Notes that a request goes out."""
         loop = asyncio.get_running_loop()
-        call = OpenCall(next(self._numbers), member, need, prompt, time.time(), loop.time(), equal)
+        call = OpenCall(next(self._numbers), member, need, prompt, time.time(), loop.time(), equal, answers)
         self._tell("call_started", call)
         return call
 
@@ -91,7 +98,7 @@ class Ledger:
         failure: Diagnosis | None,
         *,
         hit: bool = False,
-        partial: str = "",
+        written: int = 0,
         cost: float | None = None,
     ) -> Call:
         """Notes that a request ended, or was left.
@@ -101,14 +108,10 @@ class Ledger:
             usage: What the provider counted, if it said.
             failure: Why there is no answer; None if there is one.
             hit: Whether the answer was stored.
-            partial: What of it was streamed.
+            written: Characters of an answer that have come, reasoning included.
             cost: US dollars, where the answer itself says it; None goes by the model's price.
         """
-        estimated = False
-        if failure is not None and usage is None:
-            billed = failure.begun or bool(partial) or failure.kind in _PROVIDER_MAY_BILL
-            estimated = billed or failure.kind in _USAGE_UNKNOWN
-            usage = _estimate(call, partial) if billed else NO_USAGE
+        usage, estimated = _used(call, usage, failure, written, hit=hit)
         price = 0.0 if hit or usage == NO_USAGE else prices.cost(call.member.price, usage)
         if cost is not None and not hit:
             price = cost
@@ -153,8 +156,9 @@ def stated_cost(member: Member, message: AIMessage | None) -> float | None:
     """What an answer says that it cost: that of a mixture which is a model of this one does."""
     if message is None or member.written is not None:
         return None
-    cost = (message.response_metadata.get("report") or {}).get("cost")
-    return cost if isinstance(cost, float) else None
+    report = message.response_metadata.get("report")
+    cost = report.get("cost") if isinstance(report, dict) else None
+    return cost if isinstance(cost, float) and 0 <= cost < math.inf else None
 
 
 def total(calls: Sequence[Call]) -> tuple[Usage | None, float | None]:
@@ -166,14 +170,41 @@ def total(calls: Sequence[Call]) -> tuple[Usage | None, float | None]:
     return usage, None if None in costs else sum((one for one in costs if one is not None), 0.0)
 
 
-def _estimate(call: OpenCall, partial: str) -> Usage:
-    """What a call that was left in the middle has used, by the usual number of characters a token."""
+def _used(
+    call: OpenCall, usage: Usage | None, failure: Diagnosis | None, written: int, *, hit: bool
+) -> tuple[Usage | None, bool]:
+    """What a call has used, and whether that is estimated: what isn't told is, and never taken for nothing."""
+    if hit:
+        return usage, False
+    if usage is not None:
+        return _within_reason(call, usage)
+    if failure is not None and failure.unbilled:
+        return NO_USAGE, False
+    begun = written > 0 or failure is None or failure.begun
+    if failure is not None and failure.kind == "connection" and not begun:
+        return NO_USAGE, True  # it may never have reached the model
+    output = math.ceil(written / CHARACTERS_PER_TOKEN)
+    if failure is not None and failure.kind not in _LEFT_AT_WORK:
+        output = max(
+            output, call.member.settings.max_tokens or 0
+        )  # it came to an end, and nobody knows at which length
     read = sum(len(message.text) for message in call.prompt.messages())
-    return {
-        "input": math.ceil(read / CHARACTERS_PER_TOKEN),
-        "output": math.ceil(len(partial) / CHARACTERS_PER_TOKEN),
-        "cached": 0,
+    return {"input": math.ceil(read / CHARACTERS_PER_TOKEN), "output": output, "cached": 0}, True
+
+
+def _within_reason(call: OpenCall, usage: Usage) -> tuple[Usage, bool]:
+    """What a provider tells, held within what the request could have used at most."""
+    most_read = MOST_TOKENS if holds_media(call.prompt.messages()) else bytes_of_prompt(call.prompt) + TEMPLATE_TOKENS
+    most_written = MOST_TOKENS
+    if call.member.settings.max_tokens is not None:
+        most_written = (call.member.settings.max_tokens + TEMPLATE_TOKENS) * call.answers
+    possible: Usage = {
+        **usage,
+        "input": min(usage["input"], most_read),
+        "output": min(usage["output"], most_written),
+        "cached": min(usage["cached"], most_read),
     }
+    return possible, possible != usage
 
 
 def _charge(call: OpenCall, usage: Usage | None, price: float | None, *, hit: bool, known: bool) -> Grant:

@@ -25,6 +25,7 @@ from moa_graph.calls.context import NodeContext
 from moa_graph.calls.mend import Attempt
 from moa_graph.calls.protocol import streaming_chunks
 from moa_graph.calls.request import AnswerRequest
+from moa_graph.calls.sound import sound
 from moa_graph.calls.streams import FirstTokens, LiveText
 from moa_graph.calls.structured import parameters_for, tool_parameters
 from moa_graph.calls.tracing import model_run
@@ -76,7 +77,7 @@ async def message_of(
         result = await model.agenerate([messages], **config, **parameters)
     if together is not None:
         return together.first_of(result)
-    return cast(AIMessage, cast(ChatGeneration, result.generations[0][0]).message)
+    return sound(cast(ChatGeneration, result.generations[0][0]).message)
 
 
 def _nobody_listens(model: BaseChatModel, callbacks: Callbacks, messages: list[BaseMessage]) -> bool:
@@ -116,7 +117,7 @@ async def _directly(model: BaseChatModel, messages: list[BaseMessage], parameter
     nobody = AsyncCallbackManagerForLLMRun.get_noop_manager()
     with _CancelledFromOutside():
         result: ChatResult = await model._agenerate_with_cache(messages, run_manager=nobody, **parameters)  # noqa: SLF001
-    return cast(AIMessage, result.generations[0].message)
+    return sound(result.generations[0].message)
 
 
 def _parameters(model: BaseChatModel, attempt: Attempt, request: AnswerRequest) -> dict[str, Any]:

@@ -1,7 +1,9 @@
 """How many calls may be in flight at once, and from when on, after a provider has refused some.
 
-How many may be in flight after a refusal follows TCP's congestion control (RFC 5681, section 3.1): one, then one more
-for each that goes well, and above half of what was in flight at the refusal, one more for each full round.
+How many may be in flight after a storm of refusals follows TCP's congestion control (RFC 5681, section 3.1), but begins
+with the share of those in flight that were answered of late, at least with one: then there is one more for each call
+that goes well, and above half of what was in flight at the refusal, one more for each full round. A refusal now and
+then, beside many answers, is no storm: it holds calls back for as long as the provider asks, and no longer.
 """
 
 from __future__ import annotations
@@ -13,6 +15,12 @@ __all__ = ["Pace", "Stamp"]
 
 MOST_UNANSWERED = 10
 """Refusals in a row, without an answer between them, that are put down to the other calls in flight."""
+
+NOISE = 0.25
+"""Share of refusals among the last calls below which they don't say that there were too many."""
+
+MEMORY = 0.95
+"""Weight of the calls before the last one in that share."""
 
 
 class Stamp(NamedTuple):
@@ -40,6 +48,7 @@ class Pace:
         self._sent = 0
         self._has_answered = False
         self._unanswered = 0
+        self._refused_share = 1.0
 
     def narrow(self, concurrency: int | None) -> None:
         """Lets no more than so many be in flight from now on; None changes nothing."""
@@ -69,6 +78,7 @@ class Pace:
         """A call was answered; one from before the last storm says nothing of what the provider allows now."""
         self._has_answered = True
         self._unanswered = 0
+        self._refused_share *= MEMORY
         if stamp.storms == self.storms:
             step = 1 if self.allowed < self.threshold else 1 / self.allowed
             self.allowed = min(self.allowed + step, self.most)
@@ -83,17 +93,19 @@ class Pace:
 
         Returns:
             Whether the call is to blame, rather than that there were too many: always where there was never an answer,
-            none for long, or the call was alone; else once for the call with which a storm begins.
+            none for long, or the call was alone; else once for each call that is no part of the last storm.
         """
         self.opens = max(self.opens, opens)
         self._unanswered += 1
-        began = stamp.storms == self.storms
-        if began:
+        self._refused_share = self._refused_share * MEMORY + 1 - MEMORY
+        of_last_storm = stamp.storms < self.storms
+        if not of_last_storm and self._refused_share >= NOISE:
             self.storms += 1
             self._sent = 0
-            self.threshold = max(min(self.allowed, self.inside) / 2, 1)
-            self.allowed = 1
-        return stamp.alone or not self._has_answered or self.refuses_all or (began and not again)
+            in_flight = min(self.allowed, self.inside)
+            self.allowed = max(in_flight * (1 - self._refused_share), 1)
+            self.threshold = max(in_flight / 2, self.allowed)
+        return stamp.alone or not self._has_answered or self.refuses_all or not (of_last_storm or again)
 
     @property
     def refuses_all(self) -> bool:

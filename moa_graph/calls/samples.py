@@ -17,8 +17,9 @@ from langchain_core.messages import AIMessage
 from langchain_core.messages.ai import add_usage
 from langchain_core.outputs import ChatGeneration, LLMResult
 
-from moa_graph.calls.failures import judge
+from moa_graph.calls.failures import judge, usage_of
 from moa_graph.calls.request import AnswerRequest
+from moa_graph.calls.sound import sound
 from moa_graph.models.abilities import abilities_of
 from moa_graph.models.catalogue import Member
 from moa_graph.models.clients import of_running_loop
@@ -39,6 +40,11 @@ class Together:
         self._count = count
         self._spare: list[AIMessage] = []
 
+    @property
+    def count(self) -> int:
+        """How many answers a request asks for."""
+        return self._count
+
     def asks(self, member: Member) -> bool:
         """Whether a request to ``member`` asks for all; one to a fallback doesn't."""
         return self._count > 1 and member.reference == self._member.reference
@@ -53,14 +59,14 @@ class Together:
 
         Choices that are no answers come last, so that those are asked for singly.
         """
-        choices = [cast(AIMessage, cast(ChatGeneration, one).message) for one in result.generations[0]]
+        choices = [sound(cast(ChatGeneration, one).message) for one in result.generations[0]]
         first, *self._spare = sorted(choices, key=lambda message: judge(message) is not None)
         if len(self._spare) < self._count - 1:
             self.give_up()
         counted_once = "token_usage" in (result.llm_output or {})
-        usage = first.usage_metadata
+        usage = first.usage_metadata if usage_of(first) else None
         for message in () if counted_once else self._spare:
-            usage = add_usage(usage, message.usage_metadata)
+            usage = add_usage(usage, message.usage_metadata if usage_of(message) else None)
         return first.model_copy(update={"usage_metadata": usage})
 
     def give_up(self) -> bool:

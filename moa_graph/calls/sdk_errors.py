@@ -70,7 +70,7 @@ def class_names_of(error: BaseException) -> set[str]:
 def status_of(error: BaseException) -> int | None:
     """The HTTP status that an error has or stands for; None if it came before any response."""
     for link in _chain(error):
-        if _IS_ABOUT_BYTES in {base.__name__ for base in type(link).__mro__}:
+        if _is_about_bytes(link) or _is_about_bytes(link.__cause__):
             continue
         response = getattr(link, "response", None)
         candidates = [getattr(link, name, None) for name in ("status_code", "code", "status")]
@@ -80,6 +80,10 @@ def status_of(error: BaseException) -> int | None:
                 return int(str(status))
     named = codes_of(error) | class_names_of(error)
     return max((_STATUSES[name] for name in named if name in _STATUSES), default=None)
+
+
+def _is_about_bytes(error: BaseException | None) -> bool:
+    return _IS_ABOUT_BYTES in {base.__name__ for base in type(error).__mro__}
 
 
 def codes_of(error: BaseException) -> set[str]:

@@ -11,6 +11,7 @@ from langchain_core.messages import BaseMessage
 from langchain_core.outputs import ChatGenerationChunk, ChatResult
 
 from moa_graph.models.instruments import is_wrapped
+from moa_graph.models.tidy import tidy_answer, tidy_chunk
 
 __all__ = ["adapted"]
 
@@ -56,13 +57,14 @@ class _AsksDirectly:
 
 
 class _TellsWhatIsBesideTheText:
-    """Puts a refusal, and the reasoning that came before the answer, among the ``additional_kwargs``.
+    """Reads what is usable of any answer, however much of it is in disorder.
 
-    LangChain keeps refusals that come in the SDK's objects there, and drops the reasoning of servers other than
+    A refusal, and the reasoning that came before the answer, are put among the ``additional_kwargs``. LangChain keeps refusals that come in the SDK's objects there, and drops the reasoning of servers other than
     DeepSeek's, which call it ``reasoning_content`` or ``reasoning``.
     """
 
     def _create_chat_result(self, response: Any, *rest: Any) -> ChatResult:
+        response = tidy_answer(response)
         result: ChatResult = super()._create_chat_result(response, *rest)  # type: ignore[misc]
         choices = response["choices"] if isinstance(response, dict) else ()
         for generation, choice in zip(result.generations, choices, strict=False):
@@ -71,6 +73,7 @@ class _TellsWhatIsBesideTheText:
 
     def _convert_chunk_to_generation_chunk(self, chunk: dict[str, Any], *rest: Any) -> ChatGenerationChunk | None:
         converted: ChatGenerationChunk | None
+        chunk = tidy_chunk(chunk)
         converted = super()._convert_chunk_to_generation_chunk(chunk, *rest)  # type: ignore[misc]
         for choice in chunk.get("choices") or ():
             if converted is not None:
