@@ -185,9 +185,7 @@ def _used(
         return NO_USAGE, True  # it may never have reached the model
     output = math.ceil(written / CHARACTERS_PER_TOKEN)
     if failure is not None and failure.kind not in _LEFT_AT_WORK:
-        output = max(
-            output, call.member.settings.max_tokens or 0
-        )  # it came to an end, and nobody knows at which length
+        output = max(output, call.member.most_output or 0)  # it came to an end, and nobody knows at which length
     read = sum(len(message.text) for message in call.prompt.messages())
     return {"input": math.ceil(read / CHARACTERS_PER_TOKEN), "output": output, "cached": 0}, True
 
@@ -196,8 +194,8 @@ def _within_reason(call: OpenCall, usage: Usage) -> tuple[Usage, bool]:
     """What a provider tells, held within what the request could have used at most."""
     most_read = MOST_TOKENS if holds_media(call.prompt.messages()) else bytes_of_prompt(call.prompt) + TEMPLATE_TOKENS
     most_written = MOST_TOKENS
-    if call.member.settings.max_tokens is not None:
-        most_written = (call.member.settings.max_tokens + TEMPLATE_TOKENS) * call.answers
+    if call.member.most_output is not None:
+        most_written = (call.member.most_output + TEMPLATE_TOKENS) * call.answers
     possible: Usage = {
         **usage,
         "input": min(usage["input"], most_read),

@@ -8,7 +8,7 @@ from typing import Any
 
 from langchain_core.messages import AIMessage, ToolCall
 
-from moa_graph.calls.failures import Diagnosis, is_truncated
+from moa_graph.calls.failures import Diagnosis, is_truncated, judge
 from moa_graph.calls.request import AnswerRequest
 from moa_graph.calls.structured import read
 from moa_graph.models.catalogue import Member
@@ -52,14 +52,15 @@ def reply_in(message: AIMessage, request: AnswerRequest, member: Member, notes: 
         notes += ("the answer was cut off at max_tokens",)
     thought = thoughts_in(message) if member.settings.keep_reasoning else ""
     reply = Reply(member, notes, visible_text(message.text), truncated=truncated, reasoning=thought)
-    if message.invalid_tool_calls and request.closes:
+    if message.invalid_tool_calls and request.closes and request.prompt.tools:
         unreadable = f"a tool call's arguments are no JSON object: {message.invalid_tool_calls[0]['args']}"
         return replace(reply, failure=Diagnosis("malformed", unreadable, retryable=True))
     if calls_tools(message, request):
         return replace(reply, tool_calls=tuple(message.tool_calls))
     if request.schema is None:
-        told = told_calls(message.tool_calls)
-        return replace(reply, text=f"{reply.text}\n\n{told}".strip()) if told else reply
+        told = "" if request.closes and reply.text else told_calls(message.tool_calls)
+        text = f"{reply.text}\n\n{told}".strip()
+        return replace(reply, text=text) if text else replace(reply, failure=judge(AIMessage("")))
     data, problem = read(message, request.schema)
     written = json.dumps(message.tool_calls[0]["args"]) if message.tool_calls else reply.text
     if problem is not None:

@@ -59,8 +59,9 @@ class _AsksDirectly:
 class _TellsWhatIsBesideTheText:
     """Reads what is usable of any answer, however much of it is in disorder.
 
-    A refusal, and the reasoning that came before the answer, are put among the ``additional_kwargs``. LangChain keeps refusals that come in the SDK's objects there, and drops the reasoning of servers other than
-    DeepSeek's, which call it ``reasoning_content`` or ``reasoning``.
+    A refusal, and the reasoning that came before the answer, are put among the ``additional_kwargs``. LangChain keeps
+    refusals that come in the SDK's objects there, and drops the reasoning of servers other than DeepSeek's, which call
+    it ``reasoning_content`` or ``reasoning``.
     """
 
     def _create_chat_result(self, response: Any, *rest: Any) -> ChatResult:
