@@ -20,6 +20,9 @@ from moa_graph.state import CHOICE, MoaState, Record, Turn, ill_formed, live, of
 __all__ = ["Finish"]
 
 
+_REMEDY = "; `moa models --cast --save` chooses models that are served, --substitute OLD=NEW names others"
+
+
 class Finish:
     """Closes a turn with its answer.
 
@@ -38,6 +41,7 @@ class Finish:
         runtime = get_runtime()
         options = self._plan.options_of(runtime)
         record, degraded = self._answer(state, options)
+        degraded = [*degraded, *self._thinned(state)]
         self._refuse_if_degraded([*state["turn"].get("degraded", []), *degraded], options)
         turn: Turn = {
             **state["turn"],
@@ -111,6 +115,35 @@ class Finish:
             raise RunFailed(f"{self._plan.mixture}: no stage gave an answer. Ask again, or change its models.")
         return candidates[0]
 
+    def _thinned(self, state: MoaState) -> list[str]:
+        """Stages in which most models failed, or one fallback stands for several."""
+        told = []
+        for bound in self._plan.taken(state["turn"]):
+            records = [one for one in of_stage(state["records"], bound.name) if not _was_cut(one)]
+            failed = [one for one in records if one["failure"] is not None]
+            kinds = ", ".join(dict.fromkeys(one["failure"]["kind"] for one in failed if one["failure"]))
+            gone = sum(one["failure"] is not None and one["failure"]["kind"] == "not_served" for one in failed)
+            if len(records) > 1 and (2 * len(failed) > len(records) or 2 * gone >= len(records)):
+                told.append(
+                    f"{bound.name}: {len(failed)} of {len(records)} answers failed ({kinds}){_REMEDY if gone else ''}"
+                )
+            told += self._stand_ins(bound, records)
+        return told
+
+    @staticmethod
+    def _stand_ins(bound: BoundStage, records: list[Record]) -> list[str]:
+        """Models that answered in the place of several slots' own."""
+        own = {slot.name: slot.members[0].reference for slot in bound.slots}
+        places: dict[str, set[str]] = {}
+        for record in live(records):
+            if record["slot"] in own and record["model"] != own[record["slot"]]:
+                places.setdefault(record["model"], set()).add(record["slot"])
+        return [
+            f"{bound.name}: {model} answered in the place of {', '.join(sorted(slots))}"
+            for model, slots in places.items()
+            if len(slots) > 1
+        ]
+
     def _missing_layers(self, path: list[BoundStage], state: MoaState) -> list[str]:
         """Stages that had too few live proposals to be shown to the next one."""
         short, most = [], 0
@@ -134,3 +167,8 @@ def _finish_reason(record: Record) -> str:
 def _best(written: list[Record]) -> Record:
     """The first of several that were chosen, the last of several that were written."""
     return written[0] if written[0]["kind"] == CHOICE else written[-1]
+
+
+def _was_cut(record: Record) -> bool:
+    """Whether a record failed only since nobody waited for it any more."""
+    return record["failure"] is not None and record["failure"]["kind"] == "cut"

@@ -47,6 +47,7 @@ FailureKind = Literal[
     "over_budget",
     "context_overflow",
     "bad_request",
+    "not_served",
     "auth",
     "server",
     "connection",

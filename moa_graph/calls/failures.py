@@ -84,7 +84,7 @@ class Diagnosis:
 def classify(error: BaseException, key_variable: str | None = None, secrets: Iterable[str] = ()) -> Diagnosis:
     """What ``error``, raised by a chat model, means for the call that met it.
 
-    Never retried: 400, 401, 402, 403, 404, 422, exhausted quotas, and whatever the provider asks to wait more than
+    Never retried: 400, 401, 402, 403, 404, 410, 422, exhausted quotas, and whatever the provider asks to wait more than
     five minutes for. Retried: 408, 409, 429, 5xx, broken connections, timeouts, and bodies that can't be read.
 
     Args:
@@ -130,9 +130,8 @@ def _from_status(error: BaseException, status: int, words: str) -> Diagnosis:
         return Diagnosis("refused", message)
     if status in (401, 403) or (status == 400 and _BAD_KEY.search(words)):
         return Diagnosis("auth", message)
-    if status == 404:
-        hint = ". If this model is served no longer, name another: substitute={old: new}."
-        return Diagnosis("bad_request", message.rstrip(".") + hint)
+    if status in (404, 410) or (status < 500 and _is_not_served(error, words)):
+        return Diagnosis("not_served", message.rstrip(".") + ". " + _NAME_ANOTHER)
     if status in _TRANSIENT or status >= 500:
         wait = retry_after_of(error)
         return Diagnosis(
@@ -143,6 +142,11 @@ def _from_status(error: BaseException, status: int, words: str) -> Diagnosis:
             everywhere=status == 429 and is_about_all_models(error),
         )
     return Diagnosis("bad_request", message, refused_parameter=_refused_parameter(error, words))
+
+
+def _is_not_served(error: BaseException, words: str) -> bool:
+    """Whether a refusal is about the model: Together's and OpenRouter's come as 400, others' as 403."""
+    return bool(codes_of(error) & _NOT_SERVED_CODES) or _NOT_SERVED.search(words) is not None
 
 
 def _from_class(error: BaseException, words: str) -> Diagnosis:
@@ -217,6 +221,19 @@ def _endings(message: AIMessage) -> set[str]:
 
 
 _TRANSIENT: dict[int, FailureKind] = {408: "timeout", 409: "server", 425: "server", 429: "rate_limited"}
+_NOT_SERVED_CODES = {
+    "model_not_available", "model_not_found", "dedicated_endpoint_not_running", "model_decommissioned",
+}  # fmt: skip
+_NOT_SERVED = re.compile(
+    r"non-serverless model|no endpoints found|not a valid model id|dedicated endpoint for .{1,200} is not running"
+    r"|model[`'\"\s].{0,200}(?:does not exist|not found|decommissioned|(?:been|is) (?:retired|deprecated|shut ?down))",
+    re.IGNORECASE | re.DOTALL,
+)
+_NAME_ANOTHER = (
+    "If this model is served no longer, name another with substitute={old: new} (--substitute OLD=NEW), or have the "
+    "mixture cast anew with --cast auto; `moa models` lists what is served."
+)
+
 _TRUNCATIONS = {"length", "max_tokens", "model_length"}
 _REFUSALS = {"content_filter", "refusal", "safety", "prohibited_content", "blocklist", "spii", "recitation"}
 _REFUSAL_CODES = {"content_filter", "content_policy_violation", "moderation"}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -177,7 +178,23 @@ def _outcome(line: SlotLine) -> str:
         return ", ".join([f"{live} of {len(line.asked)} answered", *dict.fromkeys(failures)])
     if failures:
         return "cut" if failures == ["cut"] else f"failed: {failures[0]}"
-    return "stored" if all(call["hit"] for call in line.calls) else "answered"
+    if all(call["hit"] for call in line.calls):
+        return "stored"
+    others = dict.fromkeys(record["model"] for record in line.given.values() if _is_another(record["model"], line.slot))
+    return f"answered by {', '.join(map(_short, others))}" if others else "answered"
+
+
+def _is_another(model: str, slot: str) -> bool:
+    """Whether a slot's name doesn't tell already which model answered: a part's doesn't, nor one whose fallback did."""
+    return bool(_PART.fullmatch(slot)) and not model.startswith("sim:")
+
+
+def _short(model: str) -> str:
+    """A model's reference without its provider and its maker's account."""
+    return model.partition(":")[2].rpartition("/")[2]
+
+
+_PART = re.compile(r"(?:strong|cheap|frontier)-\d+(?:-\d+)?|writer|judge")
 
 
 def money(dollars: float) -> str:

@@ -71,7 +71,8 @@ async def diagnosis(sdk: str, reply: Reply | None, *, streaming: bool = False) -
         (error(401), "auth", False),
         (error(402), "rate_limited", False),
         (error(403), "auth", False),
-        (error(404), "bad_request", False),
+        (error(404), "not_served", False),
+        (error(410), "not_served", False),
         (error(408), "timeout", True),
         (error(409), "server", True),
         (error(413), "context_overflow", False),
@@ -137,9 +138,8 @@ async def test_nobody_listening_is_a_connection_failure_with_its_reason() -> Non
 
 async def test_a_model_that_is_gone_names_the_way_to_replace_it() -> None:
     found = await diagnosis("together", error(404, "Unable to access model any."))
-    assert found.message == (
-        "HTTP 404: Unable to access model any. If this model is served no longer, name another: substitute={old: new}."
-    )
+    assert found.message.startswith("HTTP 404: Unable to access model any. If this model is served no longer, name ")
+    assert all(way in found.message for way in ("substitute={old: new}", "--substitute", "--cast auto", "moa models"))
 
 
 @pytest.mark.parametrize(

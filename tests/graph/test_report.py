@@ -109,7 +109,7 @@ async def test_failed_slots_are_listed_with_their_reasons() -> None:
     assert layer["failed"]["bad#0"]["message"].endswith("401: no")
     assert (closing["stage"], closing["live"], closing["failed"]) == ("aggregate", 1, {})
     assert report["failed_calls"] == 3
-    assert report["degraded"] == []
+    assert report["degraded"] == ["layer_1: 3 of 4 answers failed (auth, empty)"]
 
 
 async def test_a_run_without_enough_proposals_lists_every_slot_and_reason() -> None:

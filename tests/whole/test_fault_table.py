@@ -74,7 +74,7 @@ TABLE = [
     Row("403",             status(403),                       "auth",         1, 3, "error",  "degraded", KEY_VARIABLE),
     Row("400",             status(400),                       "bad_request",  1, 3, "error",  "degraded"),
     Row("422",             status(422),                       "bad_request",  1, 3, "error",  "degraded"),
-    Row("404 model",       status(404),                       "bad_request",  1, 3, "error",  "degraded", "substitute"),
+    Row("404 model",       status(404),                       "not_served",   1, 3, "error",  "degraded", "substitute"),
     Row("429 Retry-After", status(429, retry_after=1) | ONCE, None,           2, 4, "answer", "answer"),
     Row("429 always",      status(429),                       "rate_limited", T, 3, "error",  "degraded"),
     Row("500 once",        status(500) | ONCE,                None,           2, 4, "answer", "answer"),
