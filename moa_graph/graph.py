@@ -20,6 +20,7 @@ from moa_graph.casts.deciding import decide
 from moa_graph.context import context_class
 from moa_graph.description import Model, Slot
 from moa_graph.errors import MixtureError
+from moa_graph.extract import Extractor
 from moa_graph.mixture import Mixture, propose_and_aggregate
 from moa_graph.models.catalogue import Catalogue
 from moa_graph.options import Options, options_class
@@ -27,6 +28,7 @@ from moa_graph.prepare import cannot_limit
 from moa_graph.presets.catalogue import load_preset
 from moa_graph.problems import located
 from moa_graph.source import Source
+from moa_graph.stage_kit.counting import reading_by
 from moa_graph.stage_kit.plan import Plan
 from moa_graph.state import Input, MoaState, Output
 from moa_graph.store import Store, open_store
@@ -85,6 +87,7 @@ def create_moa(
     substitute: Mapping[str, str] | None = None,
     cast: str | Path | Cast | Mapping[str, Any] | None = None,
     store: str | Path | Store | None = None,
+    extract: str | Extractor | None = None,
     only_messages: bool = False,
     options: Options | Mapping[str, Any] | None = None,
 ) -> MoaGraph:
@@ -105,6 +108,9 @@ def create_moa(
         store: Keeps calls and answers equal ones: ``":memory:"``, a ``.sqlite`` or ``.jsonl`` file, or what
             :func:`moa_graph.store.open_store` gives, which can also record and replay. A file is closed when the
             graph is gone; a store that was opened by the caller is the caller's to close.
+        extract: How votes and stops read answers: ``"auto"``, ``"number"``, ``"choice"``, ``"exact"``,
+            ``"json:FIELD"`` or a function of the text; default: as the mixture says, which is ``"auto"`` where it says
+            nothing.
         only_messages: Give back the conversation alone, without ``records`` and ``report``: for a subgraph of a graph
             whose own state has keys of these names.
         options: Run-time options of every run that doesn't choose otherwise, as a subgraph may be given them.
@@ -114,20 +120,12 @@ def create_moa(
         UnknownPreset: No preset has the name.
         OptionsError: An option is unknown or out of its bounds.
     """
-    short = any(given is not None for given in (proposers, aggregator, layers))
-    if (mixture is None) is not short:
-        raise MixtureError("give either a mixture, or proposers, an aggregator and layers")
     source = _source_of(mixture)
-    if source is not None:
-        described = Mixture.from_source(source)
-    elif mixture is not None:
-        described = load_mixture(mixture)
-    elif aggregator is None:
-        raise MixtureError("aggregator: name the model that writes the answer")
-    else:
-        described = propose_and_aggregate(proposers or (), aggregator, 2 if layers is None else layers)
+    described = _described(mixture, source, proposers, aggregator, layers)
     if name:
         described = described.model_copy(update={"name": name})
+    if extract is not None:
+        described = _reading_by(described, extract)
     if simulate is None:
         simulate = os.environ.get("MOA_SIMULATE", "") not in ("", "0")
     casting = decide(described, cast, choose=not (simulate or substitute))
@@ -146,6 +144,44 @@ def create_moa(
     return graph
 
 
+<<<<<<< HEAD
+=======
+def _described(
+    mixture: str | Path | Mixture | Mapping[str, Any] | None,
+    source: Source | None,
+    proposers: Sequence[Model | Slot | Mapping[str, Any]] | None,
+    aggregator: Model | Slot | Mapping[str, Any] | None,
+    layers: int | None,
+) -> Mixture:
+    """The mixture that is given, or made of the models that are."""
+    short = any(given is not None for given in (proposers, aggregator, layers))
+    if (mixture is None) is not short:
+        raise MixtureError("give either a mixture, or proposers, an aggregator and layers")
+    if source is not None:
+        return Mixture.from_source(source)
+    if mixture is not None:
+        return load_mixture(mixture)
+    if aggregator is None:
+        raise MixtureError("aggregator: name the model that writes the answer")
+    return propose_and_aggregate(proposers or (), aggregator, 2 if layers is None else layers)
+
+
+def _reading_by(mixture: Mixture, extract: str | Extractor) -> Mixture:
+    """The mixture whose votes and stops read answers by ``extract``."""
+    stages = reading_by(mixture.stages, extract)
+    if stages is mixture.stages:
+        raise MixtureError(f"{mixture.name}: extract: it has no stage that counts answers, such as vote or stop")
+    return mixture.model_copy(update={"stages": stages})
+
+
+def _cast(mixture: Mixture, cast: str | Path | Cast | Mapping[str, Any] | None) -> Casting:
+    """The mixture with a model for each of its parts, or cast anew where a cast is asked for."""
+    if cast is None and not has_parts(mixture):
+        return Casting(mixture, {})
+    return cast_mixture(mixture, load_cast(cast), anew=cast is not None)
+
+
+>>>>>>> f376cdc (Votes know their question: extract auto by what the proposals look like, proposers told how to end, numbers in words no answers)
 def load_mixture(mixture: str | Path | Mixture | Mapping[str, Any]) -> Mixture:
     """The mixture that a preset's name, a file's path or plain data means.
 

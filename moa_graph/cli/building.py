@@ -62,6 +62,7 @@ def build(choice: Choice, store: Store | None = None) -> Chosen:
         simulate=choice.simulate or None,
         substitute=dict(choice.substitute),
         cast=cast,
+        extract=choice.extract,
         store=store,
     )
     unasked = why is not None and bool(_simulated_slots(graph)) and not _on_stand_ins(choice)

@@ -27,6 +27,7 @@ class Choice:
         max_tokens: Of every model's answer.
         settings: Path of a field of the description, and its value in this run.
         substitute: Model to the one asked in its place.
+        extract: How votes and stops read answers.
         store: File that calls are kept in.
         mode: What the store is used for: cache, record or replay.
         missing: What a replay does about a call that was never recorded.
@@ -44,6 +45,7 @@ class Choice:
     max_tokens: int | None = None
     settings: tuple[tuple[str, str], ...] = ()
     substitute: tuple[tuple[str, str], ...] = ()
+    extract: str | None = None
     store: str | None = None
     mode: str = "cache"
     missing: str = "fail"
@@ -120,6 +122,10 @@ _OPTIONS = (
     click.option(
         "--substitute", multiple=True, callback=pairs, metavar="OLD=NEW",
         help="Another model in the place of one that is served no longer. May be repeated.",
+    ),
+    click.option(
+        "--extract", metavar="auto|number|choice|exact|json:FIELD",
+        help="How votes and stops read answers. Default: as the mixture says, or by what the answers look like.",
     ),
     click.option("--deadline", metavar="TIME", help="Most time until the answer: 90, 90s or 1.5m."),
     click.option("--usd", type=click.FloatRange(0, min_open=True), help="Most US dollars that an answer may cost."),

@@ -61,7 +61,7 @@ def debate() -> Mixture:
     Published: three agents over two rounds, 85.0 on GSM8K where one answers 77.0 right.
     """
     rounds: list[dict[str, Any]] = [{"propose": {"slots": PANEL}}, {"refine": {"slots": PANEL}}]
-    return mixture_of("debate", *rounds, {"vote": {"extract": "number"}})
+    return mixture_of("debate", *rounds, {"vote": {}})
 
 
 @preset
@@ -77,4 +77,4 @@ def ice() -> Mixture:
     """
     stop, again = {"stop": {"agreement": 1.0}}, {"refine": {"slots": PANEL}}
     rounds: list[dict[str, Any]] = [{"propose": {"slots": PANEL}}, stop, again, stop, again]
-    return mixture_of("ice", *rounds, {"vote": {"extract": "number", "tie": "abstain"}})
+    return mixture_of("ice", *rounds, {"vote": {"tie": "abstain"}})

@@ -17,7 +17,7 @@ def pyramid_moa() -> Mixture:
     Calls: k + p(escalate) = 2 or 3. Critical path: 1 or 2 calls.
     Pays for many questions with one short answer, most of them easy. Not for free text, in which two models never
     come to the same answer, so that every question would escalate.
-    A stated confidence counts too with `stop: {confidence: 0.8}`, where the models answer in JSON with that field.
+    A stated confidence counts too with `stop: {confidence: 0.8}`: the models are asked for it.
     Published: up to 61 % of the cost saved on GSM8K at 93.0 (first version), 18 to 43 % at parity (later versions).
     """
     cheap = {"propose": {"slots": CHEAP, "may_fail": True}}

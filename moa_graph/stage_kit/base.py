@@ -93,6 +93,10 @@ class Stage(Description, ABC):
         """How many tokens of each proposal are enough for this stage to begin; None: it waits for their ends."""
         return None
 
+    def told_to_proposers(self) -> str | None:
+        """What the models whose proposals this stage reads are told of their form; None: nothing."""
+        return None
+
     def may_end(self) -> Literal["finish", "last stage"] | None:
         """Where the run goes on when this stage ends it early, by giving ``turn.end`` a reason; None: it never does."""
         return None

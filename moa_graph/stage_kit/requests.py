@@ -59,7 +59,7 @@ def request_for(
         about=task.about,
         order=(run.stage.index, slot.index, task.sample),
         members=run.stage.plan.members_of(slot, run.stage, run.options),
-        prompt=whole_prompt(task.prompt, settings),
+        prompt=whole_prompt(task.prompt, settings, run.stage),
         tries=settings.tries or slot.slot.tries,
         timeout=settings.timeout or slot.slot.timeout or stage.timeout,
         partial=slot.slot.partial,
@@ -87,8 +87,10 @@ def answer_settings(stage: ModelStage, run: RunContext, *, closing: bool = True)
     return AnswerSettings(form=None if form is None else Form.of(form))
 
 
-def whole_prompt(prompt: Prompt, settings: AnswerSettings) -> Prompt:
+def whole_prompt(prompt: Prompt, settings: AnswerSettings, bound: BoundStage) -> Prompt:
     """What the model is shown, with the tools that it is offered and what it is told of the answer's form."""
+    if (line := _last_line(bound)) is not None:
+        prompt = replace(prompt, role=f"{prompt.role}\n\n{line}" if prompt.role else line)
     if settings.tools:
         prompt = replace(prompt, tools=settings.tools)
     elif (told := without_tool_messages(prompt.conversation)) is not prompt.conversation:
@@ -102,6 +104,18 @@ def first_tokens(bound: BoundStage) -> int | None:
     """How many tokens of a proposal are enough for the next stage to begin; None for the whole."""
     following = bound.following
     return following[0].stage.begins_with() if bound.stage.proposes and len(following) == 1 else None
+
+
+def _last_line(bound: BoundStage) -> str | None:
+    """What a stage that comes later asks of this one's proposals, unless a model writes them anew before."""
+    if not bound.stage.proposes:
+        return None
+    following = bound.following
+    while len(following) == 1 and not following[0].stage.writes:
+        if (line := following[0].stage.told_to_proposers()) is not None:
+            return line
+        following = following[0].following
+    return None
 
 
 def _parameters(settings: AnswerSettings) -> tuple[tuple[str, Any], ...]:

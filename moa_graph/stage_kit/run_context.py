@@ -40,6 +40,11 @@ class RunContext:
         return with_system_prompt(self.options.system_prompt, self.state["messages"])
 
     @property
+    def question(self) -> str:
+        """The text of the user's last message."""
+        return next((message.text for message in reversed(self.conversation) if message.type == "human"), "")
+
+    @property
     def records(self) -> list[Record]:
         """Everything that this turn's stages have given so far, live and failed."""
         return self.state.get("records") or []

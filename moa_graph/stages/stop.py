@@ -10,17 +10,18 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from moa_graph.extract import Extract, extractor, plurality
+from moa_graph.extract import answer_line, confidence, plurality
 from moa_graph.stage_kit.base import register
+from moa_graph.stage_kit.counting import Counting
 from moa_graph.stage_kit.run_context import RunContext
-from moa_graph.stage_kit.selection import Choice, Selection
+from moa_graph.stage_kit.selection import Choice
 from moa_graph.state import Record, live
 
 __all__ = ["Stop"]
 
 
 @register
-class Stop(Selection):
+class Stop(Counting):
     """Gives the common answer if enough proposals come to it; otherwise the run goes on as if it weren't there."""
 
     kind: ClassVar[str] = "stop"
@@ -35,14 +36,11 @@ class Stop(Selection):
     over: Literal["last", "all"] = Field(
         default="last", description="Compares the last stage's proposals, or those of all stages so far."
     )
-    extract: Extract = Field(
-        default="number", description="What is compared: number, choice, exact, json:FIELD, or in Python a function."
-    )
     confidence: float | None = Field(
         default=None,
         ge=0,
         le=1,
-        description="Least mean of the `confidence` that answers in JSON state; None: not asked.",
+        description="Least mean confidence, from 0 to 1, that the models must state: they are told. None: not asked.",
     )
 
     def may_end(self) -> Literal["finish"]:
@@ -52,15 +50,26 @@ class Stop(Selection):
     def choose(self, run: RunContext) -> Choice:
         """Compares extracted answers. A slot that failed agrees with nobody; what was filtered out isn't counted."""
         proposals, asked = self._compared(run)
-        read = extractor(self.extract)
-        answers = [read(record["text"]) for record in proposals]
-        winner, votes, _ = plurality(answers)
+        found = self.read(proposals, run)
+        winner, votes, _ = plurality(found.values)
         confident = self._confident([record["text"] for record in proposals])
-        comparison = {"answers": answers, "votes": votes, "asked": asked, "confident": confident}
+        comparison = {
+            "by": found.by,
+            "answers": list(found.values),
+            "votes": votes,
+            "asked": asked,
+            "confident": confident,
+        }
         if winner is None or not self._enough(votes, asked) or not confident:
-            return Choice((), "no agreement", data=comparison)
+            return Choice(reason="no agreement", data=comparison)
         reason = f"{votes} of {asked} agree on {winner}"
-        return Choice([proposals[answers.index(winner)]], reason, end=reason, data=comparison)
+        if not found.extracted:
+            reason = f"{votes} of {asked} say nearly the same, by their words"
+        return Choice([proposals[found.values.index(winner)]], reason, end=reason, data=comparison)
+
+    def told_to_proposers(self) -> str | None:
+        """The form of the last lines."""
+        return answer_line(self.extract, confidence=self.confidence is not None) if self.tell else None
 
     def _enough(self, votes: int, asked: int) -> bool:
         """Whether so many votes of those asked end the run."""
@@ -81,13 +90,5 @@ class Stop(Selection):
         """Whether the stated confidence is high enough. What isn't stated counts as none."""
         if self.confidence is None:
             return True
-        stated = [_as_share(extractor("json:confidence")(text)) for text in texts]
+        stated = [confidence(text) or 0.0 for text in texts]
         return bool(stated) and sum(stated) / len(stated) >= self.confidence
-
-
-def _as_share(value: str | None) -> float:
-    try:
-        share = float((value or "").rstrip("%"))
-    except ValueError:
-        return 0.0
-    return share / 100 if share > 1 else max(share, 0.0)

@@ -7,28 +7,29 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
-from moa_graph.extract import Extract, extractor, plurality
+from moa_graph.extract import Answers, plurality
 from moa_graph.stage_kit.base import register
+from moa_graph.stage_kit.counting import Counting
 from moa_graph.stage_kit.run_context import RunContext
-from moa_graph.stage_kit.selection import Choice, Selection
+from moa_graph.stage_kit.selection import Choice
 from moa_graph.state import Record
 
 __all__ = ["Vote"]
 
 
 @register
-class Vote(Selection):
-    """The plurality of extracted answers; the first proposal that gives it is the answer."""
+class Vote(Counting):
+    """The plurality of the answers; the first proposal that gives it is the answer.
+
+    Where the proposals have no short answers to count, the one most like the others is taken, and the report says so.
+    """
 
     kind: ClassVar[str] = "vote"
 
-    extract: Extract = Field(
-        default="number", description="What is counted: number, choice, exact, json:FIELD, or in Python a function."
-    )
     tie: Literal["first", "abstain", "escalate"] = Field(
         default="first",
         description="What a tie does: the earliest configured wins, the answer says that there is none, or the next "
@@ -40,24 +41,37 @@ class Vote(Selection):
         return "finish" if self.tie == "escalate" else None
 
     def choose(self, run: RunContext) -> Choice:
-        """Counts the extracted answers."""
+        """Counts the answers."""
         proposals = run.proposals()
-        read = extractor(self.extract)
-        answers = [read(record["text"]) for record in proposals]
-        winner, votes, tied = plurality(answers)
-        counted = {"answers": answers, "votes": votes, "tied": tied}
+        found = self.read(proposals, run)
+        winner, votes, tied = plurality(found.values)
+        counted = {"by": found.by, "answers": list(found.values), "votes": votes, "tied": tied}
         if winner is None:
-            return Choice(
-                proposals[:1], "no answer could be extracted: the first proposal", data=counted, degraded=NO_VOTE
-            )
-        first = proposals[answers.index(winner)]
+            reason = "no answer could be extracted: the first proposal"
+            return Choice(proposals[:1], reason, data=counted, degraded=NO_VOTE)
         if tied and self.tie == "escalate":
-            return Choice((), "tied", data=counted)
+            return Choice(reason="tied", data=counted)
+        if not found.extracted:
+            return self._most_alike(proposals, found, counted)
+        first = proposals[found.values.index(winner)]
         if tied and self.tie == "abstain":
-            abstained: Record = {**first, "text": f"No answer: the vote was tied. {_in_words(answers)}"}
+            abstained: Record = {**first, "text": f"No answer: the vote was tied. {_in_words(found.values)}"}
             return Choice([abstained], "tied", data=counted, degraded="the vote was tied: no answer was given")
         reason = f"{votes} of {len(proposals)} came to {winner}" + (", a tie that the first wins" if tied else "")
-        return Choice([first], reason, end=reason if self.tie == "escalate" else None, data=counted)
+        return Choice([first], reason, end=self._end(reason), data=counted)
+
+    def _most_alike(self, proposals: Sequence[Record], found: Answers, counted: dict[str, Any]) -> Choice:
+        """For free text: one of those that say nearly the same, else the one most like all the others."""
+        winner, votes, _ = plurality(found.values)
+        if votes > 1:
+            index = found.values.index(winner)
+            reason = f"{votes} of {len(proposals)} say nearly the same, by their words: the first of them"
+        else:
+            index, reason = found.typical or 0, "the response most like the others, by its words"
+        return Choice([proposals[index]], reason, end=self._end(reason), data=counted, degraded=f"{NO_VOTE}: {reason}")
+
+    def _end(self, reason: str) -> str | None:
+        return reason if self.tie == "escalate" else None
 
 
 NO_VOTE = "no answer could be extracted to vote on"

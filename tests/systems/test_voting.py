@@ -13,7 +13,7 @@ from moa_graph.extract import number
 from moa_graph.models.simulated import SimulatedChatModel
 from moa_graph.models.simulation import Latency, Profile
 from moa_graph.models.simulation.problems import find_problem
-from tests.systems.panel import Panel, says
+from tests.systems.panel import QUESTION, Panel, says, system_text
 
 
 def voting(*slots: Any, **vote: Any) -> dict[str, Any]:
@@ -56,10 +56,121 @@ async def test_a_tie_may_escalate_to_a_stage_that_decides() -> None:
 
 
 async def test_where_nothing_can_be_extracted_the_first_proposal_stands_and_the_report_says_so() -> None:
-    result = await answer_of(voting("a", "b"), a="I don't know.", b="Nor do I.")
+    result = await answer_of(voting("a", "b", extract="number"), a="I don't know.", b="Nor do I.")
 
     assert result["messages"][-1].text == "I don't know."
     assert result["report"]["degraded"] == ["no answer could be extracted to vote on"]
+
+
+ON_SLEEP = "Sleep well: keep the same hours, leave screens alone at night, and sleep in a dark and quiet room."
+ON_SLEEP_TOO = "Sleep well: keep the same hours, leave screens alone at night, and sleep in a quiet, dark room."
+ON_SPORT = "Move more. Walk to work, take the stairs, and find a sport that you enjoy with people whom you like."
+ON_FOOD = "Eat what grows, seldom too much, and mostly in company; then much else comes right by itself."
+
+
+async def test_free_text_is_compared_as_a_whole_and_the_report_says_so() -> None:
+    result = await answer_of(voting("a", "b", "c"), a=ON_SPORT, b=ON_SLEEP, c=ON_SLEEP_TOO)
+
+    assert result["messages"][-1].text == ON_SLEEP
+    told = "2 of 3 say nearly the same, by their words: the first of them"
+    assert result["report"]["degraded"] == [f"no answer could be extracted to vote on: {told}"]
+
+
+async def test_of_free_texts_that_all_differ_the_most_typical_is_taken() -> None:
+    result = await answer_of(voting("a", "b", "c", tie="abstain"), a=ON_FOOD, b=ON_SPORT, c=ON_SLEEP)
+
+    [reason] = result["report"]["degraded"]
+    assert reason == "no answer could be extracted to vote on: the response most like the others, by its words"
+    assert result["messages"][-1].text in (ON_FOOD, ON_SPORT, ON_SLEEP)
+
+
+async def test_two_letters_beat_one() -> None:
+    for vote in ("vote", "debate"):
+        panel = Panel({"a": says("A)", delay=0), "b": says("B)", delay=0), "c": says("B)", delay=0)})
+        rounds = [{"propose": {"slots": ["a", "b", "c"]}}, {"refine": {"slots": ["a", "b", "c"]}}][
+            : 1 + (vote == "debate")
+        ]
+
+        result = await panel.run({"models": dict.fromkeys("abc"), "stages": [*rounds, {"vote": {}}]})
+
+        assert result["messages"][-1].text == "B)"
+        assert result["report"]["degraded"] == []
+
+
+@pytest.mark.parametrize("answer", ["B)", "(B)", "The answer is B.", "42", "Paris", "yes", '{"answer": "B"}'])
+@pytest.mark.parametrize(("preset", "calls"), [("ice", 3), ("pyramid-moa", 2)])
+async def test_agreement_on_any_short_answer_ends_the_run(preset: str, calls: int, answer: str) -> None:
+    names = Panel().mixture(preset).models
+    panel = Panel({name: says(answer, delay=0) for name in names})
+
+    result = await panel.run(preset)
+
+    assert result["report"]["calls"] == calls
+    assert result["messages"][-1].text == answer
+
+
+LAST_LINE = 'end with a line "Answer: " and that answer alone'
+
+
+@pytest.mark.parametrize("preset", ["vote", "debate", "ice", "pyramid-moa"])
+async def test_proposers_are_told_to_end_with_a_line_that_can_be_read(preset: str) -> None:
+    panel = Panel()
+
+    result = await panel.run(preset)
+
+    proposing = {record["slot"] for record in result["records"] if record["kind"] == "proposal"}
+    for name in proposing:
+        for asked in panel.asked(name):
+            # Pyramid's strong model writes the answer itself.
+            assert LAST_LINE in system_text(asked)
+
+
+async def test_what_proposers_are_told_may_be_left_out_and_ends_where_a_model_writes_anew() -> None:
+    silent, written = Panel(), Panel()
+    quiet = {"stop": {"tell": False}}
+    await silent.run({"models": {"a": None, "w": None}, "stages": [{"propose": {"slots": ["a"]}}, quiet, WRITE]})
+    await written.run(
+        {"models": {"a": None, "w": None}, "stages": [{"propose": {"slots": ["a"]}}, WRITE, {"vote": {}}]}
+    )
+
+    assert [system_text(asked) for asked in (silent.asked("a")[0], written.asked("a")[0])] == ["", ""]
+
+
+WRITE = {"aggregate": {"slot": "w"}}
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "calls"),
+    [
+        ("42\nConfidence: 0.9", "42\nConfidence: 80%", 2),
+        ("42\nConfidence: 0.9", "42\nConfidence: 0.6", 3),
+        ('{"answer": 42, "confidence": 0.9}', "42\n**Confidence:** 1", 2),
+        ("42", "42\nConfidence: 1", 3),
+    ],
+)
+async def test_a_stop_that_wants_confidence_asks_for_it(a: str, b: str, calls: int) -> None:
+    panel = Panel({"a": says(a, delay=0), "b": says(b, delay=0)})
+    stages = [{"propose": {"slots": ["a", "b"]}}, {"stop": {"confidence": 0.8}}, WRITE]
+
+    result = await panel.run({"models": dict.fromkeys("abw"), "stages": stages})
+
+    assert result["report"]["calls"] == calls
+    assert 'a line "Confidence: "' in system_text(panel.asked("a")[0])
+
+
+async def test_how_answers_are_read_may_be_said_when_the_graph_is_made() -> None:
+    panel = Panel({"a": says("It is A, by step 3"), "b": says("It is B, by step 3"), "c": says("It is B, by step 2")})
+    mixture = panel.mixture(voting("a", "b", "c"))
+
+    by_choice = await create_moa(mixture, extract="choice").compile().ainvoke(QUESTION)
+    by_function = await create_moa(mixture, extract=lambda text: text[-1]).compile().ainvoke(QUESTION)
+
+    assert by_choice["messages"][-1].text == "It is B, by step 3"
+    assert by_function["messages"][-1].text == "It is A, by step 3"
+    with pytest.raises(MixtureError, match="extract: it has no stage that counts answers, such as vote or stop"):
+        create_moa("moa-lite", extract="choice", simulate=True)
+    with pytest.raises(MixtureError, match="'letter' is no extractor; there are auto, choice, exact, number and json:"):
+        create_moa("vote", extract="letter", simulate=True)
 
 
 @pytest.mark.parametrize(

@@ -45,7 +45,7 @@ def a_record(text: str) -> Record:
 async def test_every_first_answer_is_given_to_the_question_alone() -> None:
     panel = trio()
 
-    await panel.run("vote")
+    await panel.run("ranker")
 
     for name in TRIO:
         assert [(message.type, message.text) for message in panel.asked(name)[0].messages] == [
