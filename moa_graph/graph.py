@@ -122,10 +122,7 @@ def create_moa(
     """
     source = _source_of(mixture)
     described = _described(mixture, source, proposers, aggregator, layers)
-    if name:
-        described = described.model_copy(update={"name": name})
-    if extract is not None:
-        described = _reading_by(described, extract)
+    described = _reading_by(described.model_copy(update={"name": name}) if name else described, extract)
     if simulate is None:
         simulate = os.environ.get("MOA_SIMULATE", "") not in ("", "0")
     casting = decide(described, cast, choose=not (simulate or substitute))
@@ -144,8 +141,6 @@ def create_moa(
     return graph
 
 
-<<<<<<< HEAD
-=======
 def _described(
     mixture: str | Path | Mixture | Mapping[str, Any] | None,
     source: Source | None,
@@ -166,22 +161,16 @@ def _described(
     return propose_and_aggregate(proposers or (), aggregator, 2 if layers is None else layers)
 
 
-def _reading_by(mixture: Mixture, extract: str | Extractor) -> Mixture:
-    """The mixture whose votes and stops read answers by ``extract``."""
+def _reading_by(mixture: Mixture, extract: str | Extractor | None) -> Mixture:
+    """The mixture whose votes and stops read answers by ``extract``, if that is given."""
+    if extract is None:
+        return mixture
     stages = reading_by(mixture.stages, extract)
     if stages is mixture.stages:
         raise MixtureError(f"{mixture.name}: extract: it has no stage that counts answers, such as vote or stop")
     return mixture.model_copy(update={"stages": stages})
 
 
-def _cast(mixture: Mixture, cast: str | Path | Cast | Mapping[str, Any] | None) -> Casting:
-    """The mixture with a model for each of its parts, or cast anew where a cast is asked for."""
-    if cast is None and not has_parts(mixture):
-        return Casting(mixture, {})
-    return cast_mixture(mixture, load_cast(cast), anew=cast is not None)
-
-
->>>>>>> f376cdc (Votes know their question: extract auto by what the proposals look like, proposers told how to end, numbers in words no answers)
 def load_mixture(mixture: str | Path | Mixture | Mapping[str, Any]) -> Mixture:
     """The mixture that a preset's name, a file's path or plain data means.
 

@@ -8,7 +8,6 @@ equal prompts, yet none of them can know its own fence.
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -16,6 +15,8 @@ from functools import cached_property
 from typing import Any
 
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage
+
+from moa_graph.fences import delimiter, fence, read_references, unfinished_fence, without_fences
 
 __all__ = [
     "CHARACTERS_PER_TOKEN",
@@ -51,14 +52,14 @@ _UNFINISHED_TAG = re.compile(r"</?[a-z]{0,8}\Z", re.IGNORECASE)
 
 
 def visible_text(text: str) -> str:
-    """``text`` as a reader is meant to see it: without reasoning blocks and control characters.
+    """``text`` as a reader is meant to see it: without reasoning blocks, control characters and fence lines of ours.
 
     Some servers leave out a reasoning block's opening tag, since it stands in their prompt: what comes before a closing
     tag without an opening one is reasoning too.
     """
     if "think" in text.lower():
         text = _HEADLESS_REASONING.sub("", _REASONING.sub("", text))
-    return _CONTROL.sub("", text).strip()
+    return without_fences(_CONTROL.sub("", text)).strip()
 
 
 def hidden_text(text: str) -> str:
@@ -81,7 +82,8 @@ class VisibleStream:
         """What ``piece`` adds to the visible text; None where it shows that what came before was reasoning."""
         self.text += piece
         unfinished = _UNFINISHED_TAG.search(self.text)
-        return self._show(self.text[: unfinished.start()] if unfinished else self.text)
+        ends = [unfinished.start() if unfinished else len(self.text), unfinished_fence(self.text)]
+        return self._show(self.text[: min(ends)])
 
     def finish(self) -> str | None:
         """What was held back until it was clear that nothing follows."""
@@ -105,46 +107,9 @@ def cut_middle(text: str, limit: int) -> str:
     return text[:head] + _CUT[: limit - kept] + text[len(text) - (kept - head) :]
 
 
-def fence(texts: Sequence[str], title: str = "response", *, beside: Sequence[str] = ()) -> str:
-    """``texts`` one after another, numbered from 1, each between fence lines that none of them contains.
-
-    Args:
-        texts: What is fenced.
-        title: What each is called.
-        beside: All texts that are fenced in the same message, if there are others: none may know the fences there.
-    """
-    mark = _delimiter(beside or texts)
-    return "\n\n".join(
-        f"<<{title} {number} | {mark}>>\n{text}\n<<end of {title} {number} | {mark}>>"
-        for number, text in enumerate(texts, start=1)
-    )
-
-
 def appended(content: str | list[str | dict[Any, Any]], added: str) -> str | list[str | dict[Any, Any]]:
     """A message's content with ``added`` after a blank line; blocks, such as those with cache marks, stay blocks."""
     return f"{content}\n\n{added}" if isinstance(content, str) else [*content, {"type": "text", "text": added}]
-
-
-def _delimiter(texts: Sequence[str]) -> str:
-    digest = hashlib.sha256("\x00".join(texts).encode("utf-8", "surrogatepass"))
-    mark = digest.hexdigest()[:12]
-    while any(mark in text for text in texts):
-        digest.update(b"again")
-        mark = digest.hexdigest()[:12]
-    return mark
-
-
-_FENCED = re.compile(
-    r"^<<(?P<title>[\w ]+) (?P<number>\d+) \| (?P<mark>[0-9a-f]{12})>>\n"
-    r"(?P<text>.*?)\n<<end of (?P=title) (?P=number) \| (?P=mark)>>$",
-    re.DOTALL | re.MULTILINE,
-)
-
-
-def read_references(text: str) -> list[str]:
-    """The texts of a message's last group of fences, in order; the reverse of :func:`fence`."""
-    found = list(_FENCED.finditer(text))
-    return [match["text"] for match in found if match.group("mark", "title") == found[-1].group("mark", "title")]
 
 
 def fit(references: Sequence[str], characters: int) -> tuple[str, ...]:
@@ -237,7 +202,7 @@ class Prompt:
         told = [self.role] if self.role else []
         conversation, fences = list(self.conversation), self._fences()
         if fences and self.after:
-            ended = f"<<end of question | {_delimiter(self._fenced_texts())}>>"
+            ended = f"<<end of question | {delimiter(self._fenced_texts())}>>"
             _append_to_last_question(conversation, "\n\n".join([ended, self.instruction, *fences]))
         elif fences:
             told.append("\n\n".join([self.instruction, *fences]))

@@ -282,3 +282,32 @@ def test_cleaning_twice_changes_nothing_more(text: str) -> None:
     assume("think" not in text.lower())
 
     assert visible_text(visible_text(text)) == visible_text(text)
+
+
+MARK = "9721bb463102"
+
+REPEATED = {
+    f"<<response 1 | {MARK}>>\nIt is 42.\n<<end of response 1 | {MARK}>>": "It is 42.",
+    f"So: <<your own answer 2 | {MARK}>>\nIt is 42.": "So: It is 42.",
+    f"It is 42.\n\n<<end of response 1 | {MARK}": "It is 42.",
+    f"It is 42. <<answer of round 3 | {MARK}> Good.": "It is 42. Good.",
+    f"commit | {MARK}\n1 << 3 >> 2": f"commit | {MARK}\n1 << 3 >> 2",
+    "cat <<EOF | tee": "cat <<EOF | tee",
+}
+
+
+@pytest.mark.parametrize("written", REPEATED)
+def test_fence_lines_that_a_model_repeats_are_taken_out(written: str) -> None:
+    assert visible_text(written) == REPEATED[written]
+
+
+@pytest.mark.parametrize("written", REPEATED)
+@pytest.mark.parametrize("size", [1, 2, 3, 7])
+def test_no_piece_of_a_repeated_fence_line_is_streamed(written: str, size: int) -> None:
+    stream, shown = VisibleStream(), ""
+    for start in range(0, len(written), size):
+        added = stream.feed(written[start : start + size])
+        assert added is not None
+        shown += added
+        assert REPEATED[written].startswith(shown)
+    assert shown + (stream.finish() or "") == REPEATED[written]

@@ -86,15 +86,10 @@ class ModelStage(Stage):
         settings = answer_settings(self, run)
         planned = []
         for task in self._missing(slot, run):
-<<<<<<< HEAD
-            prompt_bytes = bytes_of_prompt(whole_prompt(task.prompt, settings)) + expected
+            prompt_bytes = bytes_of_prompt(whole_prompt(task.prompt, settings, run.stage)) + expected
             first = most_of_one_call(prompt_bytes, everyone[0].most_output, everyone[0].price)
             roomy = [one.with_more_room() if one.room else one for one in everyone]
             needs = [most_of_one_call(prompt_bytes, one.most_output, one.price) for one in roomy]
-=======
-            prompt_bytes = bytes_of_prompt(whole_prompt(task.prompt, settings, run.stage)) + expected
-            needs = [most_of_one_call(prompt_bytes, one.settings.max_tokens, one.price) for one in everyone]
->>>>>>> f376cdc (Votes know their question: extract auto by what the proposals look like, proposers told how to end, numbers in words no answers)
             dearest = max(needs, key=lambda need: (need["usd"] or 0.0, need["tokens"] or 0))
             further = (settings.tries or slot.slot.tries) * len(everyone) - 1
             planned.append(PlannedAnswer(slot.record_id(task.sample), first, dearest, further))
