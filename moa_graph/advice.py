@@ -10,11 +10,11 @@ import hashlib
 from collections.abc import Sequence
 from typing import Any, Literal
 
-from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, SystemMessage
+from langchain_core.messages import AIMessage, AnyMessage, BaseMessage, HumanMessage, SystemMessage
 
 from moa_graph.state import Record, live
 
-__all__ = ["ADVICE", "find_advice", "with_advice"]
+__all__ = ["ADVICE", "find_advice", "opens_a_turn", "with_advice"]
 
 ADVICE = "advice"
 """Name of the entry in a message's ``response_metadata``."""
@@ -50,13 +50,18 @@ def find_advice(
     """
     audience = _audience(mixture, messages)
     for message in reversed(messages if advise != "every_call" else ()):
-        if advise == "user_turn" and isinstance(message, HumanMessage):
+        if advise == "user_turn" and opens_a_turn(message):
             break
         advice = message.response_metadata.get(ADVICE) if isinstance(message, AIMessage) else None
         if advice and advice["for"] == audience and all(record["stage"] in stages for record in advice["records"]):
             records: list[Record] = advice["records"]
             return [{**record, "seconds": 0.0} for record in records]
     return []
+
+
+def opens_a_turn(message: BaseMessage) -> bool:
+    """Whether a user's turn begins with a message: a summary of the conversation so far, in a user's name, is none."""
+    return isinstance(message, HumanMessage) and message.additional_kwargs.get("lc_source") != "summarization"
 
 
 def _audience(mixture: str, messages: Sequence[AnyMessage]) -> str:

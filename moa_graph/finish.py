@@ -71,10 +71,13 @@ class Finish:
             raise RunFailed(f"{self._plan.mixture}: the answer would be degraded: {'; '.join(degraded)}")
 
     def _advice(self, record: Record, state: MoaState, options: Options) -> dict[str, Any]:
-        """What the panel gave, where later calls go by it: those of this turn if tools are called, or all of them."""
+        """What the panel gave, where later calls go by it: those of this turn if tools are called, or all of them.
+
+        Every such answer bears it, so that it outlives those that are summarized.
+        """
         advise = options.answer.advise
         later = advise == "first_call" or (advise == "user_turn" and bool(record.get("tool_calls")))
-        if not later or state["turn"].get("advised"):
+        if not later:
             return {}
         panel = [bound.name for bound in self._plan.taken(state["turn"]) if not bound.is_last]
         records = [one for one in state["records"] if one["stage"] in panel]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Self
 
 from jsonschema import Draft202012Validator
@@ -27,19 +27,23 @@ class Form:
         name: What a provider is told that it is called.
         schema: JSON Schema of the answer.
         model: Class whose validators hold too; None where there is only the schema.
+        strict: Whether the provider is asked to hold the schema exactly.
     """
 
     name: str
     schema: Mapping[str, Any]
     model: type[BaseModel] | None = None
+    strict: bool = False
 
     @classmethod
-    def of(cls, wanted: Any) -> Self:
+    def of(cls, wanted: Any, *, strict: bool = False) -> Self:
         """The form that a pydantic class, a ``TypedDict``, a JSON Schema or OpenAI's ``response_format`` asks for.
 
         Raises:
             InputError: It is none of these.
         """
+        if strict:
+            return replace(cls.of(convert_to_json_schema(wanted, strict=True)), model=_class_of(wanted), strict=True)
         if isinstance(wanted, type) and issubclass(wanted, BaseModel):
             return cls(wanted.__name__, wanted.model_json_schema(), wanted)
         if isinstance(wanted, Mapping) and wanted.get("type") in ("json_object", "json_schema"):
@@ -83,6 +87,10 @@ class Form:
         validator = Draft202012Validator(self.schema, registry=Registry())
         problems = [f"{_where(error.absolute_path)}: {error.message}" for error in validator.iter_errors(content)]
         return (None, "; ".join(problems)) if problems else (content, None)
+
+
+def _class_of(wanted: Any) -> type[BaseModel] | None:
+    return wanted if isinstance(wanted, type) and issubclass(wanted, BaseModel) else None
 
 
 def _references(schema: Any) -> Iterator[str]:

@@ -27,7 +27,7 @@ def parameters_for(model: BaseChatModel, form: Form, *, beside_tools: bool = Fal
         beside_tools: Whether it may call tools as well, so that it can't be forced to call one for the form.
     """
     if abilities_of(model).takes_response_format:
-        described = {"name": form.name, "schema": dict(form.schema), "strict": False}
+        described = {"name": form.name, "schema": dict(form.schema), "strict": form.strict}
         return {"response_format": {"type": "json_schema", "json_schema": described}}
     if beside_tools:
         return {}

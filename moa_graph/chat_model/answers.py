@@ -11,18 +11,20 @@ from langchain_core.messages.tool import tool_call_chunk
 from langchain_core.outputs import ChatGenerationChunk
 
 from moa_graph.advice import ADVICE
+from moa_graph.chat_model.turn import TURN, Spent, with_report
 from moa_graph.runs import Outcome
 from moa_graph.state import Usage
 
 __all__ = ["last_chunk", "passed_on", "whole_answer"]
 
 
-def whole_answer(outcome: Outcome, stop: Sequence[str] = ()) -> AIMessage:
+def whole_answer(outcome: Outcome, stop: Sequence[str], before: Spent) -> AIMessage:
     """The answer of a run: its metadata holds the report, its usage that of all calls together.
 
     Args:
         outcome: What the run gave.
         stop: Texts before which the answer ends, whoever wrote it.
+        before: What the user's turn had spent before.
     """
     written, report = outcome.message, outcome.report
     metadata = {
@@ -30,6 +32,7 @@ def whole_answer(outcome: Outcome, stop: Sequence[str] = ()) -> AIMessage:
         "mixture": report["mixture"],
         "finish_reason": written.response_metadata["finish_reason"],
         "report": report,
+        TURN: with_report(before, report),
     }
     if ADVICE in written.response_metadata:
         metadata[ADVICE] = written.response_metadata[ADVICE]

@@ -24,6 +24,8 @@ PARAMETERS = {
     "max_completion_tokens": "max_tokens",
     "top_p": "top_p",
     "seed": "seed",
+    "reasoning": "reasoning",
+    "reasoning_effort": "reasoning",
 }
 """What a call may set of the model that writes the answer, and the field of ``ModelSettings`` that it is."""
 
@@ -62,8 +64,8 @@ def read_call(
     settings = replace(
         writer_settings(given, usual, graph),
         tools=tuple(tools),
-        tool_settings={name: given[name] for name in TOOL_SETTINGS if name in given},
-        form=None if form is None else Form.of(form),
+        tool_settings={name: given[name] for name in TOOL_SETTINGS if name in given and tools},
+        form=None if form is None else Form.of(form, strict=bool(given.get("strict"))),
     )
     return _with_writer(options, given.get("model"), graph), settings
 
@@ -80,7 +82,7 @@ def writer_settings(given: Mapping[str, Any], usual: AnswerSettings, graph: MoaG
         OptionsError: A parameter is out of its bounds.
         MixtureError: No model writes the answer.
     """
-    parameters = {field: given[name] for name, field in PARAMETERS.items() if name in given}
+    parameters = {field: _plain(name, given[name]) for name, field in PARAMETERS.items() if name in given}
     timeout = next((given[name] for name in TIMEOUTS if name in given), None)
     retries = given.get("max_retries")
     if not parameters and timeout is None and retries is None:
@@ -97,6 +99,11 @@ def writer_settings(given: Mapping[str, Any], usual: AnswerSettings, graph: MoaG
         timeout=usual.timeout if timeout is None else float(timeout),
         tries=usual.tries if retries is None else retries + 1,
     )
+
+
+def _plain(name: str, value: Any) -> Any:
+    """OpenAI's ``{"effort": ...}`` as the effort."""
+    return value["effort"] if name == "reasoning" and isinstance(value, Mapping) and "effort" in value else value
 
 
 def _check(parameters: Mapping[str, Any]) -> None:

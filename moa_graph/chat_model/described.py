@@ -2,26 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, Literal, Self
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal, NamedTuple, Self
 
 from langchain_core.language_models import BaseChatModel, ModelProfile
 from langchain_core.language_models.base import LangSmithParams
-from pydantic import ConfigDict, Field, PrivateAttr, TypeAdapter
+from langchain_core.messages import BaseMessage, HumanMessage
+from langchain_core.messages.utils import count_tokens_approximately
+from langchain_core.utils.function_calling import convert_to_openai_tool
+from pydantic import ConfigDict, Field, PrivateAttr, SecretStr, TypeAdapter
 
 from moa_graph.chat_model.asking import read_call, writer_settings
-from moa_graph.chat_model.build import BUILT_FROM, build, models_of, profile_of
+from moa_graph.chat_model.build import BUILT_FROM, build, members_of, models_of, profile_of
 from moa_graph.chat_model.identity import digest_of
+from moa_graph.chat_model.turn import Spent, spent_before, within_the_rest
 from moa_graph.errors import MixtureError, MoaError
 from moa_graph.graph import Compiled, MoaGraph
 from moa_graph.options import AnswerSettings, Options
 
-__all__ = ["DescribedModel"]
+__all__ = ["Asked", "DescribedModel"]
 
 DEEPEST = 3
 """How deep mixtures may stand in each other. Each level multiplies the calls of the one above."""
 
 WRITER_FIELDS = ("temperature", "max_tokens", "timeout", "max_retries")
+
+
+class Asked(NamedTuple):
+    """What one call asks: the options of its run, what holds for the answer, and what its turn has spent before."""
+
+    options: Options
+    settings: AnswerSettings
+    before: Spent
 
 
 class DescribedModel(BaseChatModel):
@@ -40,6 +52,7 @@ class DescribedModel(BaseChatModel):
     max_tokens: int | None = Field(default=None, ge=1)
     timeout: float | None = Field(default=None, gt=0)
     max_retries: int | None = Field(default=None, ge=0)
+    api_key: SecretStr | None = Field(default=None, repr=False, exclude=True)
     stop: list[str] | None = None
     advise: Literal["user_turn", "first_call", "every_call"] = "user_turn"
     tools: Literal["aggregator", "all"] = "aggregator"
@@ -51,6 +64,7 @@ class DescribedModel(BaseChatModel):
     _compiled: Compiled = PrivateAttr()
     _options: Options = PrivateAttr()
     _digest: str = PrivateAttr()
+    _strict: bool | None = PrivateAttr(default=None)
 
     def model_post_init(self, _: Any) -> None:
         """Builds the graph, once: copies share it."""
@@ -63,6 +77,12 @@ class DescribedModel(BaseChatModel):
             raise MixtureError(
                 f"{graph.mixture.name}: mixtures stand in each other {depth} deep, and at most {DEEPEST} "
                 "are allowed: name a model in place of the innermost mixture"
+            )
+        needed = sorted({member.key_variable for member in members_of(graph) if member.key_variable})
+        if self.api_key is not None and needed:
+            raise MixtureError(
+                f"api_key: the models of {graph.mixture.name} take their keys from the environment: set "
+                f"{', '.join(needed)}"
             )
         self._graph, self._compiled = graph, graph.compile(checkpointer=False)
         self._digest = digest_of(graph.mixture, self.simulate, self.substitute)
@@ -122,10 +142,31 @@ class DescribedModel(BaseChatModel):
         )
         return writer_settings(given, usual, self._graph)
 
-    def _asked(self, stop: list[str] | None, asked: Mapping[str, Any]) -> tuple[Options, AnswerSettings]:
-        """What one call asks: the options of its run, and what holds for the answer."""
+    def _asked(self, messages: Sequence[BaseMessage], stop: list[str] | None, asked: Mapping[str, Any]) -> Asked:
+        """What one call asks."""
         usual = self._usual() if stop is None else self._usual().stopping_at(stop)
-        return read_call(asked, self._options, usual, self._graph)
+        options, settings = read_call(asked, self._options, usual, self._graph)
+        before = spent_before(messages, self._graph.mixture.name)
+        return Asked(within_the_rest(options, self._graph, before), settings, before)
+
+    def get_num_tokens(self, text: str) -> int:
+        """An estimate: the models of a mixture count tokens each in its own way."""
+        return self.get_num_tokens_from_messages([HumanMessage(text)])
+
+    def get_num_tokens_from_messages(self, messages: list[BaseMessage], tools: Sequence[Any] | None = None) -> int:
+        """An estimate: the models of a mixture count tokens each in its own way."""
+        offered: list[Any] | None = None if tools is None else [convert_to_openai_tool(tool) for tool in tools]
+        return count_tokens_approximately(messages, tools=offered)
+
+    def get_token_ids(self, text: str) -> list[int]:
+        """There are none that all models of a mixture would share.
+
+        Raises:
+            NotImplementedError: Always, unless a function is given in ``custom_get_token_ids``.
+        """
+        if self.custom_get_token_ids is None:
+            raise NotImplementedError("a mixture's models each have tokens of their own: give custom_get_token_ids")
+        return self.custom_get_token_ids(text)
 
     @property
     def _llm_type(self) -> str:

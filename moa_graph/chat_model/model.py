@@ -22,7 +22,7 @@ from pydantic import ValidationError
 from moa_graph.chat_model.answers import last_chunk, passed_on, whole_answer
 from moa_graph.chat_model.asking import refuse_if_nothing_writes
 from moa_graph.chat_model.counting import counted_once
-from moa_graph.chat_model.described import DescribedModel
+from moa_graph.chat_model.described import Asked, DescribedModel
 from moa_graph.chat_model.place import below, detached, noting_its_run
 from moa_graph.chat_model.progress import Watchers
 from moa_graph.chat_model.pump import pumped, pumped_from_thread
@@ -30,7 +30,6 @@ from moa_graph.chat_model.structured import structured
 from moa_graph.errors import AnswerBeganAgain, MixtureError, MoaError
 from moa_graph.form import Form
 from moa_graph.mixture import Mixture
-from moa_graph.options import AnswerSettings, Options
 from moa_graph.runs import Outcome, Part, Token, follow, run
 from moa_graph.stage_kit.node import loop_thread
 from moa_graph.store import Store
@@ -65,6 +64,7 @@ class ChatMoA(DescribedModel):
         timeout: Seconds for the answer of that model, retries included; default: as the mixture says.
         max_retries: Most further requests to that model after one that failed; default: as the mixture says.
         model: The same as ``mixture``, by the word that other chat models have for it.
+        api_key: Accepted where no model of the mixture needs a key; the others take theirs from the environment.
         stop: Texts before which the answer ends.
         advise: When the other models are asked: once in a user's turn, once in a conversation, or at every call.
         tools: Who is offered tools: the aggregator, or all; what a proposer would call is shown as text.
@@ -151,7 +151,7 @@ class ChatMoA(DescribedModel):
         run_manager: AsyncCallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> ChatResult:
-        return await self._answer(messages, self._asked(stop, kwargs), run_manager)
+        return await self._answer(messages, self._asked(messages, stop, kwargs), run_manager)
 
     def _generate(
         self,
@@ -160,12 +160,12 @@ class ChatMoA(DescribedModel):
         run_manager: CallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> ChatResult:
-        return loop_thread().call(self._answer, messages, self._asked(stop, kwargs), run_manager)
+        return loop_thread().call(self._answer, messages, self._asked(messages, stop, kwargs), run_manager)
 
     async def _answer(
-        self, messages: list[BaseMessage], asked: tuple[Options, AnswerSettings], run_manager: BaseRunManager | None
+        self, messages: list[BaseMessage], asked: Asked, run_manager: BaseRunManager | None
     ) -> ChatResult:
-        options, settings = asked
+        options, settings, before = asked
         config, watchers = RunnableConfig(callbacks=below(run_manager)), Watchers.of(run_manager)
         if watchers:
             parts = follow(self._compiled, messages, options=options, answer=settings, config=config, tokens=False)
@@ -173,7 +173,7 @@ class ChatMoA(DescribedModel):
         else:
             answering = run(self._compiled, messages, options=options, answer=settings, config=config)
         outcome = await asyncio.create_task(answering, context=detached())
-        return ChatResult(generations=[ChatGeneration(message=whole_answer(outcome, settings.stop))])
+        return ChatResult(generations=[ChatGeneration(message=whole_answer(outcome, settings.stop, before))])
 
     def _astream(
         self,
@@ -182,7 +182,9 @@ class ChatMoA(DescribedModel):
         run_manager: AsyncCallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> AsyncIterator[ChatGenerationChunk]:
-        source = partial(self._chunks, messages, self._asked(stop, kwargs), run_manager, Watchers.of(run_manager))
+        source = partial(
+            self._chunks, messages, self._asked(messages, stop, kwargs), run_manager, Watchers.of(run_manager)
+        )
         return pumped(source, detached())
 
     def _stream(
@@ -192,18 +194,20 @@ class ChatMoA(DescribedModel):
         run_manager: CallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> Iterator[ChatGenerationChunk]:
-        source = partial(self._chunks, messages, self._asked(stop, kwargs), run_manager, Watchers.of(run_manager))
+        source = partial(
+            self._chunks, messages, self._asked(messages, stop, kwargs), run_manager, Watchers.of(run_manager)
+        )
         return pumped_from_thread(source, detached())
 
     async def _chunks(
         self,
         messages: list[BaseMessage],
-        asked: tuple[Options, AnswerSettings],
+        asked: Asked,
         run_manager: BaseRunManager | None,
         watchers: Watchers,
     ) -> AsyncGenerator[ChatGenerationChunk, None]:
         """The answer's chunks as the model that writes it gives them, and its metadata with the last."""
-        options, settings = asked
+        options, settings, before = asked
         streamed = False
         config = RunnableConfig(callbacks=below(run_manager))
         parts = follow(self._compiled, messages, options=options, answer=settings, config=config)
@@ -213,7 +217,7 @@ class ChatMoA(DescribedModel):
                     streamed = True
                     yield passed_on(part.chunk)
                 elif isinstance(part, Outcome):
-                    yield last_chunk(whole_answer(part, settings.stop), streamed=streamed)
+                    yield last_chunk(whole_answer(part, settings.stop, before), streamed=streamed)
                 elif part["type"] == "reset":
                     raise _began_again(part["reason"])
                 else:
@@ -234,6 +238,7 @@ class ChatMoA(DescribedModel):
             MixtureError: The mixture's last stage writes nothing.
         """
         refuse_if_nothing_writes(self._graph)
+        strict = self._strict if strict is None else strict
         offered = [convert_to_openai_tool(tool, strict=strict) for tool in tools]
         given = {"tool_choice": tool_choice, "strict": strict, **kwargs}
         return self.bind(tools=offered, **{name: value for name, value in given.items() if value is not None})
@@ -256,7 +261,7 @@ class ChatMoA(DescribedModel):
             method: ``function_calling`` has the form given as the arguments of a tool. With the others the model that
                 writes is asked in the way that it knows.
             include_raw: Give back ``{"raw": ..., "parsed": ..., "parsing_error": ...}``.
-            strict: Whether a provider should hold the schema exactly, for ``function_calling``.
+            strict: Whether the provider should hold the schema exactly, where it can.
             **kwargs: For ``function_calling``.
 
         Raises:
@@ -264,10 +269,12 @@ class ChatMoA(DescribedModel):
             InputError: ``schema`` is no form that an answer can have.
         """
         if method == "function_calling":
-            return super().with_structured_output(schema, include_raw=include_raw, **kwargs)
+            asked = self.model_copy()
+            asked._strict = strict  # noqa: SLF001
+            return super(ChatMoA, asked).with_structured_output(schema, include_raw=include_raw, **kwargs)
         refuse_if_nothing_writes(self._graph)
-        Form.of(schema)
-        return structured(self, schema, method, include_raw=include_raw)
+        Form.of(schema, strict=bool(strict))
+        return structured(self, schema, method, include_raw=include_raw, strict=strict)
 
 
 async def _last_of(parts: AsyncGenerator[Part, None], watchers: Watchers) -> Outcome:

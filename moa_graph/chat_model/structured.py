@@ -14,7 +14,7 @@ __all__ = ["structured"]
 
 
 def structured(
-    model: BaseChatModel, schema: dict[str, Any] | type, method: str, *, include_raw: bool
+    model: BaseChatModel, schema: dict[str, Any] | type, method: str, *, include_raw: bool, strict: bool | None = None
 ) -> Runnable[LanguageModelInput, Any]:
     """``model`` with its answers parsed into the form of ``schema``.
 
@@ -22,10 +22,12 @@ def structured(
         model: The mixture.
         schema: A pydantic class, a ``TypedDict``, a JSON Schema or a tool's description.
         method: What the trace is told of how the form is asked for.
+        strict: Whether the provider should hold the schema exactly.
         include_raw: Give back ``{"raw": ..., "parsed": ..., "parsing_error": ...}``.
     """
     told = {"kwargs": {"method": method}, "schema": schema}
-    asked = model.bind(response_format=schema, ls_structured_output_format=told)
+    given = {} if strict is None else {"strict": strict}
+    asked = model.bind(response_format=schema, ls_structured_output_format=told, **given)
     parser: BaseOutputParser[Any] = JsonOutputParser()
     if isinstance(schema, type) and is_basemodel_subclass(schema):
         parser = PydanticOutputParser(pydantic_object=schema)

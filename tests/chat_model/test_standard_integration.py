@@ -28,28 +28,11 @@ def nothing_is_fetched(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 class Standard(ChatModelIntegrationTests):
-    """Off are:
-
-    1. The four tests of ``model=`` in a call: a mixture has no one model that another could stand in for.
-    2. ``test_stream_time``: it replays recorded HTTP, and a mixture's calls are answered by the simulator.
-    """
+    """With the suite's own parameters; nothing is switched off."""
 
     @property
     def chat_model_class(self) -> type[BaseChatModel]:
         return ChatMoA
-
-    @property
-    def standard_chat_model_params(self) -> dict[str, Any]:
-        """Keys, retries and timeouts belong to the slots, each of which has its own model."""
-        return {"temperature": 0, "stop": []}
-
-    @property
-    def supports_model_override(self) -> bool:
-        return False
-
-    @property
-    def enable_vcr_tests(self) -> bool:
-        return False
 
     @property
     def supports_json_mode(self) -> bool:

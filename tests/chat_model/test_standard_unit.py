@@ -11,7 +11,7 @@ from moa_graph import ChatMoA
 
 
 class TestChatMoA(ChatModelUnitTests):
-    """Nothing is switched off."""
+    """With the suite's own parameters; nothing is switched off."""
 
     @property
     def chat_model_class(self) -> type[BaseChatModel]:
@@ -20,8 +20,3 @@ class TestChatMoA(ChatModelUnitTests):
     @property
     def chat_model_params(self) -> dict[str, Any]:
         return {"proposers": ["sim:instant", "sim:swift"], "aggregator": "sim:instant"}
-
-    @property
-    def standard_chat_model_params(self) -> dict[str, Any]:
-        """Keys, retries and timeouts belong to the slots, each of which has its own model."""
-        return {"temperature": 0, "max_tokens": 100, "stop": []}

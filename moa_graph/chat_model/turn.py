@@ -1,0 +1,87 @@
+"""What the calls of one user's turn may spend together, where an agent asks a mixture several times in it.
+
+Each answer bears what its turn has spent so far, in its ``response_metadata``: it is kept where the conversation is
+kept, so that it survives restarts, and the next call of the turn may only spend the rest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from langchain_core.messages import AIMessage, BaseMessage
+from typing_extensions import TypedDict
+
+from moa_graph.advice import opens_a_turn
+from moa_graph.errors import BudgetTooSmall
+from moa_graph.graph import MoaGraph
+from moa_graph.options import Options
+from moa_graph.report import Report
+
+__all__ = ["TURN", "Spent", "spent_before", "with_report", "within_the_rest"]
+
+TURN = "turn"
+"""Name of the entry in a message's ``response_metadata``."""
+
+
+class Spent(TypedDict):
+    """What a turn has spent so far, by the names of a budget's limits."""
+
+    calls: int
+    tokens: int
+    usd: float
+    deadline: float
+
+
+NOTHING: Spent = {"calls": 0, "tokens": 0, "usd": 0.0, "deadline": 0.0}
+
+
+def spent_before(messages: Sequence[BaseMessage], mixture: str) -> Spent:
+    """What the turn that a conversation is in has spent on a mixture.
+
+    Args:
+        messages: The conversation.
+        mixture: Name of the mixture.
+    """
+    for message in reversed(messages):
+        if opens_a_turn(message):
+            break
+        said = message.response_metadata if isinstance(message, AIMessage) else {}
+        if said.get("mixture") == mixture and isinstance(spent := said.get(TURN), dict):
+            return {**NOTHING, **spent}
+    return NOTHING
+
+
+def with_report(before: Spent, report: Report) -> Spent:
+    """What the turn has spent with a further call."""
+    return {
+        "calls": before["calls"] + report["calls"],
+        "tokens": before["tokens"] + report["usage"]["input"] + report["usage"]["output"],
+        "usd": before["usd"] + report["known_cost"],
+        "deadline": before["deadline"] + report["seconds"],
+    }
+
+
+def within_the_rest(options: Options, graph: MoaGraph, before: Spent) -> Options:
+    """The options of a call that may spend what its turn has left.
+
+    Args:
+        options: Those of the call.
+        graph: The mixture's graph.
+        before: What the turn has spent.
+
+    Raises:
+        BudgetTooSmall: Nothing is left.
+    """
+    budget = options.limit(graph.mixture.budget)
+    left: dict[str, float] = {}
+    for name, spent in before.items():
+        limit = getattr(budget, name)
+        if limit is None or not spent:
+            continue
+        left[name] = limit - spent
+        if left[name] <= 0:
+            raise BudgetTooSmall(
+                f"{graph.mixture.name}: budget.{name}: the calls of this turn have spent {spent:g} of {limit:g}: raise "
+                "the budget, or begin another turn"
+            )
+    return options.model_copy(update=left) if left else options

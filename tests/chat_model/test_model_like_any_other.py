@@ -1,0 +1,106 @@
+"""What code that was written for any chat model finds in a mixture."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from langchain.agents import create_agent
+from langchain.agents.middleware import wrap_model_call
+from langchain_core.caches import InMemoryCache
+from langchain_core.messages import AIMessage, HumanMessage
+from pydantic import BaseModel
+
+from moa_graph import ChatMoA, MixtureError
+from moa_graph.chat_model.identity import digest_of
+from tests.chat_model.message_models import MessageModel, calling
+from tests.models_for_tests import scripted
+
+
+class Sum(BaseModel):
+    """A sum."""
+
+    value: int
+
+
+def test_it_is_named_by_a_string() -> None:
+    assert ChatMoA(model="moa-lite", simulate=True).graph.mixture.name == "moa-lite"
+    with pytest.raises(MixtureError, match="model: it is another word for the mixture"):
+        ChatMoA("moa-lite", model="council", simulate=True)
+
+
+def test_a_key_is_taken_where_none_is_needed_and_refused_by_name_elsewhere() -> None:
+    assert ChatMoA("moa-lite", simulate=True, api_key="test").invoke("Why?").text
+    with pytest.raises(MixtureError, match="api_key: the models of mixture take their keys from the environment"):
+        ChatMoA(proposers=["openai:gpt-6-luna"], aggregator="openai:gpt-6-luna", api_key="sk-secret")
+    assert "secret" not in repr(ChatMoA("moa-lite", simulate=True, api_key="secret"))
+
+
+def test_tokens_are_counted_without_a_tokenizer_of_any_model() -> None:
+    model = ChatMoA("moa-lite", simulate=True)
+    assert 0 < model.get_num_tokens("word " * 100) < 1000
+    assert model.get_num_tokens_from_messages([HumanMessage("word " * 100)]) > 50
+    with pytest.raises(NotImplementedError, match="tokens of their own"):
+        model.get_token_ids("word")
+
+
+def test_its_window_is_the_smallest_of_its_models() -> None:
+    models = {"small": {"model": "sim:instant", "window": 1000}, "large": {"model": "sim:instant", "window": 9000}}
+    stages = [{"propose": {"slots": ["large"]}}, {"aggregate": {"slot": "large", "fallbacks": ["small"]}}]
+    profile = ChatMoA({"models": models, "stages": stages}).profile
+    assert profile is not None
+    assert profile["max_input_tokens"] == 1000
+
+
+@pytest.mark.parametrize("method", ["json_schema", "function_calling"])
+@pytest.mark.parametrize("strict", [True, None])
+async def test_strict_is_passed_on(method: Any, strict: bool | None) -> None:
+    reply = AIMessage('{"value": 4}') if method == "json_schema" else calling("Sum", value=4)
+    writer = MessageModel(model="w", replies=[reply])
+    model = ChatMoA(proposers=[scripted("p")], aggregator=writer)
+    assert await model.with_structured_output(Sum, method=method, strict=strict).ainvoke("2 + 2?") == Sum(value=4)
+    assert ("strict" in str(writer.offered[0]) or method == "json_schema") is (
+        strict is True or method == "json_schema"
+    )
+
+
+async def test_a_middlewares_settings_reach_the_writer() -> None:
+    class Hot(MessageModel):
+        temperature: float | None = None
+
+        async def _agenerate(self, *asked: Any, **kwargs: Any) -> Any:
+            return await super()._agenerate(*asked, **kwargs, temperature=self.temperature)
+
+    @wrap_model_call
+    async def hotter(request: Any, handler: Any) -> Any:
+        return await handler(request.override(model_settings={"temperature": 1.5}))
+
+    writer = Hot(model="w", replies=[AIMessage("hot")])
+    agent: Any = create_agent(ChatMoA(proposers=[scripted("p")], aggregator=writer), [], middleware=[hotter])
+    await agent.ainvoke({"messages": [("user", "Why?")]})
+    assert writer.offered[0]["temperature"] == 1.5
+
+
+def described(**changes: Any) -> ChatMoA:
+    stages = [{"propose": {"slots": ["sim:a"]}}, {"aggregate": {"slot": "sim:b", **changes}}]
+    return ChatMoA({"name": "same", "stages": stages})
+
+
+def test_mixtures_are_told_apart_by_content_and_not_by_memory() -> None:
+    same, other = described(), described(instruction="Something else.")
+    assert same._identifying_params == described()._identifying_params
+    assert same._identifying_params != other._identifying_params
+    assert "Something else" not in str(other._identifying_params)
+    models = [MessageModel(model="w", replies=[AIMessage("x")]) for _ in range(2)]
+    digests = {digest_of(ChatMoA(proposers=[], aggregator=one, layers=1).graph.mixture) for one in models}
+    assert len(digests) == 1
+    told = [ChatMoA(proposers=[], aggregator=MessageModel(model="w", replies=[]), layers=1)._identifying_params]
+    assert "0x" not in str(told)
+
+
+async def test_langchains_cache_keeps_mixtures_apart() -> None:
+    cache = InMemoryCache()
+    first = ChatMoA(proposers=[scripted("a", "one")], aggregator=scripted("w", "one"), name="n", cache=cache)
+    second = ChatMoA(proposers=[scripted("a", "two")], aggregator=scripted("v", "two"), name="n", cache=cache)
+    assert (await first.ainvoke("Why?")).text == (await first.ainvoke("Why?")).text == "one"
+    assert (await second.ainvoke("Why?")).text == "two"
