@@ -10,6 +10,7 @@ from langchain_core.messages import convert_to_messages
 from langchain_openai.chat_models.base import BaseChatOpenAI
 from langgraph.errors import GraphBubbleUp
 
+from moa_graph.calls.form_ladder import highest_rung
 from moa_graph.calls.model_call import TOOL_SETTINGS
 from moa_graph.calls.structured import parameters_for, tool_parameters
 from moa_graph.form import Form
@@ -106,5 +107,5 @@ def _parameters(model: BaseChatOpenAI, identity: CallIdentity) -> dict[str, Any]
         parameters |= tool_parameters(model, tuple(dict(tool) for tool in tools), settings)
     if identity.response_format is not None:
         form = Form(identity.response_format["name"], identity.response_format["schema"])
-        parameters |= parameters_for(model, form, beside_tools=bool(tools))
+        parameters |= parameters_for(model, form, highest_rung(model), beside_tools=bool(tools))
     return parameters

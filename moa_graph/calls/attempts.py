@@ -8,8 +8,18 @@ from dataclasses import replace
 from moa_graph.calls.budget import affordable_bytes, bytes_of_prompt
 from moa_graph.calls.exchange import Answering, Outcome, exchange, look_up, wait_before
 from moa_graph.calls.failures import Diagnosis, judge
+from moa_graph.calls.form_ladder import one_rung_down, rung_of
 from moa_graph.calls.media import readable_by
-from moa_graph.calls.mend import Attempt, fits_at_all, fitted_to_window, mended, repaired, roomier
+from moa_graph.calls.mend import (
+    Attempt,
+    fits_at_all,
+    fitted_to_window,
+    mended,
+    repaired,
+    roomier,
+    told_of_references,
+    unstreamed,
+)
 from moa_graph.calls.reply import Reply, reply_in
 from moa_graph.calls.round import CallTime, CallTimedOut, Closed
 from moa_graph.calls.streams import AnswerStream, FirstTokens
@@ -93,7 +103,9 @@ def _first_attempt(answering: Answering, place: int) -> Attempt:
     request = answering.request
     member = request.members[place].for_sample(request.sample)
     prompt, left_out = readable_by(member, request.prompt)
-    attempt = fitted_to_window(Attempt(member, prompt, left_out, equal=request.equal[place] if request.equal else ""))
+    equal = request.equal[place] if request.equal else ""
+    rung = rung_of(member) if request.schema is not None else None
+    attempt = fitted_to_window(Attempt(member, prompt, left_out, equal=equal, rung=rung))
     return replace(_within_grant(answering, attempt), asked_at_first=None)
 
 
@@ -113,7 +125,7 @@ def _reply(answering: Answering, attempt: Attempt, outcome: Outcome) -> Reply:
         return Reply(member, attempt.notes, failure=outcome.failure)
     if reader is not None:
         reader.finish()
-    dropped = member.chat_model(streaming=reader is not None).dropped
+    dropped = member.chat_model(streaming=reader is not None and not attempt.unstreamed).dropped
     notes = attempt.notes + tuple(f"{name} was left out: the model refuses it" for name in dropped)
     reply = reply_in(outcome.message, answering.request, member, notes)
     return replace(reply, message_id=_message_id(answering))
@@ -144,9 +156,11 @@ def _better(answering: Answering, attempt: Attempt, reply: Reply) -> Attempt | N
     assert failure is not None, "only a failed attempt is made better"
     limited = answering.balance.left is not None
     better = (
-        mended(attempt, failure, limited=limited)
+        one_rung_down(attempt, failure)
+        or mended(attempt, failure, limited=limited)
         or roomier(attempt, failure, answering.balance.left)
         or repaired(attempt, reply.text, failure)
+        or unstreamed(attempt, failure, streamed=answering.reader is not None)
     )
     together = answering.request.together
     if better is None and failure.kind == "bad_request" and together is not None and together.asks(attempt.member):
@@ -165,7 +179,7 @@ def _within_grant(answering: Answering, attempt: Attempt) -> Attempt:
     if affordable is None or needed <= affordable:
         return attempt
     shorter = prompt.fitted(prompt.characters * max(affordable, 0) // needed)
-    return attempt.changed("references were shortened to fit the budget", prompt=shorter)
+    return attempt.changed(told_of_references(prompt, shorter, "the budget"), prompt=shorter)
 
 
 def _kept_partial(answering: Answering, member: Member) -> Reply | None:

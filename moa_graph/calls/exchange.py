@@ -172,7 +172,8 @@ class _Exchange:
         self.time = time
         self.tries = tries
         self.first = first
-        self.model = attempt.member.chat_model(streaming=answering.reader is not None).model
+        streaming = answering.reader is not None and not attempt.unstreamed
+        self.model = attempt.member.chat_model(streaming=streaming).model
         self.queued = False
         self.need = self._need()
         self.sent: OpenCall | None = None
@@ -216,7 +217,7 @@ class _Exchange:
         timeout = self.answering.request.timeout
         if self.queued:
             return Diagnosis("rate_limited", f"refused for now: not sent within {timeout:g} s")
-        return Diagnosis("timeout", f"no answer within {timeout:g} s")
+        return Diagnosis("timeout", f"no answer within {timeout:g} s: timeout (--timeout) gives a model more time")
 
     def _note(self, need: Grant, message: AIMessage | None, failure: Diagnosis | None, *, hit: bool) -> Grant:
         """Notes what the request has used in the ledger."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Literal
 
 from langchain_core.messages import AIMessage, HumanMessage
 
@@ -14,7 +14,7 @@ from moa_graph.models.reasoning import ROOM, less
 from moa_graph.state import Grant
 from moa_graph.views import CHARACTERS_PER_TOKEN, Prompt
 
-__all__ = ["Attempt", "fits_at_all", "fitted_to_window", "mended", "repaired", "roomier"]
+__all__ = ["Attempt", "fits_at_all", "fitted_to_window", "mended", "repaired", "roomier", "told_of_references", "unstreamed"]
 
 CAREFUL_CHARACTERS_PER_TOKEN = 3
 """For fitting a prompt: fewer than English text has, so that one fit is mostly enough."""
@@ -34,6 +34,8 @@ class Attempt:
         shortened: Whether the prompt was, since the model had said that it was too long.
         repaired: Whether it was shown what is wrong with the form of its first answer.
         roomier: Whether it was given more room to think, or told to think less.
+        unstreamed: Whether it isn't streamed, since a stream held nothing.
+        rung: How its form is asked for; None where no form is.
         equal: Which one it is among the turn's equal calls; empty without a store.
         asked_at_first: The attempt before all changes; None for that one itself.
     """
@@ -44,6 +46,8 @@ class Attempt:
     shortened: bool = False
     repaired: bool = False
     roomier: bool = False
+    unstreamed: bool = False
+    rung: Literal["schema", "object", "tool", "words"] | None = None
     equal: str = ""
     asked_at_first: Attempt | None = None
 
@@ -135,13 +139,45 @@ def roomier(attempt: Attempt, diagnosis: Diagnosis, left: Grant | None) -> Attem
     return attempt.changed(f"asked again with reasoning: {lower}", member=member.thinking(lower), roomier=True)
 
 
+def told_of_references(before: Prompt, after: Prompt, what: str) -> str:
+    """What is said of references that were cut or left out.
+
+    Args:
+        before: The prompt with all of them.
+        after: What is left.
+        what: What they had to fit.
+    """
+    if not after.references:
+        return f"all {len(before.references)} references were left out to fit {what}"
+    return f"references were shortened to fit {what}"
+
+
+def unstreamed(attempt: Attempt, diagnosis: Diagnosis, *, streamed: bool) -> Attempt | None:
+    """The attempt without streaming, once, after a stream that held nothing; None where that isn't what is wrong.
+
+    Some servers tell a prompt that is too long by an empty stream, and say so only where nothing is streamed.
+
+    Args:
+        attempt: How the member was asked.
+        diagnosis: What went wrong.
+        streamed: Whether somebody reads along while the answer is streamed.
+    """
+    extra = attempt.member.settings.extra
+    if diagnosis.kind != "empty" or diagnosis.out_of_room or attempt.unstreamed or not (streamed or extra.get("streaming")):
+        return None
+    rest = {name: value for name, value in extra.items() if name != "streaming"}
+    settings = attempt.member.settings.model_copy(update={"extra": rest})
+    note = "its stream held nothing, so it was asked again without"
+    return attempt.changed(note, member=replace(attempt.member, settings=settings), unstreamed=True)
+
+
 def _shortened(attempt: Attempt, characters: int) -> Attempt:
     prompt = attempt.prompt.fitted(characters)
     if prompt is attempt.prompt or prompt == attempt.prompt:
         return attempt
     notes = []
     if prompt.references != attempt.prompt.references:
-        notes.append("references were shortened to fit the model's window")
+        notes.append(told_of_references(attempt.prompt, prompt, "the model's window"))
     if prompt.conversation != attempt.prompt.conversation:
         notes.append("the oldest turns were left out to fit the model's window")
     return attempt.changed(*notes, prompt=prompt)

@@ -127,7 +127,7 @@ def _parameters(model: BaseChatModel, attempt: Attempt, request: AnswerRequest) 
         settings = {name: parameters.pop(name) for name in TOOL_SETTINGS if name in parameters}
         parameters |= tool_parameters(model, tools, settings)
     if request.schema is not None:
-        parameters |= parameters_for(model, request.schema, beside_tools=bool(tools))
+        parameters |= parameters_for(model, request.schema, attempt.rung or "words", beside_tools=bool(tools))
     if abilities_of(model).takes_sample and attempt.member.settings.seed is None:
         parameters["sample"] = request.sample
     return parameters

@@ -9,14 +9,14 @@ from typing import Any
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage
 
+from moa_graph.calls.form_ladder import Rung
 from moa_graph.form import Form
-from moa_graph.models.abilities import abilities_of
 from moa_graph.views import visible_text
 
 __all__ = ["instruction_for", "parameters_for", "read", "tool_parameters"]
 
 
-def parameters_for(model: BaseChatModel, form: Form, *, beside_tools: bool = False) -> dict[str, Any]:
+def parameters_for(model: BaseChatModel, form: Form, rung: Rung, *, beside_tools: bool = False) -> dict[str, Any]:
     """What makes ``model`` answer in ``form``: a response format, or a tool that it must call.
 
     A model that knows neither is told the form in its prompt all the same: see :func:`instruction_for`.
@@ -24,12 +24,16 @@ def parameters_for(model: BaseChatModel, form: Form, *, beside_tools: bool = Fal
     Args:
         model: The model that is asked.
         form: What its answer must fit.
+        rung: In which way the model takes a form.
         beside_tools: Whether it may call tools as well, so that it can't be forced to call one for the form.
     """
-    if abilities_of(model).takes_response_format:
+    if rung == "schema":
         described = {"name": form.name, "schema": dict(form.schema), "strict": form.strict}
         return {"response_format": {"type": "json_schema", "json_schema": described}}
-    if beside_tools:
+    if rung == "object":
+        # llama.cpp, Together and Fireworks keep to a schema that stands here
+        return {"response_format": {"type": "json_object", "schema": dict(form.schema)}}
+    if rung == "words" or beside_tools:
         return {}
     tool = {"type": "function", "function": {"name": form.name, "description": "", "parameters": dict(form.schema)}}
     try:

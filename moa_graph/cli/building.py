@@ -7,12 +7,14 @@ from dataclasses import dataclass
 
 import click
 
+from moa_graph.casts.cast import Cast
 from moa_graph.cli.beside import Beside, beside
 from moa_graph.cli.casting import find_cast
 from moa_graph.cli.choice import Choice
 from moa_graph.cli.classic import with_flags
+from moa_graph.cli.own_server import by_their_names, cast_of_own_server, one_at_a_time
 from moa_graph.cli.setting import with_settings
-from moa_graph.detection import detect
+from moa_graph.detection import DEFAULT, detect
 from moa_graph.errors import MixtureError
 from moa_graph.graph import MoaGraph, create_moa, load_mixture
 from moa_graph.mixture import Mixture, propose_and_aggregate
@@ -52,10 +54,18 @@ def build(choice: Choice, store: Store | None = None) -> Chosen:
     Raises:
         MoaError: What was chosen can't work.
     """
+    own = cast_of_own_server(choice, _say) if choice.on is not None and not _on_stand_ins(choice) else None
     mixture, why = _mixture(choice)
+    if own is not None:
+        choice, mixture = by_their_names(choice, mixture, own[1])
+        mixture = one_at_a_time(mixture, own[1])
     store = store or _store(choice)
     described = with_settings(with_flags(mixture, choice), choice.settings)
-    cast, lacking = (choice.cast, None) if _on_stand_ins(choice) else find_cast(described, choice.cast, _say)
+    cast: str | Cast | None
+    if own is not None:
+        cast, lacking = own[0], None
+    else:
+        cast, lacking = (choice.cast, None) if _on_stand_ins(choice) else find_cast(described, choice.cast, _say)
     why = why or lacking
     graph = create_moa(
         described,
@@ -78,8 +88,10 @@ def _mixture(choice: Choice) -> tuple[Mixture, str | None]:
     """The mixture, and why it is this one where none was named."""
     if choice.mixture is not None:
         return load_mixture(choice.mixture), None
-    if choice.reference_models and choice.aggregator is not None:
+    if choice.reference_models and choice.aggregator is not None and choice.on is None:
         return propose_and_aggregate(list(choice.reference_models), choice.aggregator), None
+    if choice.on is not None:
+        return load_mixture(DEFAULT), None
     return detect(say=_say, offline=_on_stand_ins(choice))
 
 

@@ -19,6 +19,9 @@ class Choice:
     Args:
         mixture: A preset's name or a file's path.
         cast: Who plays the mixture's parts: a provider's name, ``auto`` or a file.
+        on: Name or address of a server of one's own, whose models are asked.
+        models: Their names there.
+        on_key: Whether that server is sent OpenAI's key.
         simulate: Whether simulated stand-ins take every model's place.
         aggregator: The model that writes the answer.
         reference_models: The models that answer side by side.
@@ -31,12 +34,16 @@ class Choice:
         store: File that calls are kept in.
         mode: What the store is used for: cache, record or replay.
         missing: What a replay does about a call that was never recorded.
+        timeout: Most time for one answer of a model.
         limits: Run-time options by name: deadline, usd, calls, quorum.
         beside: One model that is asked as well.
     """
 
     mixture: str | None = None
     cast: str | None = None
+    on: str | None = None
+    models: tuple[str, ...] = ()
+    on_key: bool = False
     simulate: bool = False
     aggregator: str | None = None
     reference_models: tuple[str, ...] = ()
@@ -49,6 +56,7 @@ class Choice:
     store: str | None = None
     mode: str = "cache"
     missing: str = "fail"
+    timeout: str | None = None
     deadline: str | None = None
     usd: float | None = None
     calls: int | None = None
@@ -103,6 +111,17 @@ _OPTIONS = (
         help="The models that play the mixture's parts: a provider such as openai, several joined by +, auto, or a "
         "file (see: moa models --cast). [env var: MOA_CAST]",
     ),
+    click.option(
+        "--on", metavar="URL|NAME",
+        help="Any mixture on a server of your own: an address, or ollama, vllm, lmstudio, llamacpp.",
+    ),
+    click.option(
+        "--models", multiple=True, callback=_listed, metavar="NAME,...",
+        help="The models on that server, the strongest first; default: up to three that can chat.",
+    ),
+    click.option(
+        "--on-key", is_flag=True, help="Send OPENAI_API_KEY to that server; otherwise no key is sent there."
+    ),
     click.option("--simulate", is_flag=True, help="Simulated models in every model's place. [env var: MOA_SIMULATE]"),
     click.option(
         "--aggregator", callback=_model, metavar="MODEL",
@@ -127,6 +146,7 @@ _OPTIONS = (
         "--extract", metavar="auto|number|choice|exact|json:FIELD",
         help="How votes and stops read answers. Default: as the mixture says, or by what the answers look like.",
     ),
+    click.option("--timeout", metavar="TIME", help="Most time for one answer of a model: 90, 90s or 10m."),
     click.option("--deadline", metavar="TIME", help="Most time until the answer: 90, 90s or 1.5m."),
     click.option("--usd", type=click.FloatRange(0, min_open=True), help="Most US dollars that an answer may cost."),
     click.option("--calls", type=click.IntRange(1), help="Most model requests for an answer, retries included."),

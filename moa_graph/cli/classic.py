@@ -5,13 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from pydantic import TypeAdapter, ValidationError
+
 from moa_graph.cli.choice import Choice
-from moa_graph.description import Description, Slot
+from moa_graph.description import Description, PositiveSeconds, Slot
 from moa_graph.errors import MixtureError
 from moa_graph.mixture import Mixture
+from moa_graph.stage_kit.base import Stage
 from moa_graph.stages.propose import Propose
 
 __all__ = ["with_flags"]
+
+TIME_AT_HOME = 600.0
+"""Seconds for an answer of a model on a machine of one's own, which may have to load it first."""
 
 
 def with_flags(mixture: Mixture, choice: Choice) -> Mixture:
@@ -29,8 +35,40 @@ def with_flags(mixture: Mixture, choice: Choice) -> Mixture:
     sampling = {name: value for name, value in sampling.items() if value is not None}
     if sampling:
         stages = [_with_slots(stage, lambda slot: slot.model_copy(update=sampling)) for stage in stages]
+    if choice.timeout is not None or choice.deadline is not None or choice.on is not None:
+        stages = [_with_timeout(stage, choice) for stage in stages]
     fields = {name: getattr(mixture, name) for name in type(mixture).model_fields}
     return Mixture.from_data({**fields, "stages": stages}) if stages != list(mixture.stages) else mixture
+
+
+def _with_timeout(stage: Any, choice: Choice) -> Any:
+    """A stage whose models have the time that was chosen; else as much as a longer deadline or a slow machine needs."""
+    if choice.timeout is not None:
+        wanted = _seconds("--timeout", choice.timeout)
+        stage = _with_slots(stage, lambda slot: slot.model_copy(update={"timeout": None}))
+    else:
+        deadline = _seconds("--deadline", choice.deadline) if choice.deadline is not None else 0.0
+        wanted = max(deadline, TIME_AT_HOME if choice.on is not None else 0.0, getattr(stage, "timeout", None) or 0.0)
+    return _with_field(stage, "timeout", wanted)
+
+
+def _seconds(option: str, written: str) -> float:
+    try:
+        return TypeAdapter[float](PositiveSeconds).validate_python(written)
+    except ValidationError as error:
+        raise MixtureError(f"{option}: {error.errors()[0]['msg'].removeprefix('Value error, ')}") from None
+
+
+def _with_field(part: Any, field: str, value: Any) -> Any:
+    """A stage and those of its branches with a field of this name set, where they have one."""
+    if isinstance(part, Stage):
+        fields = {name: _with_field(getattr(part, name), field, value) for name in type(part).model_fields}
+        return part.model_copy(update=fields | ({field: value} if field in fields else {}))
+    if isinstance(part, tuple):
+        return tuple(_with_field(one, field, value) for one in part)
+    if isinstance(part, dict):
+        return {name: _with_field(one, field, value) for name, one in part.items()}
+    return part
 
 
 def _with_aggregator(mixture: Mixture, stages: list[Any], model: str) -> list[Any]:

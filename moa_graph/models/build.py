@@ -108,7 +108,8 @@ def with_parameters(model: BaseChatModel, settings: ModelSettings, *, streaming:
     """
     if isinstance(model, RecordedChatModel):
         return Built(model, ())  # whatever it was asked with when it was recorded
-    update: dict[str, Any] = {} if streaming else {"disable_streaming": True}
+    always = bool(settings.extra.get("streaming"))  # so that a server stops when its caller has gone
+    update: dict[str, Any] = {} if streaming or always else {"disable_streaming": True}
     fixed_temperature = (model.profile or {}).get("temperature") is False
     dropped = []
     for parameter, names in PARAMETERS.items():

@@ -1,0 +1,190 @@
+"""Models on a server of one's own: who can chat there, how much they read, and how such a server is asked."""
+
+from __future__ import annotations
+
+import json
+import os
+import urllib.error
+import urllib.request
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+from moa_graph.casts.cast import Cast
+from moa_graph.casts.choosing import cast_of_models
+from moa_graph.casts.served import served_model
+from moa_graph.errors import MixtureError
+
+__all__ = ["OwnServer", "address", "cast_on", "look_at", "models_on"]
+
+WELL_KNOWN = {
+    "ollama": "http://127.0.0.1:11434/v1",
+    "vllm": "http://127.0.0.1:8000/v1",
+    "lmstudio": "http://127.0.0.1:1234/v1",
+    "llamacpp": "http://127.0.0.1:8080/v1",
+}
+"""Servers by name, at the addresses that they have as they are installed."""
+
+PATIENCE = 60.0
+"""Seconds in which a server must answer a question about itself: one that generates may answer only after that."""
+
+LONGEST_ANSWER = 1_000_000
+"""Bytes of such an answer that are read."""
+
+MOST_TOKENS = 1024
+"""Of an answer where nobody says otherwise: small machines write a few tokens a second."""
+
+OLLAMA_WINDOW = 4096
+"""Tokens that Ollama keeps of a prompt unless it is told otherwise."""
+
+
+@dataclass(frozen=True)
+class OwnServer:
+    """A server that speaks OpenAI's protocol.
+
+    Args:
+        url: Its base URL.
+        windows: The models that can chat there, each with its context window in tokens where the server tells it.
+        at_once: Calls that it works on side by side; one, unless it says otherwise.
+        key_variable: Environment variable that holds its key; None if it needs none.
+    """
+
+    url: str
+    windows: Mapping[str, int | None]
+    at_once: int = 1
+    key_variable: str | None = None
+
+
+def address(where: str) -> str:
+    """The base URL that a person means by a name such as ``ollama``, an address, or a host with a port.
+
+    Raises:
+        MixtureError: It is none of these.
+    """
+    name = where.strip().lower().replace(" ", "").replace(".", "").replace("-", "")
+    if name == "ollama" and (host := os.environ.get("OLLAMA_HOST")):
+        where = host if ":" in host.partition("//")[2] or ":" in host else f"{host}:11434"
+    elif name in WELL_KNOWN:
+        return WELL_KNOWN[name]
+    url = where if "//" in where else f"http://{where}"
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname or (":" not in where and "." not in where):
+        raise MixtureError(
+            f"--on {where}: write an address such as http://localhost:8080/v1, or {', '.join(WELL_KNOWN)}"
+        )
+    host = url.replace("0.0.0.0", "127.0.0.1").rstrip("/")
+    return host if parts.path.strip("/") else f"{host}/v1"
+
+
+def look_at(url: str, key_variable: str | None = None) -> OwnServer:
+    """What a server tells of itself.
+
+    Args:
+        url: Its base URL.
+        key_variable: Environment variable that holds its key.
+
+    Raises:
+        MixtureError: It can't be reached, or doesn't list models.
+    """
+    try:
+        listed = _asked(f"{url}/models", key_variable)
+        entries = listed["data"] if isinstance(listed, dict) else listed
+        names = [str(entry["id"]) for entry in entries]
+    except urllib.error.HTTPError as error:
+        hint = "; set OPENAI_API_KEY to its key" if error.code in (401, 403) else "; most addresses end in /v1"
+        raise MixtureError(f"--on {url}: it lists no models (HTTP {error.code}){hint}") from None
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        reason = getattr(error, "reason", error)
+        raise MixtureError(f"--on {url}: it can't be asked for its models ({reason}): is the server running?") from None
+    properties = _told(f"{url.removesuffix('/v1')}/props", key_variable)
+    windows = {
+        name: _window(entry, properties) or _window_at_ollama(url, name, key_variable)
+        for name, entry in zip(names, entries, strict=True)
+        if (model := served_model("openai", entry)) is not None and model.chats
+    }
+    return OwnServer(url, windows, max(int(properties.get("total_slots") or 1), 1), key_variable)
+
+
+def models_on(server: OwnServer, wanted: Sequence[str]) -> list[str]:
+    """The models that a person names, as the server calls them.
+
+    Raises:
+        MixtureError: The server has no such model, or none that can chat.
+    """
+    if not server.windows:
+        raise MixtureError(f"--on {server.url}: it serves no model that can chat")
+    known = list(server.windows)
+    found = []
+    for name in wanted:
+        bare = name.partition(":")[2] if name.startswith(("openai:", "ollama:")) else name
+        match = next((one for one in known if one in (bare, f"{bare}:latest")), None)
+        if match is None:
+            raise MixtureError(f"--models {name}: {server.url} serves {', '.join(known)}, and no model of that name")
+        found.append(match)
+    return found
+
+
+def cast_on(server: OwnServer, models: Sequence[str]) -> Cast:
+    """A cast of a server's models, asked as suits a machine of one's own.
+
+    Streamed, so that a server whose caller has gone stops; with room in the window for the prompt; free of charge on
+    this machine.
+
+    Args:
+        server: Where they are.
+        models: Their names, the strongest first.
+    """
+    cast = cast_of_models(models, server.url, server.key_variable, name=urlsplit(server.url).netloc)
+    home = urlsplit(server.url).hostname in ("localhost", "127.0.0.1", "::1")
+
+    def at_home(player: Any) -> Any:
+        window = server.windows.get(player.name.partition(":")[2])
+        fields: dict[str, Any] = {"extra": {"streaming": True}, "max_tokens": MOST_TOKENS}
+        if window:
+            fields |= {"window": window, "max_tokens": min(MOST_TOKENS, max(window // 4, 1))}
+        if home:
+            fields["price"] = {"input": 0, "output": 0}
+        return {**player.model_dump(exclude_unset=True), **fields}
+
+    players = {name: [at_home(player) for player in getattr(cast, name)] for name in ("strong", "cheap", "frontier")}
+    singles = {name: at_home(player) for name in ("writer", "judge") if (player := getattr(cast, name)) is not None}
+    return Cast.from_data({"name": cast.name, **players, **singles})
+
+
+def _window(entry: Any, properties: Mapping[str, Any]) -> int | None:
+    """The window in an entry of a list, as vLLM and LM Studio tell it, or in llama.cpp's properties."""
+    told = entry.get("max_model_len") or entry.get("loaded_context_length") or entry.get("context_length")
+    told = told or (properties.get("default_generation_settings") or {}).get("n_ctx")
+    return told if isinstance(told, int) and told > 0 else None
+
+
+def _window_at_ollama(url: str, name: str, key_variable: str | None) -> int | None:
+    """What Ollama keeps of a prompt for a model."""
+    told = _told(f"{url.removesuffix('/v1')}/api/show", key_variable, {"model": name})
+    for line in str(told.get("parameters") or "").splitlines():
+        parameter, _, value = line.partition(" ")
+        if parameter == "num_ctx" and value.strip().isdigit():
+            return int(value)
+    return OLLAMA_WINDOW if "model_info" in told else None
+
+
+def _told(url: str, key_variable: str | None, body: Mapping[str, Any] | None = None) -> Mapping[str, Any]:
+    """A server's answer about itself; empty where it has none."""
+    try:
+        answer = _asked(url, key_variable, body)
+    except (OSError, ValueError):
+        return {}
+    return answer if isinstance(answer, dict) else {}
+
+
+def _asked(url: str, key_variable: str | None, body: Mapping[str, Any] | None = None) -> Any:
+    headers = {"content-type": "application/json"}
+    if key_variable and (key := os.environ.get(key_variable)):
+        headers["authorization"] = f"Bearer {key}"
+    data = None if body is None else json.dumps(body).encode()
+    request = urllib.request.Request(url, data, headers)
+    home = urlsplit(url).hostname in ("localhost", "127.0.0.1", "::1")
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({})) if home else urllib.request.build_opener()
+    with opener.open(request, timeout=PATIENCE) as answer:
+        return json.loads(answer.read(LONGEST_ANSWER))

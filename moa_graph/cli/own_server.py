@@ -1,0 +1,84 @@
+"""``--on`` and ``--models``: any mixture on a server of one's own."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+
+import click
+
+from moa_graph.calls.limits import Limits
+from moa_graph.casts.cast import Cast
+from moa_graph.casts.own_server import OwnServer, address, cast_on, look_at, models_on
+from moa_graph.cli.choice import Choice
+from moa_graph.description import ModelSettings
+from moa_graph.mixture import Mixture
+from moa_graph.models.reference import Reference
+
+__all__ = ["by_their_names", "cast_of_own_server", "one_at_a_time"]
+
+MOST = 3
+"""Models that are asked without a choice: each further one makes a machine of one's own load and unload."""
+
+Say = Callable[[str], None]
+
+
+def cast_of_own_server(choice: Choice, say: Say) -> tuple[Cast, OwnServer]:
+    """The cast of the server that a person names, and what the server tells of itself.
+
+    Args:
+        choice: What was chosen on the command line.
+        say: Tells a person what is being waited for, or was chosen.
+
+    Raises:
+        MixtureError: The server can't be asked, or has no such models.
+    """
+    url = address(choice.on or "")
+    key_variable = "OPENAI_API_KEY" if os.environ.get("OPENAI_API_KEY") and choice.on_key else None
+    say(f"asking {url} which models it serves")
+    server = look_at(url, key_variable)
+    models = models_on(server, choice.models) or _chosen(models_on(server, list(server.windows)), say)
+    return cast_on(server, models), server
+
+
+def by_their_names(choice: Choice, mixture: Mixture, server: OwnServer) -> tuple[Choice, Mixture]:
+    """What was chosen with the names that the server gives its models understood, and the mixture that knows them."""
+    models = dict(mixture.models)
+
+    def known(name: str | None) -> str | None:
+        if name is None or name not in server.windows or name in models:
+            return name
+        label = Reference("openai", name).label
+        models[label] = ModelSettings.model_validate(cast_on(server, [name]).strong[0].settings())
+        return label
+
+    chosen = replace(
+        choice,
+        aggregator=known(choice.aggregator),
+        reference_models=tuple(known(name) or name for name in choice.reference_models),
+        beside=known(choice.beside),
+    )
+    return chosen, mixture.model_copy(update={"models": models})
+
+
+def one_at_a_time(mixture: Mixture, server: OwnServer) -> Mixture:
+    """The mixture with no more calls in flight than a server of one's own works on; what it says itself counts."""
+    limits = {"openai": Limits(concurrency=server.at_once), **mixture.limits}
+    return mixture.model_copy(update={"limits": limits})
+
+
+def _chosen(models: list[str], say: Say) -> list[str]:
+    """A few of a server's models: a person chooses on a terminal, otherwise the first ones are said."""
+    if len(models) <= MOST:
+        return models
+    if sys.stdin.isatty() and sys.stderr.isatty():
+        for number, name in enumerate(models, 1):
+            click.echo(f"{number:3}  {name}", err=True)
+        asked = click.prompt("Which ones, the strongest first? (numbers)", default="1 2 3", err=True)
+        numbers = [int(part) for part in asked.replace(",", " ").split() if part.isdigit()]
+        if picked := [models[number - 1] for number in numbers if 1 <= number <= len(models)]:
+            return picked
+    say(f"{len(models)} models are served: {', '.join(models[:MOST])} are asked; --models chooses others")
+    return models[:MOST]
