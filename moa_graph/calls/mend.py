@@ -14,7 +14,16 @@ from moa_graph.models.reasoning import ROOM, less
 from moa_graph.state import Grant
 from moa_graph.views import CHARACTERS_PER_TOKEN, Prompt
 
-__all__ = ["Attempt", "fits_at_all", "fitted_to_window", "mended", "repaired", "roomier", "told_of_references", "unstreamed"]
+__all__ = [
+    "Attempt",
+    "fits_at_all",
+    "fitted_to_window",
+    "mended",
+    "repaired",
+    "roomier",
+    "told_of_references",
+    "unstreamed",
+]
 
 CAREFUL_CHARACTERS_PER_TOKEN = 3
 """For fitting a prompt: fewer than English text has, so that one fit is mostly enough."""
@@ -66,7 +75,7 @@ def fitted_to_window(attempt: Attempt) -> Attempt:
     member = attempt.member
     if member.window is None or not attempt.prompt.references:
         return attempt
-    room = member.window - (member.most_output or ROOM_FOR_ANSWER)
+    room = max(member.window - (member.most_output or ROOM_FOR_ANSWER), member.window // 2)
     return _shortened(attempt, room * CAREFUL_CHARACTERS_PER_TOKEN)
 
 
@@ -147,7 +156,7 @@ def told_of_references(before: Prompt, after: Prompt, what: str) -> str:
         after: What is left.
         what: What they had to fit.
     """
-    if not after.references:
+    if before.references and not after.references:
         return f"all {len(before.references)} references were left out to fit {what}"
     return f"references were shortened to fit {what}"
 
@@ -163,7 +172,12 @@ def unstreamed(attempt: Attempt, diagnosis: Diagnosis, *, streamed: bool) -> Att
         streamed: Whether somebody reads along while the answer is streamed.
     """
     extra = attempt.member.settings.extra
-    if diagnosis.kind != "empty" or diagnosis.out_of_room or attempt.unstreamed or not (streamed or extra.get("streaming")):
+    if (
+        diagnosis.kind != "empty"
+        or diagnosis.out_of_room
+        or attempt.unstreamed
+        or not (streamed or extra.get("streaming"))
+    ):
         return None
     rest = {name: value for name, value in extra.items() if name != "streaming"}
     settings = attempt.member.settings.model_copy(update={"extra": rest})

@@ -60,14 +60,13 @@ class Beside:
             return Alone(self.model, None, redact(str(error)))
 
 
-def beside(model: str, mixture: Mixture, choice: Choice, cast: Any, store: Store | None) -> Beside:
+def beside(model: str, mixture: Mixture, choice: Choice, store: Store | None) -> Beside:
     """The model beside a mixture, with the same settings if the mixture names it.
 
     Args:
         model: A name from the mixture's models, or ``provider:name``.
-        mixture: The one that is asked.
+        mixture: The one that is asked, with a model for every part.
         choice: What was chosen on the command line.
-        cast: Who plays the mixture's parts.
         store: What calls are kept in.
 
     Raises:
@@ -75,7 +74,7 @@ def beside(model: str, mixture: Mixture, choice: Choice, cast: Any, store: Store
     """
     slot = {"model": model, "temperature": choice.temperature, "max_tokens": choice.max_tokens}
     alone = Mixture.from_data({"name": model, "models": mixture.models, "stages": [{"aggregate": {"slot": slot}}]})
-    return Beside(model, create_moa(alone, simulate=choice.simulate or None, cast=cast, store=store))
+    return Beside(model, create_moa(alone, simulate=choice.simulate or None, store=store))
 
 
 def compared(mixture: Report, alone: Alone) -> list[str]:

@@ -12,7 +12,7 @@ from moa_graph.cli.beside import Beside, beside
 from moa_graph.cli.casting import find_cast
 from moa_graph.cli.choice import Choice
 from moa_graph.cli.classic import with_flags
-from moa_graph.cli.own_server import by_their_names, cast_of_own_server, one_at_a_time
+from moa_graph.cli.own_server import on_own_server
 from moa_graph.cli.setting import with_settings
 from moa_graph.detection import DEFAULT, detect
 from moa_graph.errors import MixtureError
@@ -54,18 +54,16 @@ def build(choice: Choice, store: Store | None = None) -> Chosen:
     Raises:
         MoaError: What was chosen can't work.
     """
-    own = cast_of_own_server(choice, _say) if choice.on is not None and not _on_stand_ins(choice) else None
+    on_own = choice.on is not None and not _on_stand_ins(choice)
     mixture, why = _mixture(choice)
-    if own is not None:
-        choice, mixture = by_their_names(choice, mixture, own[1])
-        mixture = one_at_a_time(mixture, own[1])
+    if on_own:
+        choice, mixture = on_own_server(choice, mixture, _say)
     store = store or _store(choice)
     described = with_settings(with_flags(mixture, choice), choice.settings)
-    cast: str | Cast | None
-    if own is not None:
-        cast, lacking = own[0], None
-    else:
-        cast, lacking = (choice.cast, None) if _on_stand_ins(choice) else find_cast(described, choice.cast, _say)
+    cast: str | Cast | None = choice.cast
+    lacking: str | None = None
+    if not (on_own or _on_stand_ins(choice)):
+        cast, lacking = find_cast(described, choice.cast, _say)
     why = why or lacking
     graph = create_moa(
         described,
@@ -80,7 +78,7 @@ def build(choice: Choice, store: Store | None = None) -> Chosen:
     if not _on_stand_ins(choice):
         for note in graph.casting.notes:
             _say(note)
-    alone = beside(choice.beside, described, choice, cast, store) if choice.beside else None
+    alone = beside(choice.beside, graph.casting.mixture, choice, store) if choice.beside else None
     return Chosen(graph, _headline(graph, choice, why), store, mark, alone)
 
 

@@ -10,14 +10,14 @@ from dataclasses import replace
 import click
 
 from moa_graph.calls.limits import Limits
-from moa_graph.casts.cast import Cast
+from moa_graph.casts.casting import cast_mixture
 from moa_graph.casts.own_server import OwnServer, address, cast_on, look_at, models_on
 from moa_graph.cli.choice import Choice
 from moa_graph.description import ModelSettings
 from moa_graph.mixture import Mixture
 from moa_graph.models.reference import Reference
 
-__all__ = ["by_their_names", "cast_of_own_server", "one_at_a_time"]
+__all__ = ["on_own_server"]
 
 MOST = 3
 """Models that are asked without a choice: each further one makes a machine of one's own load and unload."""
@@ -25,26 +25,33 @@ MOST = 3
 Say = Callable[[str], None]
 
 
-def cast_of_own_server(choice: Choice, say: Say) -> tuple[Cast, OwnServer]:
-    """The cast of the server that a person names, and what the server tells of itself.
+def on_own_server(choice: Choice, mixture: Mixture, say: Say) -> tuple[Choice, Mixture]:
+    """A mixture whose models are all on the server that a person names.
 
     Args:
         choice: What was chosen on the command line.
+        mixture: Played by that server's models as a whole.
         say: Tells a person what is being waited for, or was chosen.
+
+    Returns:
+        What was chosen, with the server's own names for models understood, and the mixture that knows them.
 
     Raises:
         MixtureError: The server can't be asked, or has no such models.
     """
     url = address(choice.on or "")
-    key_variable = "OPENAI_API_KEY" if os.environ.get("OPENAI_API_KEY") and choice.on_key else None
     say(f"asking {url} which models it serves")
-    server = look_at(url, key_variable)
+    server = look_at(url, "OPENAI_API_KEY" if choice.on_key and os.environ.get("OPENAI_API_KEY") else None)
     models = models_on(server, choice.models) or _chosen(models_on(server, list(server.windows)), say)
-    return cast_on(server, models), server
+    casting = cast_mixture(mixture, cast_on(server, models), anew=True)
+    for note in casting.notes:
+        say(note)
+    choice, mixture = _by_their_names(choice, casting.mixture, server)
+    limits = {"openai": Limits(concurrency=server.at_once), **mixture.limits}
+    return choice, mixture.model_copy(update={"limits": limits})
 
 
-def by_their_names(choice: Choice, mixture: Mixture, server: OwnServer) -> tuple[Choice, Mixture]:
-    """What was chosen with the names that the server gives its models understood, and the mixture that knows them."""
+def _by_their_names(choice: Choice, mixture: Mixture, server: OwnServer) -> tuple[Choice, Mixture]:
     models = dict(mixture.models)
 
     def known(name: str | None) -> str | None:
@@ -61,12 +68,6 @@ def by_their_names(choice: Choice, mixture: Mixture, server: OwnServer) -> tuple
         beside=known(choice.beside),
     )
     return chosen, mixture.model_copy(update={"models": models})
-
-
-def one_at_a_time(mixture: Mixture, server: OwnServer) -> Mixture:
-    """The mixture with no more calls in flight than a server of one's own works on; what it says itself counts."""
-    limits = {"openai": Limits(concurrency=server.at_once), **mixture.limits}
-    return mixture.model_copy(update={"limits": limits})
 
 
 def _chosen(models: list[str], say: Say) -> list[str]:

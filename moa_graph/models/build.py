@@ -189,6 +189,13 @@ def _own_package_or_compatible(reference: Reference, settings: ModelSettings, cl
     return _any_provider(reference, settings, clients)
 
 
+def _ollama(reference: Reference, settings: ModelSettings, clients: LoopClients) -> BaseChatModel:
+    """A model of Ollama, which speaks OpenAI's protocol too."""
+    host = settings.base_url or os.environ.get("OLLAMA_HOST") or "127.0.0.1:11434"
+    address = (host if "//" in host else f"http://{host}").replace("//0.0.0.0", "//127.0.0.1").rstrip("/")
+    return _compatible(reference, settings, clients, address if address.endswith("/v1") else f"{address}/v1")
+
+
 def _compatible(reference: Reference, settings: ModelSettings, clients: LoopClients, base_url: str) -> BaseChatModel:
     """A model behind another server that speaks OpenAI's protocol.
 
@@ -253,6 +260,7 @@ _MAKERS: Mapping[str, Callable[[Reference, ModelSettings, LoopClients], BaseChat
     "together": _together,
     "openai": _openai,
     "openrouter": _at_its_address,
+    "ollama": _ollama,
     "groq": _own_package_or_compatible,
     "deepseek": _own_package_or_compatible,
     "mistralai": _own_package_or_compatible,

@@ -134,7 +134,7 @@ PROVIDERS: Mapping[str, Provider] = {
         ("MISTRAL_BASE_URL",),
     ),
     "nvidia": Provider("langchain-nvidia-ai-endpoints", "NVIDIA_API_KEY"),
-    "ollama": Provider("langchain-ollama"),
+    "ollama": Provider("langchain-openai"),
     "perplexity": Provider("langchain-perplexity", "PPLX_API_KEY"),
     "upstage": Provider("langchain-upstage", "UPSTAGE_API_KEY"),
     "xai": Provider("langchain-xai", "XAI_API_KEY", "api.x.ai"),

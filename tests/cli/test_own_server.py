@@ -1,0 +1,162 @@
+"""Any mixture on a server of one's own."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+
+from moa_graph.casts.own_server import address, cast_on, look_at
+from moa_graph.errors import MixtureError
+from tests.cli.conftest import Moa
+from tests.loopback import Asked, Loopback, Reply, completion, loopback_in_thread, streamed
+
+OLLAMA = ("qwen3:8b", "llama3.1:8b", "nomic-embed-text:latest", "whisper:large", "gemma3:4b")
+
+
+def chunk(text: str) -> dict[str, Any]:
+    choice = {"index": 0, "delta": {"role": "assistant", "content": text}, "finish_reason": "stop"}
+    return {"id": "1", "object": "chat.completion.chunk", "created": 1, "model": "any", "choices": [choice]}
+
+
+def ollama(asked: Asked) -> Reply:
+    if asked.path == "/v1/models":
+        return Reply(body=json.dumps({"data": [{"id": name} for name in OLLAMA]}).encode())
+    if asked.path == "/api/show":
+        told: dict[str, Any] = {
+            "model_info": {},
+            "parameters": "num_ctx 8192\nstop x" if asked.body["model"] == "qwen3:8b" else "",
+        }
+        return Reply(body=json.dumps(told).encode())
+    if asked.path == "/v1/chat/completions":
+        return streamed(chunk("four")) if asked.body.get("stream") else completion("four")
+    return Reply(status=404)
+
+
+@pytest.fixture
+def server() -> Iterator[Loopback]:
+    with loopback_in_thread(ollama) as running:
+        yield running
+
+
+def requests(server: Loopback) -> list[dict[str, Any]]:
+    return [asked.body for asked in server.asked if asked.path.endswith("/completions")]
+
+
+def test_any_preset_runs_there_streamed_with_room_and_free_of_charge(moa: Moa, server: Loopback) -> None:
+    result = moa("ask", "--on", server.url, "--models", "gemma3:4b,qwen3:8b", "-m", "moa-lite", "Why?", input="")
+    assert result.exit_code == 0, result.stderr
+    assert result.stdout == "four\n"
+    assert {body["model"] for body in requests(server)} == {"gemma3:4b", "qwen3:8b"}
+    assert all(body["stream"] for body in requests(server))
+    assert all(0 < body["max_tokens"] <= 4096 for body in requests(server))
+    assert not any("authorization" in asked.headers for asked in server.asked if asked.path == "/v1/models")
+
+
+def test_the_window_is_asked_of_the_server_and_embedders_and_speech_are_left_out(server: Loopback) -> None:
+    found = look_at(server.url)
+    assert found.windows == {"qwen3:8b": 8192, "llama3.1:8b": 4096, "gemma3:4b": 4096}
+    (player, *_) = cast_on(found, ["llama3.1:8b"]).strong
+    assert (player.window, player.max_tokens) == (4096, 1024)
+    assert player.price is not None
+    assert player.price.input == 0
+
+
+def test_raw_names_are_taken_wherever_a_model_is_named(moa: Moa, server: Loopback) -> None:
+    named = ("--aggregator", "qwen3:8b", "--reference-models", "gemma3:4b,llama3.1:8b", "--beside", "gemma3:4b")
+    result = moa("ask", "--on", server.url, *named, "Why?", input="")
+    assert result.exit_code == 0, result.stderr
+    asked = [body["model"] for body in requests(server)]
+    assert sorted(asked) == ["gemma3:4b", "gemma3:4b", "llama3.1:8b", "qwen3:8b"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (("--models", "qwen9"), "serves qwen3:8b, llama3.1:8b, gemma3:4b, and no model of that name"),
+        (("--timeout", "soon"), "--timeout: 'soon' is no duration"),
+    ],
+)
+def test_what_is_not_there_is_refused_before_anything_is_asked(
+    moa: Moa, server: Loopback, arguments: tuple[str, ...], told: str
+) -> None:
+    result = moa("ask", "--on", server.url, *arguments, "Why?", input="")
+    assert result.exit_code == 2
+    assert told in result.stderr
+    assert requests(server) == []
+
+
+def test_more_than_three_models_are_a_choice(moa: Moa) -> None:
+    many = {"data": [{"id": f"model-{number}"} for number in range(5)]}
+
+    def answer(asked: Asked) -> Reply:
+        return Reply(body=json.dumps(many).encode()) if asked.path == "/v1/models" else ollama(asked)
+
+    with loopback_in_thread(answer) as server:
+        result = moa("ask", "--on", server.url, "Why?", input="")
+    assert "5 models are served: model-0, model-1, model-2 are asked; --models chooses others" in result.stderr
+
+
+def test_a_server_that_is_not_there_is_told(moa: Moa) -> None:
+    result = moa("ask", "--on", "127.0.0.1:1", "Why?", input="")
+    assert result.exit_code == 2
+    assert "can't be asked for its models" in result.stderr
+    assert "is the server running?" in result.stderr
+
+
+def test_one_call_is_in_flight_unless_the_server_says_otherwise(server: Loopback) -> None:
+    assert look_at(server.url).at_once == 1
+
+    def slots(asked: Asked) -> Reply:
+        if asked.path == "/props":
+            return Reply(body=b'{"total_slots": 4, "default_generation_settings": {"n_ctx": 2048}}')
+        return ollama(asked)
+
+    with loopback_in_thread(slots) as llama:
+        found = look_at(llama.url)
+    assert found.at_once == 4
+    assert found.windows["gemma3:4b"] == 2048
+
+
+@pytest.mark.parametrize(
+    ("where", "url"),
+    [
+        ("ollama", "http://127.0.0.1:11434/v1"),
+        ("LM Studio", "http://127.0.0.1:1234/v1"),
+        ("localhost:8080", "http://localhost:8080/v1"),
+        ("http://box:8080", "http://box:8080/v1"),
+        ("https://models.example.com/api/v1/", "https://models.example.com/api/v1"),
+    ],
+)
+def test_a_name_a_host_or_an_address_says_where(where: str, url: str) -> None:
+    assert address(where) == url
+
+
+def test_ollamas_own_variable_says_where_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OLLAMA_HOST", "0.0.0.0:9999")
+    assert address("ollama") == "http://127.0.0.1:9999/v1"
+
+
+@pytest.mark.parametrize("where", ["nobody", "ftp://host/v1", ""])
+def test_what_says_no_place_is_refused(where: str) -> None:
+    with pytest.raises(MixtureError, match="write an address such as"):
+        address(where)
+
+
+def test_a_model_of_ollama_needs_no_package_of_its_own(
+    moa: Moa, server: Loopback, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OLLAMA_HOST", urlsplit(server.url).netloc)
+    models = ("--reference-models", "ollama:qwen3:8b", "--aggregator", "ollama:gemma3:4b")
+    result = moa("ask", *models, "Why?", input="")
+    assert result.exit_code == 0, result.stderr
+    assert [body["model"] for body in requests(server)] == ["qwen3:8b", "gemma3:4b"]
+
+
+def test_a_timeout_names_the_option(moa: Moa, served: Any) -> None:
+    mixture, _ = served(one={"faults": [{"kind": "hang"}]}, writer={})
+    result = moa("ask", "-m", mixture, "--timeout", "200ms", "Why?", input="")
+    assert "timeout: no answer within 0.2 s: timeout (--timeout) gives a model more time" in result.stderr
