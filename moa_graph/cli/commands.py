@@ -8,10 +8,13 @@ import moa_graph
 from moa_graph.cli.ask import ask
 from moa_graph.cli.batch import batch
 from moa_graph.cli.chat import chat
+from moa_graph.cli.compare import compare
 from moa_graph.cli.doctor import doctor
+from moa_graph.cli.evaluate import evaluate
 from moa_graph.cli.failing import OneLineErrors
 from moa_graph.cli.models import models
 from moa_graph.cli.presets import presets
+from moa_graph.cli.roles import roles
 from moa_graph.cli.serve import serve
 from moa_graph.cli.show import show
 from moa_graph.cli.simulate import simulate
@@ -33,5 +36,5 @@ def main() -> None:
     """
 
 
-for _command in (ask, chat, batch, presets, models, show, doctor, serve, simulate, tune):
+for _command in (ask, chat, batch, presets, models, show, doctor, serve, simulate, evaluate, compare, tune, roles):
     main.add_command(_command)

@@ -10,11 +10,10 @@ from moa_graph.errors import InputError
 from moa_graph.evaluation.asking import chain_of
 from moa_graph.evaluation.betting import Wager
 from moa_graph.evaluation.certificate import unseen_tags
-from moa_graph.evaluation.labelling import answers_to_choose_from
 from moa_graph.evaluation.recordings import UNKNOWN, Recordings
 from moa_graph.evaluation.strategies import Strategy, play
 
-__all__ = ["Watched", "watch"]
+__all__ = ["Watched", "strategy_of", "watch"]
 
 
 @dataclass(frozen=True)
@@ -52,7 +51,7 @@ def watch(certificate: Mapping[str, Any], recordings: Recordings) -> Watched:
         raise InputError("the certificate certifies nothing that could be watched")
     names = list(dict.fromkeys([*chain["models"], *(duel["rival"] for duel in certificate["rivals"])]))
     recordings = recordings.of_models(names)
-    strategy = _strategy(chain, recordings)
+    strategy = strategy_of(certificate, recordings)
     refused = unseen_tags(certificate, recordings)
     places = [place for place in range(len(recordings)) if recordings.tags[place] not in refused]
     given = play([strategy], recordings.answers, recordings.costs).answers[0]
@@ -89,13 +88,17 @@ def watch(certificate: Mapping[str, Any], recordings: Recordings) -> Watched:
     return Watched(state, duels, tuple(sorted(waiting)), tuple(refused))
 
 
-def _strategy(chain: Mapping[str, Any], recordings: Recordings) -> Strategy:
+def strategy_of(certificate: Mapping[str, Any], recordings: Recordings) -> Strategy:
+    """A certificate's strategy on recorded answers of its models.
+
+    Raises:
+        InputError: It certifies nothing, or a model is missing.
+    """
+    chain = certificate.get("chain")
+    if chain is None:
+        raise InputError("the certificate certifies nothing")
+    if missing := [name for name in chain["models"] if name not in recordings.models]:
+        raise InputError(f"{recordings.file} has no answers of {', '.join(missing)}")
     if chain["kind"] == "vote":
         return Strategy("vote", tuple(recordings.models.index(name) for name in chain["models"]))
     return chain_of(chain["models"], chain["votes"], recordings)
-
-
-def choices(recordings: Recordings, place: int) -> list[str]:
-    """The different answers to a prompt, for whoever labels it."""
-    codes = answers_to_choose_from(recordings, place, range(len(recordings.models)))
-    return [recordings.names[place][code] for code in codes]

@@ -1,0 +1,198 @@
+"""Candidates compared on the same items: accuracy, difference to one of them, dollars, seconds, and what an oracle had.
+
+Intervals: Wilson's for one share, Tango's for a paired difference; where items come in groups, which aren't
+independent, the sandwich estimator over groups (Miller 2024, arXiv 2411.00640). Tests: McNemar's mid-p, Holm's
+correction for several. Not the percentile bootstrap and not a paired t-test, which err where few pairs are discordant.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from scipy.stats import t as student
+from statsmodels.stats.proportion import proportion_confint
+
+from moa_graph.errors import InputError
+from moa_graph.evaluation.noninferiority import tango_interval
+from moa_graph.evaluation.significance import holm, mcnemar
+
+__all__ = ["Candidate", "Comparison", "Versus", "compare"]
+
+FEWEST_GROUPS = 8
+"""Below this the sandwich estimator over groups says little, and groups aren't used."""
+
+
+@dataclass(frozen=True)
+class Versus:
+    """A candidate against the reference, in shares.
+
+    Args:
+        wins: Items that only the candidate answered rightly.
+        losses: Items that only the reference did.
+        difference: Of accuracy.
+        low: Lower end of its 95 % interval.
+        high: Upper end.
+        p: Of no difference, uncorrected.
+        corrected: The same after Holm's correction for all candidates.
+    """
+
+    wins: int
+    losses: int
+    difference: float
+    low: float
+    high: float
+    p: float
+    corrected: float
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """What one candidate did.
+
+    Args:
+        name: Of the candidate.
+        accuracy: Share of right answers.
+        low: Lower end of its 95 % interval.
+        high: Upper end.
+        usd: Mean dollars of an item; None where a price isn't known.
+        p50: Median seconds; None where none were recorded.
+        p95: 95 of 100 answers took at most so many seconds.
+        failed: Items without an answer, which count as wrong.
+        on_front: Whether no other is both cheaper and more often right.
+        versus: Against the reference; None for itself.
+    """
+
+    name: str
+    accuracy: float
+    low: float
+    high: float
+    usd: float | None
+    p50: float | None
+    p95: float | None
+    failed: int
+    on_front: bool
+    versus: Versus | None
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """All candidates, the most often right first.
+
+    Args:
+        candidates: What each did.
+        reference: Name of the one that the others are compared with.
+        items: Items that all of them answered, or failed to.
+        left_out: Items that some candidate was never asked, or that have no reference answer.
+        oracle: Share of items that at least one answered rightly: the most that choosing among them could reach.
+        clusters: Groups that the intervals of differences reckon with; 0 where items count as independent.
+        differing: Identities of items that some answered rightly and some wrongly.
+    """
+
+    candidates: tuple[Candidate, ...]
+    reference: str
+    items: int
+    left_out: int
+    oracle: float
+    clusters: int
+    differing: tuple[str, ...]
+
+
+def compare(table: Any, against: str | None = None) -> Comparison:
+    """Compares the candidates of a table of results.
+
+    Args:
+        table: As :func:`moa_graph.evaluation.tables.read_results` gives it.
+        against: The candidate that the others are compared with; default: the most often right.
+
+    Raises:
+        InputError: There is nothing to compare, or no such candidate.
+    """
+    known = table[table["right"].notna()]
+    right = known.pivot_table(index="id", columns="candidate", values="right", aggfunc="first")
+    asked = int(table["id"].nunique())
+    right = right.dropna().astype(bool)
+    if right.empty or right.shape[1] < 2:
+        raise InputError("nothing to compare: give at least two candidates, graded on the same items")
+    shares = right.mean().sort_values(ascending=False, kind="stable")
+    reference = against or str(shares.index[0])
+    if reference not in shares.index:
+        raise InputError(f"--against {reference}: the candidates are {', '.join(map(str, shares.index))}")
+    known = known[known["id"].isin(right.index)]
+    groups = _groups(known, right.index)
+    names = [str(name) for name in shares.index]
+    duels = {name: _duel(right[name], right[reference], groups) for name in names if name != reference}
+    corrected = dict(zip(duels, holm([duel[-1] for duel in duels.values()]), strict=True))
+    dollars = {name: _mean(known[known["candidate"] == name]["usd"]) for name in names}
+    return Comparison(
+        candidates=tuple(
+            _candidate(
+                name, right[name], known[known["candidate"] == name], _on_front(name, shares, dollars),
+                Versus(*duels[name], corrected[name]) if name in duels else None,
+            )
+            for name in names
+        ),
+        reference=reference,
+        items=len(right),
+        left_out=asked - len(right),
+        oracle=float(right.any(axis=1).mean()),
+        clusters=0 if groups is None else len(set(groups)),
+        differing=tuple(str(one) for one in right.index[right.any(axis=1) & ~right.all(axis=1)]),
+    )  # fmt: skip
+
+
+def _candidate(name: str, right: Any, rows: Any, on_front: bool, versus: Versus | None) -> Candidate:
+    low, high = proportion_confint(int(right.sum()), len(right), method="wilson")
+    seconds = rows["seconds"].dropna().astype(float)
+    return Candidate(
+        name=name,
+        accuracy=float(right.mean()),
+        low=float(low),
+        high=float(high),
+        usd=_mean(rows["usd"]),
+        p50=float(seconds.quantile(0.5)) if len(seconds) else None,
+        p95=float(seconds.quantile(0.95)) if len(seconds) else None,
+        failed=int(rows["failure"].notna().sum()),
+        on_front=on_front,
+        versus=versus,
+    )
+
+
+def _duel(right: Any, reference: Any, groups: Any) -> tuple[int, int, float, float, float, float]:
+    wins, losses, items = int((right & ~reference).sum()), int((~right & reference).sum()), len(right)
+    difference = (wins - losses) / items
+    if groups is None:
+        low, high = tango_interval(wins, losses, items)
+        return wins, losses, difference, low, high, mcnemar(wins, losses)
+    residuals = right.astype(float).to_numpy() - reference.astype(float).to_numpy() - difference
+    sums = np.array([residuals[groups == group].sum() for group in sorted(set(groups))])
+    error = np.sqrt((sums**2).sum() * len(sums) / (len(sums) - 1)) / items
+    reach = float(student.ppf(0.975, len(sums) - 1)) * error
+    p = 1.0 if not error else float(2 * student.sf(abs(difference) / error, len(sums) - 1))
+    return wins, losses, difference, difference - reach, difference + reach, p
+
+
+def _groups(known: Any, items: Any) -> Any:
+    """The group of each item, where items come in groups, and there are enough of them."""
+    group = known.drop_duplicates("id").set_index("id")["group"].reindex(items)
+    if group.isna().any() or not FEWEST_GROUPS <= group.nunique() < len(group):
+        return None
+    return group.astype(str).to_numpy()
+
+
+def _on_front(name: str, shares: Any, dollars: dict[str, float | None]) -> bool:
+    own = dollars[name]
+    if own is None:
+        return False
+    for other, price in dollars.items():
+        if other == name or price is None:
+            continue
+        better = shares[other] >= shares[name] and price <= own
+        if better and (shares[other] > shares[name] or price < own):
+            return False
+    return True
+
+
+def _mean(values: Any) -> float | None:
+    return None if not len(values) or values.isna().any() else float(values.astype(float).mean())
