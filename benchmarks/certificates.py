@@ -116,7 +116,7 @@ def certificates(population: Population, resamples: int, seed: int = 1) -> None:
         agreed = credit_of_agreement(recordings.answers[others])
         elsewhere = estimate(
             population.strategies, recordings.answers[others], recordings.costs[others], agreed, range(models)
-        )
+        ).doubted()
         for size in SIZES:
             drawn = drawn_from.integers(0, len(recordings), size)
             search, test = drawn[: size // 2], drawn[size // 2 :]

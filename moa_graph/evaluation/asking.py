@@ -80,7 +80,8 @@ def tune_by_asking(
         method = "answers to other, unlabelled prompts"
         strategies = strategies_for(search)
         searched = len(strategies)
-        seen = estimate(strategies, search.answers, search.costs, credit_of_agreement(search.answers), rivals)
+        agreed = credit_of_agreement(search.answers)
+        seen = estimate(strategies, search.answers, search.costs, agreed, rivals).doubted()
         order = find_order(strategies, seen, models=len(search.models), prompts=len(test), margin=margin, level=level)
         declared = order[0]
     referee = Referee(test, asker(test), margin, level, memory)

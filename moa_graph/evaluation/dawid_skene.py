@@ -40,4 +40,6 @@ def credit_of_agreement(answers: NDArray[np.int16]) -> NDArray[np.float64]:
         if np.abs(updated - skill).max() < 1e-6:
             break
         skill = updated
+    belief = np.sqrt(belief)  # less sure: errors aren't independent
+    belief /= np.maximum(belief.sum(axis=1, keepdims=True), 1e-12)
     return np.hstack([belief, np.zeros((len(answers), 1))])

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import numpy as np
@@ -52,12 +52,18 @@ class Estimates:
         losses: Rate of those that the rival alone does.
         paid: Mean cost of a prompt.
         prompts: How many they were found on.
+        near: Predicted power that may be given up, at most, for a strategy that costs less.
     """
 
     wins: Floats
     losses: Floats
     paid: Floats
     prompts: int
+    near: float = 0.02
+
+    def doubted(self) -> Estimates:
+        """These estimates where they come from agreement alone: models err together more often than it tells."""
+        return replace(self, wins=0.7 * self.wins, losses=1.5 * self.losses, near=0.05)
 
 
 def estimate(
@@ -107,7 +113,7 @@ def find_order(
     chances = _predicted_power(wins, losses, seen.prompts, prompts, margin, level).prod(axis=1)
     order: list[int] = []
     safest = float(chances.max())
-    safest -= min(0.3 * (1 - safest) + 0.004, 0.02)  # as good as the safest, and cheaper
+    safest -= min(10 * seen.near * (1 - safest) + 0.2 * seen.near, seen.near)
     for least in (safest, *LEVELS):
         safe = np.flatnonzero(chances >= min(least, safest))
         cheapest = int(safe[seen.paid[safe].argmin()])

@@ -148,6 +148,7 @@ def tune(
     order: list[Strategy] = []
     if len(test) >= least:
         seen = estimate(strategies, search.answers, search.costs, credit, rivals)
+        seen = seen if unlabelled is None else seen.doubted()
         models = len(search.models)
         order = find_order(strategies, seen, models=models, prompts=len(test), margin=margin, level=level)
     tested = test_in_order(order, test, rivals=rivals, margin=margin, level=level)
