@@ -1,6 +1,6 @@
 """How often certificates are given, what they save, and how often they are false: resamples of recorded answers.
 
-    python -m benchmarks.certificates FILE [--resamples 200] [--only half,unlabelled,pools,labels]
+    python -m benchmarks.certificates FILE [--resamples 200] [--only certificates,pools,labels]
 
 FILE holds recorded answers of models to GSM8K in the form of ``moa tune``. The prompts of FILE are taken for the whole
 population: every resample draws from them with replacement, and a certificate is false if its strategy is truly worse
@@ -11,16 +11,20 @@ from __future__ import annotations
 
 import argparse
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from moa_graph.evaluation.asking import tune_by_asking
 from moa_graph.evaluation.dawid_skene import credit_of_agreement
+from moa_graph.evaluation.labelling import Ask
 from moa_graph.evaluation.noninferiority import critical_score, least_prompts, score
-from moa_graph.evaluation.recordings import Recordings, read_recordings
+from moa_graph.evaluation.recordings import UNKNOWN, Recordings, read_recordings
 from moa_graph.evaluation.search import Estimates, credit_of_labels, estimate, find_order
+from moa_graph.evaluation.significance import mcnemar
 from moa_graph.evaluation.strategies import Strategy, family, play
 
 LEVEL = 0.05
@@ -137,6 +141,91 @@ def certificates(population: Population, resamples: int, seed: int = 1) -> None:
         print(f"order without labels, n = {size}, D = {margin * 100:g}: {tally.line(goal)}")
 
 
+def pools(whole: Recordings, resamples: int, seed: int = 2) -> None:
+    """Forty random pools of five models in which nothing truly helps: how often that is said."""
+    drawn_from, margin, said = np.random.default_rng(seed), 0.01, list[float]()
+    while len(said) < 40:
+        chosen = drawn_from.choice(len(whole.models), 5, replace=False)
+        population = Population(whole.of_models([whole.models[column] for column in sorted(chosen)]))
+        if _helps_truly(population, margin):
+            continue
+        noes = 0
+        for _ in range(resamples):
+            drawn = drawn_from.integers(0, len(whole), 1319)
+            search, test = drawn[:659], drawn[659:]
+            order = find_order(
+                population.strategies, population.labelled(search),
+                models=5, prompts=len(test), margin=margin, level=LEVEL,
+            )  # fmt: skip
+            place = population.certified(order, test, margin)
+            noes += place is None or not _said_to_help(population, place, test)
+        said.append(noes / resamples)
+    print(
+        f"40 pools in which nothing helps: said in {np.mean(said):.1%} on average (goal >= 98 %), "
+        f"{min(said):.1%} in the worst (goal >= 94 %)"
+    )
+
+
+def _helps_truly(population: Population, margin: float) -> bool:
+    """Whether some mixture is within the margin of the best single model, and cheaper than all such single models."""
+    best = population.singles.mean(axis=1).max()
+    single = np.array([strategy.kind == "single" for strategy in population.strategies])
+    good = population.truth >= best - margin - 1e-9
+    prices = population.shares.mean(axis=1)
+    return bool((good & ~single & (prices < prices[good & single].min())).any())
+
+
+def _said_to_help(population: Population, place: int, drawn: NDArray[np.intp]) -> bool:
+    """What ``moa tune`` says of a certified strategy: cheaper than all singles not proved worse than the best."""
+    if population.strategies[place].kind == "single":
+        return False
+    right = population.singles[:, drawn].astype(bool)
+    prices = population.recordings.costs[drawn].mean(axis=0)
+    best = int(right.sum(axis=1).argmax())
+    may_be_best = [
+        model
+        for model in range(len(right))
+        if mcnemar(
+            int((right[model] & ~right[best]).sum()), int((~right[model] & right[best]).sum()), alternative="less"
+        )
+        > LEVEL
+    ]
+    dollars = population.shares[place, drawn].mean() * population.recordings.costs[:, population.best].mean()
+    return bool(dollars < min(prices[model] for model in may_be_best))
+
+
+def labels(population: Population, resamples: int, seed: int = 3) -> None:
+    """``moa tune --label`` on 660 prompts, its order found on 1,000 others: how many labels it asks for."""
+    drawn_from, whole, margin = np.random.default_rng(seed), population.recordings, 0.01
+    for incumbent in (None, whole.models[population.best]):
+        tally, asked = Tally(), list[int]()
+        for _ in range(resamples):
+            drawn, others = (drawn_from.integers(0, len(whole), size) for size in (660, OTHERS))
+            blind = replace(_apart(whole, drawn), right=np.full(660, UNKNOWN, np.int16))
+            tuned = tune_by_asking(
+                blind, _answering(whole.right[drawn]),
+                margin=margin, unlabelled=_apart(whole, others, "other"), incumbent=incumbent,
+            )  # fmt: skip
+            asked.append(tuned.labels)
+            place = None if tuned.chosen is None else population.place[tuned.chosen.strategy]
+            tally.add(population, place, drawn, margin)
+        print(
+            f"labels asked at n = 660, D = 1, against {incumbent or 'every single model'}: mean {np.mean(asked):.0f}, "
+            f"median {np.median(asked):.0f}, 90 % {np.quantile(asked, 0.9):.0f} (goal <= 100); {tally.line(None)}"
+        )
+
+
+def _answering(truth: NDArray[np.int16]) -> Callable[[Recordings], Ask]:
+    """A person who is always right."""
+    return lambda part: lambda place: int(truth[place])
+
+
+def _apart(whole: Recordings, drawn: NDArray[np.intp], mark: str = "") -> Recordings:
+    """Drawn prompts as prompts of their own, also where one was drawn twice."""
+    part = whole.some(drawn)
+    return replace(part, questions=tuple(f"{mark}{place} {text}" for place, text in enumerate(part.questions)))
+
+
 def check(population: Population) -> None:
     """The fast estimates of a resample are those that ``moa tune`` makes."""
     drawn = np.random.default_rng(0).integers(0, len(population.recordings), 400)
@@ -156,12 +245,16 @@ def main() -> None:
     parser.add_argument("file")
     parser.add_argument("--resamples", type=int, default=200)
     parser.add_argument("--prices")
+    parser.add_argument("--only", default="certificates,pools,labels")
     asked = parser.parse_args()
     start = time.perf_counter()
     population = Population(read_recordings(asked.file, "number", prices=asked.prices))
     check(population)
     print(f"{len(population.recordings)} prompts, {len(population.strategies)} strategies, {asked.resamples} resamples")
-    certificates(population, asked.resamples)
+    for part in asked.only.split(","):
+        {"certificates": certificates, "labels": labels, "pools": lambda one, runs: pools(one.recordings, runs)}[part](
+            population, asked.resamples
+        )
     print(f"{time.perf_counter() - start:.0f} s")
 
 

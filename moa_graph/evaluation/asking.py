@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from moa_graph.errors import InputError
-from moa_graph.evaluation.betting import Wager
 from moa_graph.evaluation.dawid_skene import credit_of_agreement
 from moa_graph.evaluation.labelling import Ask, Memory, Referee, StoppedAsking
 from moa_graph.evaluation.noninferiority import tango_interval
@@ -18,12 +17,14 @@ from moa_graph.evaluation.recordings import UNKNOWN, Recordings
 from moa_graph.evaluation.search import estimate, find_order
 from moa_graph.evaluation.significance import mcnemar
 from moa_graph.evaluation.strategies import Strategy, play
-from moa_graph.evaluation.tuning import Duel, Tested, Tuned, strategies_for
+from moa_graph.evaluation.tuning import Duel, Tested, Tuned, refuse_shared, strategies_for
 
 __all__ = ["chain_of", "tune_by_asking"]
 
 ONE_SITTING = 20
 """Prompts that a page asks about at once."""
+FAR = 0.02
+"""Predicted lead from which a rival is far behind, as a share."""
 
 
 def chain_of(names: Sequence[str], votes: int, recordings: Recordings) -> Strategy:
@@ -56,105 +57,153 @@ def tune_by_asking(
     memory: Memory | None = None,
     told: Callable[[str], None] = lambda line: None,
 ) -> Tuned:
-    """A certificate for one strategy by an anytime-valid test, which asks only for the labels that matter.
+    """A certificate that takes as few labels as can be: only disagreements are asked, until they are decided.
+
+    Duels of a declared strategy are bets, which may be decided at any prompt. Of strategies that are found, those with
+    a rival that other prompts show to be far behind are bets too, and the others the exact test over all prompts. Which
+    is which is settled before a label is seen.
 
     Args:
         recordings: Answers to prompts, labelled or not.
         asker: Makes of the prompts that test what is asked for a label.
         margin: Largest tolerated loss of accuracy, as a share.
         confidence: Of the certificate.
-        declared: The strategy; default: the one that agreement on other prompts makes look best.
+        declared: The strategy; default: those that agreement on other prompts makes look best, the safest first.
         unlabelled: These other prompts; default: half of ``recordings``, which then doesn't test.
         incumbent: The one rival, declared beforehand; default: every single model.
         memory: Keeps the labels that were told.
         told: Is told how the work goes on.
+
+    Raises:
+        InputError: A model isn't there, or prompts that find the order would test too.
     """
-    level, rivals = 1 - confidence, range(len(recordings.models))
+    level, rivals = 1 - confidence, list(range(len(recordings.models)))
     if incumbent is not None:
         if incumbent not in recordings.models:
             raise InputError(f"--incumbent {incumbent}: the recorded models are {', '.join(recordings.models)}")
-        rivals = range(recordings.models.index(incumbent), recordings.models.index(incumbent) + 1)
-    test, method, searched = recordings, "declared beforehand", 1
+        rivals = [recordings.models.index(incumbent)]
+    test, method, searched, trials = recordings, "declared beforehand", 1, [_Trial(declared)] if declared else []
     if declared is None:
         search, test = (unlabelled, recordings) if unlabelled is not None else _halves(recordings)
+        if unlabelled is not None:
+            refuse_shared(search, test)
         method = "answers to other, unlabelled prompts"
-        strategies = strategies_for(search)
-        searched = len(strategies)
-        agreed = credit_of_agreement(search.answers)
-        seen = estimate(strategies, search.answers, search.costs, agreed, rivals).doubted()
-        order = find_order(strategies, seen, models=len(search.models), prompts=len(test), margin=margin, level=level)
-        declared = order[0]
-    referee = Referee(test, asker(test), margin, level, memory)
-    played = play([declared], test.answers, test.costs)
-    duels: list[Duel] = []
-    waiting: list[int] = []
-    for rival in sorted(rivals, key=lambda rival: -float(test.costs[:, rival].mean())):
-        try:
-            wager = referee.bet(played.answers[0], test.answers[:, rival])
-        except StoppedAsking:
-            waiting = referee.waiting(played.answers[0], test.answers[:, rival])[:ONE_SITTING]
+        searched, trials = _trials(search, rivals, len(test), margin, level)
+    hearing = _Hearing(test, Referee(test, asker(test), margin, level, memory), rivals, incumbent, level, told)
+    tested: list[Tested] = []
+    for trial in trials:
+        tested.append(hearing.hear(trial))
+        if not tested[-1].passed:
             break
-        duels.append(_duel(wager, test.models[rival], level))
-        told(f"against {test.models[rival]}: {wager.decision or 'undecided'} after {wager.prompts} prompts")
-        if wager.decision != "not worse":
-            break
-    right = referee.right
-    best = incumbent or _dearest(test)
-    passed = not waiting and len(duels) == len(rivals) and all(duel.p <= level for duel in duels)
-    dollars, dearest = float(played.costs[0].mean()), float(test.costs[:, test.models.index(best)].mean())
-    tested = Tested(declared, tuple(duels), passed, None, dollars, dollars / dearest if dearest else 1.0)
-    helps, reason = _verdict(tested, test, right, played.answers[0], rivals, level, stopped=bool(waiting))
-    labels = int((right != UNKNOWN).sum())
+    passed = [one for one in tested if one.passed]
+    chosen = passed[-1] if passed else None
+    helps, reason = hearing.verdict(chosen, tested)
     return Tuned(
-        chosen=tested if passed else None,
-        tested=(tested,),
+        chosen=chosen,
+        tested=tuple(tested),
         helps=helps,
         reason=reason,
-        best=best,
+        best=hearing.best,
         rivals=tuple(test.models[rival] for rival in rivals),
-        labels=labels,
-        test=replace(test, right=right),
+        labels=int((hearing.referee.right != UNKNOWN).sum()),
+        test=replace(test, right=hearing.referee.right),
         strategies=searched,
         method=method,
-        waiting=tuple(waiting),
+        waiting=tuple(hearing.waiting),
     )
 
 
-def _duel(wager: Wager, name: str, level: float) -> Duel:
-    """A decided wager; what bets showed stands for a p-value as the reciprocal of its e-value."""
-    low, high = tango_interval(wager.wins, wager.losses, max(wager.prompts, 1), 1 - 2 * level)
-    return Duel(name, wager.wins, wager.losses, min(1.0, 1 / wager.e_value), low, high)
+@dataclass(frozen=True)
+class _Trial:
+    """A strategy to test, and the rivals that are far enough behind for bets; None: every duel is a bet."""
+
+    strategy: Strategy
+    far: frozenset[int] | None = None
 
 
-def _verdict(
-    tested: Tested,
-    test: Recordings,
-    right: NDArray[np.int16],
-    answers: NDArray[np.int16],
-    rivals: Sequence[int],
-    level: float,
-    *,
-    stopped: bool,
-) -> tuple[bool, str]:
-    if stopped:
-        return False, "undecided: the labels so far are kept, and asking goes on where it stopped"
-    if not tested.passed:
-        last = tested.duels[-1]
-        return False, f"no mixture helps that could be promised: against {last.rival} it isn't decided, or it is worse"
-    if tested.strategy.kind == "single":
-        return False, "no mixture helps: the strategy is a single model"
-    known = right != UNKNOWN
-    for rival in rivals:
-        cheaper = test.costs[:, rival].mean() <= tested.dollars
-        won = int((known & (answers == right) & (test.answers[:, rival] != right)).sum())
-        lost = int((known & (answers != right) & (test.answers[:, rival] == right)).sum())
-        if cheaper and mcnemar(lost, won, alternative="less") > level:
-            return False, f"no mixture helps: {test.models[rival]} alone is cheaper, and wasn't shown to be worse"
-    return True, f"a mixture helps, at {tested.cost_share:.1%} of the dollars of the rival that costs most"
+def _trials(
+    search: Recordings, rivals: Sequence[int], prompts: int, margin: float, level: float
+) -> tuple[int, list[_Trial]]:
+    """What to test in order, found by agreement on prompts that won't test, and among how many strategies."""
+    strategies = strategies_for(search)
+    agreed = credit_of_agreement(search.answers)
+    seen = estimate(strategies, search.answers, search.costs, agreed, rivals).doubted()
+    order = find_order(strategies, seen, models=len(search.models), prompts=prompts, margin=margin, level=level)
+    trials = []
+    for strategy in order:
+        row = strategies.index(strategy)
+        ahead = seen.wins[row] - seen.losses[row]
+        trials.append(_Trial(strategy, frozenset(np.array(rivals)[ahead >= FAR].tolist())))
+    return len(strategies), trials
 
 
-def _dearest(recordings: Recordings) -> str:
-    return recordings.models[int(recordings.costs.mean(axis=0).argmax())]
+class _Hearing:
+    """Strategies on trial before one referee, so that every label serves all of them."""
+
+    def __init__(
+        self,
+        test: Recordings,
+        referee: Referee,
+        rivals: Sequence[int],
+        incumbent: str | None,
+        level: float,
+        told: Callable[[str], None],
+    ) -> None:
+        self.referee = referee
+        self.best = incumbent or test.models[int(test.costs.mean(axis=0).argmax())]
+        self.waiting: list[int] = []
+        self._test, self._rivals, self._level, self._told = test, rivals, level, told
+
+    def hear(self, trial: _Trial) -> Tested:
+        """Tests a strategy against every rival, the dearest first, up to the first that it doesn't pass."""
+        test = self._test
+        played = play([trial.strategy], test.answers, test.costs)
+        duels: list[Duel] = []
+        for rival in sorted(self._rivals, key=lambda rival: -float(test.costs[:, rival].mean())):
+            try:
+                duels.append(self._duel(trial, played.answers[0], rival))
+            except StoppedAsking:
+                self.waiting = self.referee.waiting(played.answers[0], test.answers[:, rival])[:ONE_SITTING]
+                break
+            if duels[-1].p > self._level:
+                break
+        passed = len(duels) == len(self._rivals) and all(duel.p <= self._level for duel in duels)
+        dollars = float(played.costs[0].mean())
+        dearest = float(test.costs[:, test.models.index(self.best)].mean())
+        return Tested(trial.strategy, tuple(duels), passed, None, dollars, dollars / dearest if dearest else 1.0)
+
+    def _duel(self, trial: _Trial, answers: NDArray[np.int16], rival: int) -> Duel:
+        name, given = self._test.models[rival], self._test.answers[:, rival]
+        if trial.far is None or rival in trial.far:
+            wager = self.referee.bet(answers, given)
+            wins, losses, prompts, p = wager.wins, wager.losses, wager.prompts, min(1.0, 1 / wager.e_value)
+            self._told(f"against {name}: {wager.decision or 'undecided'} after {prompts} prompts")
+        else:
+            wins, losses, p = self.referee.test(answers, given)
+            prompts = len(self._test)
+            self._told(f"against {name}: {'not worse' if p <= self._level else 'undecided'}, the exact test")
+        low, high = tango_interval(wins, losses, max(prompts, 1), 1 - 2 * self._level)
+        return Duel(name, wins, losses, p, low, high)
+
+    def verdict(self, chosen: Tested | None, tested: Sequence[Tested]) -> tuple[bool, str]:
+        """Whether a mixture helps, and why."""
+        test, right = self._test, self.referee.right
+        if chosen is None and self.waiting:
+            return False, "undecided: the labels so far are kept, and asking goes on where it stopped"
+        if chosen is None:
+            last = tested[-1].duels[-1].rival
+            return False, f"no mixture helps that could be promised: against {last} it isn't decided, or it is worse"
+        if chosen.strategy.kind == "single":
+            return False, f"no mixture helps: {test.models[chosen.strategy.models[0]]} alone is certified"
+        answers = play([chosen.strategy], test.answers, test.costs).answers[0]
+        known = right != UNKNOWN
+        for rival in self._rivals:
+            cheaper = test.costs[:, rival].mean() <= chosen.dollars
+            won = int((known & (answers == right) & (test.answers[:, rival] != right)).sum())
+            lost = int((known & (answers != right) & (test.answers[:, rival] == right)).sum())
+            if cheaper and mcnemar(lost, won, alternative="less") > self._level:
+                return False, f"no mixture helps: {test.models[rival]} alone is cheaper, and wasn't shown to be worse"
+        return True, f"a mixture helps, at {chosen.cost_share:.1%} of the dollars of {self.best}"
 
 
 def _halves(recordings: Recordings) -> tuple[Recordings, Recordings]:

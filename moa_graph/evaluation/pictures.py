@@ -25,7 +25,8 @@ def pareto_picture(comparison: Comparison) -> bytes:
         color = "#2a8f4d" if one.on_front else "#777777"
         spread = [[100 * (one.accuracy - one.low)], [100 * (one.high - one.accuracy)]]
         axes.errorbar(one.usd, 100 * one.accuracy, yerr=spread, fmt="o", color=color, capsize=3, zorder=2)
-        axes.annotate(one.name, (one.usd, 100 * one.accuracy), xytext=(6, 6), textcoords="offset points", fontsize=8)
+        below = (6, 6) if one.on_front else (6, -12)
+        axes.annotate(one.name, (one.usd, 100 * one.accuracy), xytext=below, textcoords="offset points", fontsize=7)
     axes.axhline(100 * comparison.oracle, color="#888888", linestyle=":", linewidth=1)
     axes.annotate("oracle", (1, 100 * comparison.oracle), xycoords=("axes fraction", "data"), ha="right", va="bottom")
     if priced:

@@ -113,7 +113,7 @@ def find_order(
     chances = _predicted_power(wins, losses, seen.prompts, prompts, margin, level).prod(axis=1)
     order: list[int] = []
     safest = float(chances.max())
-    safest -= min(10 * seen.near * (1 - safest) + 0.2 * seen.near, seen.near)
+    safest -= min(15 * seen.near * (1 - safest) + 0.2 * seen.near, seen.near)
     for least in (safest, *LEVELS):
         safe = np.flatnonzero(chances >= min(least, safest))
         cheapest = int(safe[seen.paid[safe].argmin()])

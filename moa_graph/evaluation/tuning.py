@@ -24,7 +24,7 @@ from moa_graph.evaluation.search import credit_of_labels, estimate, find_order
 from moa_graph.evaluation.significance import mcnemar
 from moa_graph.evaluation.strategies import Strategy, family, play
 
-__all__ = ["Duel", "Tested", "Tuned", "strategies_for", "test_in_order", "tune"]
+__all__ = ["Duel", "Tested", "Tuned", "refuse_shared", "strategies_for", "test_in_order", "tune"]
 
 MOST_STRATEGIES = 20_000
 
@@ -137,7 +137,7 @@ def tune(
     level = 1 - confidence
     if unlabelled is not None:
         search, test = unlabelled.of_models(recordings.models), labelled
-        _refuse_shared(search, test)
+        refuse_shared(search, test)
         credit, method = credit_of_agreement(search.answers), "answers to other, unlabelled prompts"
     else:
         search, test = _halves(labelled)
@@ -257,7 +257,12 @@ def _halves(labelled: Recordings) -> tuple[Recordings, Recordings]:
     return labelled.some(np.sort(shuffled[:half])), labelled.some(np.sort(shuffled[half:]))
 
 
-def _refuse_shared(search: Recordings, test: Recordings) -> None:
+def refuse_shared(search: Recordings, test: Recordings) -> None:
+    """Refuses prompts that both find an order and test it.
+
+    Raises:
+        InputError: There are some.
+    """
     if shared := set(search.questions) & set(test.questions):
         raise InputError(
             f"{len(shared)} prompts are both labelled and among the unlabelled ones: an order found on the prompts "
