@@ -41,7 +41,7 @@ class Finish:
         runtime = get_runtime()
         options = self._plan.options_of(runtime)
         record, degraded = self._answer(state, options)
-        degraded = [*degraded, *self._thinned(state)]
+        degraded = [*self._thinned(state), *degraded]
         self._refuse_if_degraded([*state["turn"].get("degraded", []), *degraded], options)
         turn: Turn = {
             **state["turn"],

@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from moa_graph.casts.shipped import shipped_casts
-from tests.loopback import Asked, Loopback, Reply, loopback_in_thread
+from tests.loopback import Asked, Loopback, Reply, loopback_in_thread, streamed
 from tests.systems.panel import DECISIONS
 
 __all__ = ["KEYS", "FakeProvider", "provider_on_loopback"]
@@ -151,6 +151,8 @@ class FakeProvider:
             "total_tokens": 20 + written,
             "completion_tokens_details": {"reasoning_tokens": thought},
         }
+        if body.get("stream"):
+            return _streamed(body["model"], message, usage, ending)
         number = int(body.get("n") or 1)
         choices = [{"index": index, "message": message, "finish_reason": ending} for index in range(number)]
         whole = {"id": "chatcmpl-1", "object": "chat.completion", "created": 1, "model": body["model"]}
@@ -186,6 +188,13 @@ def _content(body: dict[str, Any]) -> str:
         return "The answer is 42."
     wanted: Callable[..., Any] | Any = DECISIONS[found[-1]]
     return json.dumps(wanted)
+
+
+def _streamed(model: str, message: dict[str, Any], usage: dict[str, Any], ending: str) -> Reply:
+    base = {"id": "chatcmpl-1", "object": "chat.completion.chunk", "created": 1, "model": model}
+    told = [{"index": 0, "delta": message, "finish_reason": None}]
+    ended = [{"index": 0, "delta": {}, "finish_reason": ending}]
+    return streamed({**base, "choices": told}, {**base, "choices": ended}, {**base, "choices": [], "usage": usage})
 
 
 def _of_anthropic(body: dict[str, Any], text: str, written: int, ending: str) -> Reply:

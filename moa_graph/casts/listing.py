@@ -58,6 +58,8 @@ def place_of(provider: str) -> Place | None:
 
 async def places_listed(places: Sequence[Place], patience: float = PATIENCE) -> dict[Place, list[ServedModel] | str]:
     """Each place's list, or why there is none; all are asked at once."""
+    for place in places:
+        of_running_loop().transport(place.base_url)  # importing a client takes longer than some lists
     lists = await asyncio.gather(*(_list_or_reason(place, patience) for place in places))
     return dict(zip(places, lists, strict=True))
 
@@ -74,7 +76,7 @@ async def list_models(place: Place) -> list[ServedModel]:
         answer = await client.get(url, headers=_headers(place), follow_redirects=True)
         answer.raise_for_status()
         page = answer.json()
-        entries = _entries(page)
+        entries = _entries(page.get("models") if place.provider == "google_genai" else page)
         own = (place.base_url, place.key_variable) if place.own else (None, None)
         found += [model for entry in entries if (model := served_model(place.provider, entry, *own)) is not None]
         if (following := _next(place, page)) is None:
@@ -105,8 +107,8 @@ def _headers(place: Place) -> dict[str, str]:
 
 
 def _entries(page: Any) -> list[Mapping[str, Any]]:
-    """The list itself: bare, or under ``data`` or ``models``."""
-    listed = page.get("data", page.get("models")) if isinstance(page, Mapping) else page
+    """The list itself: bare, or under ``data``."""
+    listed = page.get("data") if isinstance(page, Mapping) else page
     if not isinstance(listed, list):
         raise ValueError("no list of models")
     return [entry for entry in listed if isinstance(entry, Mapping)]

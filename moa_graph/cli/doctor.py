@@ -16,7 +16,9 @@ __all__ = ["columns", "doctor"]
     "-m", "--mixture", envvar="MOA_MIXTURE", show_envvar=True, metavar="NAME|FILE",
     help="The mixture to look at; default: the one that would run.",
 )  # fmt: skip
-def doctor(mixture: str | None) -> None:
+@click.option("--cast", metavar="NAME|FILE", help="Whose models play its parts.")
+@click.option("--probe", is_flag=True, help="Ask each model one tiny question; what that costs is told first.")
+def doctor(mixture: str | None, cast: str | None, probe: bool) -> None:
     """Look at keys, local servers, models, prices and packages; each problem with what to do.
 
     Names of keys are shown, never their values. The exit code is 1 if a run of the mixture would fail.
@@ -25,7 +27,7 @@ def doctor(mixture: str | None) -> None:
 
     from moa_graph.cli.examination import examine
 
-    found = asyncio.run(examine(mixture))
+    found = asyncio.run(examine(mixture, cast, _tell if probe else None))
     _section("Keys", columns([[name, "set" if there else "not set"] for name, there in found.keys.items()]))
     _section("Local servers", columns(found.servers))
     _section(f"Mixture: {found.mixture}", [found.why, "", *columns([_HEADER, *found.models])])
@@ -38,6 +40,10 @@ def doctor(mixture: str | None) -> None:
 
 
 _HEADER = ["name", "asked as", "served", "$ in/out per million tokens", "window"]
+
+
+def _tell(text: str) -> None:
+    click.echo(f"moa: {text}", err=True)
 
 
 def _section(title: str, lines: Iterable[str]) -> None:

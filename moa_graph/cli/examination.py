@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import importlib.util
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+import click
+
 from moa_graph import detection
+from moa_graph.casts.cast import Cast
 from moa_graph.cli.building import HOW_TO_USE_REAL_MODELS, everything_is_simulated
+from moa_graph.cli.casting import find_cast
+from moa_graph.cli.probe import most_dollars, probe, probed_members
 from moa_graph.cli.served import Served, served_models
 from moa_graph.description import Price
 from moa_graph.detection import KEY_VARIABLES, LocalServer, detect, look_for_servers
@@ -18,6 +24,8 @@ from moa_graph.models.catalogue import Member
 from moa_graph.models.reference import PROVIDERS
 
 __all__ = ["Findings", "examine"]
+
+Say = Callable[[str], None]
 
 OPTIONAL = {"uvicorn": ("server", "moa simulate"), "matplotlib": ("draw", "moa show --form png")}
 """Packages that a command needs: the extra that brings them, and the command."""
@@ -48,27 +56,56 @@ class Findings:
     notes: list[str] = field(default_factory=list)
 
 
-async def examine(named: str | None) -> Findings:
+async def examine(
+    named: str | None, cast: str | None = None, tell_price: Callable[[str], None] | None = None
+) -> Findings:
     """Looks at a mixture and everything that a run of it needs.
 
     Args:
         named: A preset's name or a file; None is the mixture that would run.
+        cast: Whose models play its parts; None goes by MOA_CAST and the keys that are set.
+        tell_price: Tells what asking each model costs before that is done; None asks no model.
 
     Raises:
         MoaError: There is no such mixture.
     """
     servers = look_for_servers()
     mixture, why = (load_mixture(named), "named by --mixture or MOA_MIXTURE") if named else detect(servers)
-    plan = create_moa(mixture).plan
+    graph = create_moa(mixture, cast=await _cast(mixture, cast))
+    plan = graph.plan
     members = {member.name: member for bound in plan.stages for slot in bound.slots for member in slot.members}
     found = Findings(plan.mixture, why, _keys(members.values()), _server_rows(servers), packages=_package_rows())
     served = await served_models([member for member in members.values() if member.missing_key() is None])
     found.models = [_row(member, served.get(name, Served(None))) for name, member in members.items()]
     found.problems = [*_missing(members.values()), *_retired(members, served)]
-    found.notes = _unknown(members.values(), served)
+    found.notes = [*graph.casting.notes, *_unknown(members.values(), served)]
+    if tell_price is not None:
+        await _probe(found, members, tell_price)
     if plan.simulated:
         found.notes.append(f"the models are simulated: {_how_to_ask_real_ones(mixture, named)}")
     return found
+
+
+async def _cast(mixture: Mixture, wanted: str | None) -> str | Cast | None:
+    """Who would play in a run of the mixture; where that is nobody real, who would if the first key were set."""
+    if everything_is_simulated():
+        return wanted
+    found, lacking = await asyncio.to_thread(find_cast, mixture, wanted, _say)
+    return wanted if lacking else found
+
+
+async def _probe(found: Findings, members: Mapping[str, Member], tell_price: Say) -> None:
+    """Asks each model, and puts what came of it in the place of what its provider's list says."""
+    asked = probed_members(members.values())
+    dollars = most_dollars(asked)
+    price = "a price that isn't known" if dollars is None else f"at most ${dollars:.6f}"
+    tell_price(f"asking {len(asked)} models one tiny question, for {price}")
+    probed = await probe(asked)
+    for row, member in zip(found.models, members.values(), strict=True):
+        if (one := probed.get(member.reference)) is not None:
+            row[2] = one.told
+    failed = {reference: one.failure for reference, one in probed.items() if one.failure is not None}
+    found.problems += [f"{reference}: {failure.kind}: {failure.message}" for reference, failure in failed.items()]
 
 
 def _how_to_ask_real_ones(mixture: Mixture, named: str | None) -> str:
@@ -123,7 +160,8 @@ def _missing(members: Iterable[Member]) -> list[str]:
 def _retired(members: Mapping[str, Member], served: Mapping[str, Served]) -> list[str]:
     return [
         f"{name}: {members[name].reference} is not served.{found.told} Ask another in its place: "
-        f"--substitute {members[name].reference}=PROVIDER:MODEL"
+        f"--substitute {members[name].reference}=PROVIDER:MODEL, or have the mixture cast anew: --cast auto "
+        "(see: moa models)"
         for name, found in served.items()
         if found.yes is False
     ]
@@ -171,3 +209,7 @@ def _package_rows() -> list[list[str]]:
         there = importlib.util.find_spec(package) is not None
         rows.append([package, "installed" if there else f'for {command}: pip install "moa-graph[{extra}]"'])
     return rows
+
+
+def _say(text: str) -> None:
+    click.echo(f"moa: {text}", err=True)

@@ -1,29 +1,16 @@
-"""Which models a provider serves today."""
+"""Which models a provider serves today, by its own list."""
 
 from __future__ import annotations
 
-import asyncio
-import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 
+from moa_graph.casts.listing import Place, places_listed
+from moa_graph.casts.served import ServedModel
 from moa_graph.models.catalogue import Member
-from moa_graph.models.clients import of_running_loop
-from moa_graph.models.reference import near
-from moa_graph.secrets import redact
+from moa_graph.models.reference import address_of, near
 
 __all__ = ["Served", "served_models"]
-
-LISTS = {
-    "together": "https://api.together.xyz/v1/models",
-    "openai": "https://api.openai.com/v1/models",
-    "openrouter": "https://openrouter.ai/api/v1/models",
-    "anthropic": "https://api.anthropic.com/v1/models?limit=1000",
-}
-"""Where providers tell which models they serve to whoever has a key."""
-
-PATIENCE = 10.0
-"""Seconds in which a provider must answer."""
 
 
 @dataclass(frozen=True)
@@ -40,55 +27,28 @@ class Served:
 
 
 async def served_models(members: Iterable[Member]) -> dict[str, Served]:
-    """Whether each of these models is served; every provider is asked once. Only for members that lack no key."""
-    by_place: dict[tuple[str, str | None], list[Member]] = {}
+    """Whether each of these models is served; every list is asked for once. Only for members that lack no key."""
+    by_place: dict[Place, list[Member]] = {}
     for member in members:
-        if (url := _list_of(member)) is not None:
-            by_place.setdefault((url, member.key_variable), []).append(member)
-    places = list(by_place)
-    async with asyncio.TaskGroup() as group:
-        asked = [group.create_task(_listed(url, by_place[url, key][0])) for url, key in places]
-    found: dict[str, Served] = {}
-    for place, task in zip(places, asked, strict=True):
-        for member in by_place[place]:
-            found[member.name] = _judged(member, task.result())
-    return found
+        if (place := _place_of(member)) is not None:
+            by_place.setdefault(place, []).append(member)
+    lists = await places_listed(list(by_place))
+    return {member.name: _judged(member, lists[place]) for place, asked in by_place.items() for member in asked}
 
 
-def _list_of(member: Member) -> str | None:
+def _place_of(member: Member) -> Place | None:
     """Where the list that should hold a model is; None if that isn't known."""
     if member.written is None:
         return None
-    elsewhere = os.environ.get("OPENAI_BASE_URL") if member.provider == "openai" else None
-    address = member.settings.base_url or elsewhere
-    return f"{address.rstrip('/')}/models" if address else LISTS.get(member.provider)
+    address = member.settings.base_url or address_of(member.provider)
+    return None if address is None else Place(member.provider, address.rstrip("/"), member.key_variable)
 
 
-async def _listed(url: str, member: Member) -> frozenset[str] | str:
-    """The identities of the models in a list, or why they aren't known."""
-    client = of_running_loop().transport(url).pooled
-    key = os.environ.get(member.key_variable or "", "")
-    try:
-        answer = await client.get(url, headers=_headers(member, key), timeout=PATIENCE)
-        answer.raise_for_status()
-        listed = answer.json()
-        return frozenset(str(model["id"]) for model in (listed["data"] if isinstance(listed, Mapping) else listed))
-    except Exception as error:  # of whatever library is below: the person reads what it says
-        return redact(f"{url} couldn't be asked: {type(error).__name__}: {error}".splitlines()[0])
-
-
-def _headers(member: Member, key: str) -> dict[str, str]:
-    if not key:
-        return {}
-    if member.provider == "anthropic":
-        return {"x-api-key": key, "anthropic-version": "2023-06-01"}
-    return {"authorization": f"Bearer {key}"}
-
-
-def _judged(member: Member, listed: frozenset[str] | str) -> Served:
+def _judged(member: Member, listed: list[ServedModel] | str) -> Served:
     if isinstance(listed, str):
         return Served(None, listed)
     name = member.written.name if member.written else ""
-    if {name, f"{name}:latest"} & listed:
+    names = [model.name for model in listed]
+    if {name, f"{name}:latest"} & set(names):
         return Served(True)
-    return Served(False, near(name, listed))
+    return Served(False, near(name, names))

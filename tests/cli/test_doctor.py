@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -12,6 +13,7 @@ from moa_graph.description import ModelSettings
 from moa_graph.models.catalogue import Catalogue
 from tests.cli.conftest import Moa, WriteMixture
 from tests.loopback import Asked, Reply, loopback_in_thread
+from tests.providers import provider_on_loopback
 
 SECRET = "a-very-secret-key"
 
@@ -119,3 +121,28 @@ async def test_a_list_that_cannot_be_read_leaves_open_what_is_served(reply: Repl
 async def test_simulated_models_are_on_no_list() -> None:
     assert await served_models([Catalogue({}).member("sim:a")]) == {}
     assert Served(None).told == ""
+
+
+def test_the_doctor_asks_the_list_of_what_can_be_called(moa: Moa, monkeypatch: pytest.MonkeyPatch) -> None:
+    with provider_on_loopback("together") as provider:
+        provider.set_environment(monkeypatch)
+        dead = moa("doctor", "-m", "moa-lite", "--cast", "auto").stdout
+        kept = {"model": "together:deepseek-ai/DeepSeek-V3"}
+        mixture = {"models": {"kept": kept}, "stages": [{"aggregate": {"slot": "kept"}}]}
+        Path("mine.json").write_text(json.dumps(mixture))
+        named = moa("doctor", "-m", "mine.json")
+    assert "Problems\n  none" in dead
+    assert named.exit_code == 1
+    assert "kept: together:deepseek-ai/DeepSeek-V3 is not served." in named.stdout
+
+
+def test_a_probe_tells_its_price_first_and_the_truth(moa: Moa, monkeypatch: pytest.MonkeyPatch) -> None:
+    with provider_on_loopback("together", served=("zai-org/GLM-5.3",), list_hangs=True) as provider:
+        provider.set_environment(monkeypatch)
+        result = moa("doctor", "-m", "moa-turbo", "--probe")
+        asked = [body["model"] for body in provider.asked]
+    assert "asking 4 models one tiny question, for at most $0.000" in result.stderr
+    assert sorted(asked) == sorted(set(asked))
+    assert "answers in" in result.stdout
+    assert "together:Qwen/Qwen3.7-Plus: not_served: HTTP 400" in result.stdout
+    assert result.exit_code == 1
