@@ -22,6 +22,7 @@ from moa_graph.server.openai.errors import ApiError, as_api_error
 from moa_graph.server.openai.guard import Gatekeeper, Guard
 from moa_graph.server.openai.metrics import Metrics
 from moa_graph.server.openai.mixtures import Shelf
+from moa_graph.server.openai.page_files import PageFiles
 from moa_graph.server.openai.responses import Responses
 from moa_graph.server.openai.runner import Runner
 from moa_graph.server.openai.settings import Settings
@@ -115,6 +116,9 @@ class Door:
             ("GET", "/health", self._health),
             ("GET", "/metrics", self._metrics),
         ]
+        if settings.page:
+            files = PageFiles()
+            routes += [("GET", settings.page_path, files), ("GET", "/page/{name:path}", files)]
         return [Route(path, Endpoint(answer), methods=[method], middleware=guard) for method, path, answer in routes]
 
     async def _models(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -93,7 +93,7 @@ class Narrator:
             return
         reasoning = "" if record["stage"] == self._last_stage else block(record)
         if reasoning or record["status"] == "failed" or self._live:
-            self._teller.told(event, reasoning)
+            self._teller.told({**event, "text": record["text"]} if self._live else event, reasoning)
 
     def _token(self, token: Token) -> None:
         if token.text:
