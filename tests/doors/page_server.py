@@ -41,9 +41,16 @@ def mixtures() -> list[Mixture]:
     hostile = [{"propose": {"slots": [{"model": attacker, "name": "attacker"}, "sim:ada"]}}]
     return [
         Mixture.from_data({"name": "slow", "models": models, "stages": stages}),
-        Mixture.from_data({"name": "hostile", "stages": [*hostile, {"aggregate": {"slot": FakeListChatModel(responses=[ATTACK])}}]}),
+        Mixture.from_data(
+            {"name": "hostile", "stages": [*hostile, {"aggregate": {"slot": FakeListChatModel(responses=[ATTACK])}}]}
+        ),
     ]
 
 
+def say(url: str) -> None:
+    sys.stdout.write(f"{url}\n")
+    sys.stdout.flush()
+
+
 if __name__ == "__main__":
-    serve(Door(shelf_of(mixtures()), Settings()), "127.0.0.1", int(sys.argv[1]), lambda url: print(url, flush=True))
+    serve(Door(shelf_of(mixtures()), Settings()), "127.0.0.1", int(sys.argv[1]), say)
