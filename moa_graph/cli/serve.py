@@ -70,8 +70,9 @@ def serve(mixtures: tuple[str, ...], port: int, host: str, **chosen: Any) -> Non
         raise click.ClickException(f"{error}: pip install 'moa-graph[server]'") from error
     from moa_graph.store import open_store
 
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
-    logging.getLogger("httpx").setLevel(logging.WARNING)
+    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(message)s")
+    for name in ("moa_graph.server", "uvicorn.error"):
+        logging.getLogger(name).setLevel(logging.INFO)
     store = open_store(chosen["store"]) if chosen["store"] else None
     try:
         settings = _settings(host, chosen)

@@ -6,6 +6,7 @@ Run: python -m tests.doors.page_server PORT
 from __future__ import annotations
 
 import sys
+from typing import Any
 
 from langchain_core.language_models import FakeListChatModel
 
@@ -26,15 +27,16 @@ The sky is blue because air scatters short waves more than long ones."""
 
 def mixtures() -> list[Mixture]:
     """A slow panel with a slot that fails, a quick one, and one that attacks."""
-    slow = {"latency": {"first_token": 0.4, "tokens_a_second": 30}}
+    slow: dict[str, Any] = {"latency": {"first_token": 0.4, "tokens_a_second": 30}}
+    differences: dict[str, dict[str, Any]] = {
+        "ada": {},
+        "bert": {"latency": {"first_token": 1.5, "tokens_a_second": 60}},
+        "carl": {"faults": [{"kind": "status", "status": 400}]},
+        "writer": {},
+    }
     models = {
         name: {"model": f"sim:{name}", "extra": {"simulation": {"name": name, **slow, **more}}}
-        for name, more in {
-            "ada": {},
-            "bert": {"latency": {"first_token": 1.5, "tokens_a_second": 60}},
-            "carl": {"faults": [{"kind": "status", "status": 400}]},
-            "writer": {},
-        }.items()
+        for name, more in differences.items()
     }
     stages = [{"propose": {"slots": ["ada", "bert", "carl"]}}, {"aggregate": {"slot": "writer"}}]
     attacker = FakeListChatModel(responses=[ATTACK])

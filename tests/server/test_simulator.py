@@ -292,3 +292,19 @@ def test_the_simulator_loads_no_provider_s_package() -> None:
     code = "import sys, moa_graph.server.simulator; print(*sys.modules)"
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert not {"openai", "langchain_openai", "langchain_together", "langgraph"} & set(ran.stdout.split())
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"tools": [{"type": "function", "function": {"name": {}}}]},
+        {"tools": [{"type": "function", "function": {"name": "a"}}], "tool_choice": {"function": 5}},
+        {
+            "tools": [{"type": "function", "function": {"name": "a", "parameters": {"type": "object", "required": 7}}}],
+            "tool_choice": "required",
+        },
+        {"response_format": {"type": "json_schema", "json_schema": {"schema": {"type": "object", "properties": 5}}}},
+    ],
+)
+async def test_what_is_no_tool_or_schema_gets_400(simulator: RunningSimulator, fields: dict[str, Any]) -> None:
+    assert (await post(simulator, asked(**fields))).status_code == 400

@@ -26,6 +26,22 @@ class Message(TypedDict, total=False):
     tool_call_id: str | None
 
 
+class _Function(TypedDict, total=False):
+    """A function that may be called."""
+
+    name: Required[str]
+    description: str | None
+    parameters: dict[str, Any] | None
+    strict: bool | None
+
+
+class _Tool(TypedDict, total=False):
+    """A tool that is offered; only functions can be called."""
+
+    type: str
+    function: _Function
+
+
 class Request(BaseModel):
     """What a simulated model is asked, in the field names of OpenAI's chat completions."""
 
@@ -33,7 +49,7 @@ class Request(BaseModel):
 
     model: str = Field(min_length=1)
     messages: list[Message] = Field(min_length=1)
-    tools: list[dict[str, Any]] | None = None
+    tools: list[_Tool] | None = None
     tool_choice: str | dict[str, Any] | None = None
     response_format: dict[str, Any] | None = None
     temperature: float | None = Field(default=None, ge=0, le=2)

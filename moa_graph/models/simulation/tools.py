@@ -54,7 +54,8 @@ def tool_call_for(request: Request, judgement: Judgement) -> dict[str, Any] | No
 
 
 def _named(choice: Mapping[str, Any], tools: Sequence[Tool]) -> Tool:
-    name = choice.get("function", {}).get("name")
+    chosen = choice.get("function")
+    name = chosen.get("name") if isinstance(chosen, Mapping) else None
     for tool in tools:
         if tool["name"] == name:
             return tool

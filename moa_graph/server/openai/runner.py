@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import AsyncGenerator, Callable, Mapping
-from contextlib import aclosing
+from contextlib import AsyncExitStack, aclosing
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -28,6 +29,9 @@ __all__ = ["Run", "Runner"]
 log = logging.getLogger(__name__)
 
 Given = Callable[[list[Record]], None]
+
+STARTS = 2
+"""Runs that start at once. To start takes milliseconds, in which newcomers would wait for their first chunk."""
 
 BUSY = 16
 """Runs at once from which on a stream begins before it is clear that its run can."""
@@ -69,6 +73,7 @@ class Runner:
     def __init__(self, shelf: Shelf, books: Books, admission: Admission, advice: AdviceShelf | None = None) -> None:
         self.shelf = shelf
         self.running = 0
+        self._starting = asyncio.Semaphore(STARTS)
         self._books = books
         self._admission = admission
         self._advice = advice or AdviceShelf()
@@ -142,8 +147,10 @@ class Runner:
         )
         self.running += 1
         try:
-            async with aclosing(parts):
+            async with AsyncExitStack() as start, aclosing(parts):
+                await start.enter_async_context(self._starting)
                 async for part in parts:
+                    await start.aclose()  # with the first part a run has started
                     if isinstance(part, Outcome):
                         self._advice.put(run.turn, part.message)
                     yield part

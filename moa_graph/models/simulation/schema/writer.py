@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
+from moa_graph.models.simulation.faults import SimulatedFault
 from moa_graph.models.simulation.judgement import Judgement
 from moa_graph.models.simulation.schema.fields import meant_by
 from moa_graph.models.simulation.schema.numbers import number_within
@@ -31,7 +33,12 @@ def object_for(schema: Schema, judgement: Judgement, numbers: Iterable[float] = 
     Raises:
         SimulatedFault: 400, when the schema asks for what can't be made up, such as an unusual pattern.
     """
-    return _Writer(schema, judgement, iter(numbers)).value(schema, _Place())
+    try:
+        return _Writer(schema, judgement, iter(numbers)).value(schema, _Place())
+    except SimulatedFault:
+        raise
+    except (AttributeError, TypeError, ValueError, KeyError, RecursionError, re.error) as error:
+        raise SimulatedFault(400, f"Invalid schema: {error}.") from error  # no JSON Schema at all
 
 
 @dataclass(frozen=True, slots=True)
