@@ -50,8 +50,10 @@ class Finish:
         }
         names = [bound.name for bound in self._plan.taken(turn)]
         report = make_report({**state, "turn": turn}, self._plan.mixture, names)
+        given = record.get("given") or {}
         message = AIMessage(
-            record["text"],
+            given.get("content") or record["text"],
+            additional_kwargs=given.get("additional_kwargs") or {},
             id=record.get("message_id") or f"moa-{uuid4()}",
             tool_calls=record.get("tool_calls", []),
             response_metadata={

@@ -124,6 +124,8 @@ class Record(TypedDict):
     """Identity of the record that this one is about: what a critique criticises."""
     data: NotRequired[Any]
     """Structured content of a decision: a score, a ranking, a route."""
+    given: NotRequired[dict[str, Any]]
+    """Of the answer, what its provider gave beside its text: ``content`` in blocks, ``additional_kwargs``."""
     tool_calls: NotRequired[list[ToolCall]]
     """Tools that the answer calls, for records that may become the answer."""
     cap: NotRequired[int]

@@ -99,6 +99,8 @@ def _record(request: AnswerRequest, reply: Reply, calls: list[Call]) -> Record:
         record["truncated"] = True
     if reply.reasoning:
         record["reasoning"] = cut_middle(reply.reasoning, LONGEST_ANSWER)
+    if reply.given:
+        record["given"] = dict(reply.given)
     if reply.message_id is not None:
         record["message_id"] = reply.message_id
     return record

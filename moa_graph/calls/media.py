@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from langchain_core.messages import BaseMessage
+from langchain_core.messages import AIMessage, BaseMessage
 
 from moa_graph.models.catalogue import Member
 from moa_graph.views import Prompt
@@ -38,8 +38,9 @@ def holds_media(messages: Iterable[BaseMessage]) -> bool:
 def readable_by(member: Member, prompt: Prompt) -> tuple[Prompt, tuple[str, ...]]:
     """The prompt with a note in place of what the model can't be shown, and what to say of that in its record.
 
-    A model whose profile isn't known is shown everything.
+    A model whose profile isn't known is shown everything, but for what another model thought before its answers.
     """
+    prompt = _without_others_thoughts(prompt, member)
     if all(isinstance(message.content, str) for message in prompt.conversation):
         return prompt, ()
     profile = member.chat_model(streaming=False).model.profile
@@ -51,6 +52,22 @@ def readable_by(member: Member, prompt: Prompt) -> tuple[Prompt, tuple[str, ...]
         return prompt, ()
     notes = tuple(f"it wasn't shown a part of type {kind}: it takes none" for kind in left_out)
     return replace(prompt, conversation=conversation), notes
+
+
+def _without_others_thoughts(prompt: Prompt, member: Member) -> Prompt:
+    """Earlier answers of a mixture as plain text, unless the model wrote them itself: providers refuse others' blocks."""
+    said = [_plain(message, member) for message in prompt.conversation]
+    changed = any(one is not before for one, before in zip(said, prompt.conversation, strict=True))
+    return replace(prompt, conversation=tuple(said)) if changed else prompt
+
+
+def _plain(message: BaseMessage, member: Member) -> BaseMessage:
+    written = message.response_metadata if isinstance(message, AIMessage) else {}
+    if "mixture" not in written or member.reference in (written.get("writer"), written.get("model_name")):
+        return message
+    if isinstance(message.content, str) and not message.additional_kwargs:
+        return message
+    return message.model_copy(update={"content": str(message.text), "additional_kwargs": {}})
 
 
 def _readable(message: BaseMessage, profile: Mapping[str, Any], left_out: dict[str, None]) -> BaseMessage:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, replace
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, cast
 
 from langchain_core.messages import AIMessage, ToolCall
 
@@ -16,6 +17,9 @@ from moa_graph.tool_texts import told_calls
 from moa_graph.views import hidden_text, visible_text
 
 __all__ = ["Reply", "calls_tools", "reply_in"]
+
+TOLD_ELSEWHERE = frozenset({"function_call", "parsed", "tool_calls"})
+"""Of a message's further fields, those whose content stands in fields of its own."""
 
 
 @dataclass(frozen=True)
@@ -31,6 +35,7 @@ class Reply:
         truncated: Whether it stopped at ``max_tokens``.
         failure: Why it is no answer; None if it is one.
         reasoning: What it thought, where that is kept.
+        given: Of the run's answer, what its provider gave beside the text: blocks of reasoning, citations.
         message_id: Identity of the message under which it was streamed; None where nothing was.
     """
 
@@ -42,11 +47,19 @@ class Reply:
     truncated: bool = False
     failure: Diagnosis | None = None
     reasoning: str = ""
+    given: Mapping[str, Any] = field(default_factory=dict)
     message_id: str | None = None
 
 
 def reply_in(message: AIMessage, request: AnswerRequest, member: Member, notes: tuple[str, ...]) -> Reply:
     """The reply that a message holds: tool calls, or structured content where some was asked for, or its text."""
+    reply = _read_reply(message, request, member, notes)
+    if not request.closes or reply.failure is not None:
+        return reply
+    return replace(reply, given=as_given(message, reply.text))
+
+
+def _read_reply(message: AIMessage, request: AnswerRequest, member: Member, notes: tuple[str, ...]) -> Reply:
     truncated = is_truncated(message)
     if truncated:
         notes += ("the answer was cut off at max_tokens",)
@@ -72,6 +85,22 @@ def reply_in(message: AIMessage, request: AnswerRequest, member: Member, notes: 
 def calls_tools(message: AIMessage, request: AnswerRequest) -> bool:
     """Whether the message calls tools that it was offered, rather than giving its form as a tool's arguments."""
     return request.closes and bool(request.prompt.tools and message.tool_calls)
+
+
+def as_given(message: AIMessage, text: str) -> dict[str, Any]:
+    """What a provider gave beside the text of an answer, as plain JSON: the content's blocks, and further fields.
+
+    Blocks are kept only where they say what the answer says; a text that was cleaned stands alone.
+    """
+    given: dict[str, Any] = {}
+    if isinstance(message.content, list) and visible_text(message.text).strip() == text.strip():
+        given["content"] = message.content
+    if beside := {name: one for name, one in message.additional_kwargs.items() if name not in TOLD_ELSEWHERE}:
+        given["additional_kwargs"] = beside
+    try:
+        return cast("dict[str, Any]", json.loads(json.dumps(given)))
+    except (TypeError, ValueError):
+        return {}
 
 
 def thoughts_in(message: AIMessage) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from typing import Any
 
 from langchain_core.messages import AIMessage, AIMessageChunk
 from langchain_core.messages.ai import InputTokenDetails, OutputTokenDetails, UsageMetadata
@@ -18,6 +19,9 @@ from moa_graph.state import Usage
 __all__ = ["last_chunk", "passed_on", "whole_answer"]
 
 
+STREAMED = frozenset({"text", "tool_use", "tool_call", "function_call"})
+
+
 def whole_answer(outcome: Outcome, stop: Sequence[str], before: Spent) -> AIMessage:
     """The answer of a run: its metadata holds the report, its usage that of all calls together.
 
@@ -30,6 +34,7 @@ def whole_answer(outcome: Outcome, stop: Sequence[str], before: Spent) -> AIMess
     metadata = {
         "model_name": report["mixture"],
         "mixture": report["mixture"],
+        "writer": written.response_metadata["model_name"],
         "finish_reason": written.response_metadata["finish_reason"],
         "report": report,
         TURN: with_report(before, report),
@@ -37,7 +42,8 @@ def whole_answer(outcome: Outcome, stop: Sequence[str], before: Spent) -> AIMess
     if ADVICE in written.response_metadata:
         metadata[ADVICE] = written.response_metadata[ADVICE]
     return AIMessage(
-        content=_until(stop, written.text),
+        content=_until(stop, written.text) if _ends_at(stop, written.text) else written.content,
+        additional_kwargs=written.additional_kwargs,
         tool_calls=written.tool_calls,
         response_metadata=metadata,
         usage_metadata=_usage(report["usage"]),
@@ -57,7 +63,8 @@ def last_chunk(answer: AIMessage, *, streamed: bool) -> ChatGenerationChunk:
     ]
     return ChatGenerationChunk(
         message=AIMessageChunk(
-            content="" if streamed else answer.content,
+            content=_beside_text(answer.content) if streamed else answer.content,
+            additional_kwargs=answer.additional_kwargs,
             tool_call_chunks=[] if streamed else calls,
             response_metadata=answer.response_metadata,
             usage_metadata=answer.usage_metadata,
@@ -66,9 +73,19 @@ def last_chunk(answer: AIMessage, *, streamed: bool) -> ChatGenerationChunk:
     )
 
 
+def _beside_text(content: str | list[str | dict[str, Any]]) -> str | list[str | dict[str, Any]]:
+    """The blocks of an answer that nobody has seen while its text and calls were streamed."""
+    if isinstance(content, str):
+        return ""
+    return [one for one in content if isinstance(one, dict) and one.get("type") not in STREAMED] or ""
+
+
+def _ends_at(stop: Sequence[str], text: str) -> list[int]:
+    return [text.find(end) for end in stop if end and end in text]
+
+
 def _until(stop: Sequence[str], text: str) -> str:
-    ends = [text.find(end) for end in stop if end and end in text]
-    return text[: min(ends)] if ends else text
+    return text[: min(_ends_at(stop, text))]
 
 
 def _usage(usage: Usage) -> UsageMetadata:
