@@ -55,7 +55,7 @@ def readable_by(member: Member, prompt: Prompt) -> tuple[Prompt, tuple[str, ...]
 
 
 def _without_others_thoughts(prompt: Prompt, member: Member) -> Prompt:
-    """Earlier answers of a mixture as plain text, unless the model wrote them itself: providers refuse others' blocks."""
+    """Earlier answers of a mixture as plain text, unless the model wrote them itself: foreign blocks are refused."""
     said = [_plain(message, member) for message in prompt.conversation]
     changed = any(one is not before for one, before in zip(said, prompt.conversation, strict=True))
     return replace(prompt, conversation=tuple(said)) if changed else prompt
