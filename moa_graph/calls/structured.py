@@ -78,7 +78,7 @@ def read(message: AIMessage, form: Form) -> tuple[Any, str | None]:
                 return content, None
     try:
         return form.check(json.loads(_object_in(visible_text(as_written))))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         return None, f"no JSON object could be read: {error}"
 
 

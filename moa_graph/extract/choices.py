@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from moa_graph.extract.bounds import within_bounds
 from moa_graph.extract.labels import CHOICE_LABEL, labelled
 
 __all__ = ["choice"]
@@ -41,7 +42,7 @@ def choice(text: str) -> str | None:
     "I" and "A" in running prose are words, and "not B" names no answer; nor do letters that are listed or contradict
     each other.
     """
-    text = _DENIED.sub("", text)
+    text = _DENIED.sub("", within_bounds(text))
     for stated in labelled(text, CHOICE_LABEL):
         if (letter := _stated_letter(stated)) is not None:
             return letter

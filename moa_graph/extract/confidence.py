@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from moa_graph.extract.bounds import within_bounds
 from moa_graph.extract.fields import json_field
 
 __all__ = ["confidence"]
@@ -16,7 +17,7 @@ def confidence(text: str) -> float | None:
 
     Percents and numbers above 1 are taken as hundredths; what is above 100 is none.
     """
-    for written, percent in reversed(_STATED.findall(text)):
+    for written, percent in reversed(_STATED.findall(within_bounds(text))):
         return _as_share(float(written), percent)
     field = (json_field(text, "confidence") or "").strip()
     number, percent = field.rstrip("% "), field[-1:].strip()

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import re
+from collections import deque
 from typing import Any
 
+from moa_graph.extract.bounds import MOST_OBJECTS, within_bounds
 from moa_graph.extract.numbers import plain_number
 
 __all__ = ["json_field"]
@@ -15,15 +17,15 @@ _AS_WRITTEN = json.JSONDecoder(parse_int=str, parse_float=str)
 
 def json_field(text: str, field: str) -> str | None:
     """The field of the last JSON object in a text that has it; numbers, quoted or not, in the form of `number`."""
-    answer: str | None = None
-    for start in re.finditer(r"\{", text):
+    text = within_bounds(text)
+    for start in reversed(deque(re.finditer(r"\{", text), maxlen=MOST_OBJECTS)):
         try:
-            parsed, _ = _AS_WRITTEN.raw_decode(text, start.start())
+            parsed, _ = _AS_WRITTEN.raw_decode(text[start.start() :])
             if isinstance(parsed, dict) and field in parsed:
-                answer = _written(_with_plain_numbers(parsed[field]))
+                return _written(_with_plain_numbers(parsed[field]))
         except (ValueError, RecursionError):
             continue
-    return answer
+    return None
 
 
 def _with_plain_numbers(value: Any) -> Any:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections import deque
 from collections.abc import Iterator
+
+from moa_graph.extract.bounds import MOST_LABELS
 
 __all__ = ["CHOICE_LABEL", "NUMBER_LABEL", "labelled", "stated_parts"]
 
@@ -27,7 +30,7 @@ _LINE = re.compile(r"[^\n]*")
 def labelled(text: str, label: re.Pattern[str]) -> Iterator[str]:
     """What stands behind each label on its line, or in its box, the last first."""
     end = len(text)
-    for found in reversed(list(label.finditer(text))):
+    for found in reversed(deque(label.finditer(text), maxlen=MOST_LABELS)):
         extent = _BOXED if found[0].endswith("{") else _LINE
         if (stated := extent.match(text, found.end(), end)) is not None:
             yield stated[0]

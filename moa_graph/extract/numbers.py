@@ -6,6 +6,7 @@ import re
 from decimal import Context, Decimal, Inexact
 from fractions import Fraction
 
+from moa_graph.extract.bounds import within_bounds
 from moa_graph.extract.labels import NUMBER_LABEL, labelled
 
 __all__ = ["number", "plain_number"]
@@ -25,6 +26,8 @@ _ASIDE = re.compile(
 """What ends the part of a statement in which its equation stands."""
 _LARGEST = 300
 """Digits and places of a number beyond which it isn't written out."""
+_EXPONENT = re.compile(r"[eE][-+]?\d{5}")
+"""Of a number that no decimal can hold."""
 _EXACT = Context(prec=2 * _LARGEST, traps=[Inexact])
 
 
@@ -35,6 +38,7 @@ def number(text: str) -> str | None:
     ``$1,200.00`` and ``1200`` are the same; so are ``1/2`` and ``0.5``. What no decimal gives exactly is a fraction in
     lowest terms: ``1/3``.
     """
+    text = within_bounds(text)
     text = _LATEX_FRACTION.sub(r"\1/\2", re.sub(r"(?<=\d)\s?(?=\\[dt]?frac)", " ", text))
     text = _LATEX_THOUSANDS.sub(",", text)
     for stated in labelled(text, NUMBER_LABEL):
@@ -53,6 +57,8 @@ def _result(stated: str) -> re.Match[str] | None:
 def _plain(found: re.Match[str]) -> str | None:
     """A decimal if that is exact, else a fraction; None if it is divided by zero or too large to write out."""
     parts = (found["whole"] or "0", found["plain"] or found["over"], found["under"] or "1")
+    if any(_EXPONENT.search(part) for part in parts):
+        return None
     decimals = [Decimal(part.replace(",", "")) or Decimal(0) for part in parts]
     if not decimals[2] or any(len(one.as_tuple().digits) + abs(one.adjusted()) > _LARGEST for one in decimals):
         return None
@@ -67,5 +73,5 @@ def _plain(found: re.Match[str]) -> str | None:
 
 def plain_number(text: str) -> str | None:
     """A text that is a number and nothing else, written plainly; None for any other."""
-    found = _NUMBER.fullmatch(text)
+    found = _NUMBER.fullmatch(text) if len(text) <= _LARGEST else None
     return None if found is None else _plain(found)

@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from moa_graph.extract.bounds import within_bounds
 from moa_graph.extract.choices import choice
 from moa_graph.extract.spec import Extractor, extractor
 from moa_graph.extract.whole import READERS, Kind, kind_of
@@ -55,11 +56,11 @@ def read_answers(texts: Sequence[str], extract: str | Extractor, question: str =
         extract: How an answer is read: ``auto``, the name of an extractor, or a function.
         question: What was asked: if it lists choices, letters are looked for.
     """
-    texts = [_CONFIDENCE_LINE.sub("", text) for text in texts]
-    if not isinstance(extract, str):
-        return Answers("function", tuple(map(extract, texts)))
     if extract != AUTO:
-        return Answers(extract, tuple(map(extractor(extract), texts)))
+        texts = [_CONFIDENCE_LINE.sub("", text) for text in texts]
+        by = extract if isinstance(extract, str) else "function"
+        return Answers(by, tuple(map(extractor(extract), texts)))
+    texts = [_CONFIDENCE_LINE.sub("", within_bounds(text)) for text in texts]
     kind = _kind_of_all(texts, question)
     return _by_similarity(texts) if kind is None else Answers(kind, tuple(map(READERS[kind], texts)))
 
@@ -74,7 +75,7 @@ def _kind_of_all(texts: Sequence[str], question: str) -> Kind | None:
     return max(kinds, key=lambda kind: (kinds[kind], -_PREFERRED.index(kind)))
 
 
-_CONFIDENCE_LINE = re.compile(r"^[\s*_#>-]*confidence\b[\s*_]*:.*$", re.IGNORECASE | re.MULTILINE)
+_CONFIDENCE_LINE = re.compile(r"^[ \t*_#>-]*confidence\b[ \t*_]*:.*$", re.IGNORECASE | re.MULTILINE)
 _LISTED_CHOICE = re.compile(r"(?:^|[\s(])([A-J])[).:]\s", re.MULTILINE)
 _PREFERRED: tuple[Kind, ...] = ("choice", "number", "short text")
 

@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable
 from typing import Literal
 
+from moa_graph.extract.bounds import within_bounds
 from moa_graph.extract.choices import choice
 from moa_graph.extract.labels import stated_parts
 from moa_graph.extract.numbers import number
@@ -29,6 +30,7 @@ _SENTENCE_END = re.compile(r"(?<=[.!?])\s+|\n+")
 
 def kind_of(text: str) -> Kind | None:
     """What sort of answer a text ends in; None where it has no short one."""
+    text = within_bounds(text)
     for part in (*stated_parts(text), *_standing_alone(text)):
         if (kind := _kind_of_part(part)) is not None:
             return kind
@@ -61,6 +63,7 @@ def _kind_of_part(part: str) -> Kind | None:
 
 def short_text(text: str) -> str | None:
     """The short answer that a text states, or is: without regard to case, punctuation and articles."""
+    text = within_bounds(text)
     for part in (*stated_parts(text), *_standing_alone(text)):
         if found := _short(part):
             return found
