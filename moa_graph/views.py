@@ -8,7 +8,6 @@ equal prompts, yet none of them can know its own fence.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -16,19 +15,16 @@ from typing import Any
 
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage
 
-from moa_graph.fences import delimiter, fence, read_references, unfinished_fence, without_fences
+from moa_graph.fences import delimiter, fence, read_references
 
 __all__ = [
     "CHARACTERS_PER_TOKEN",
     "Prompt",
-    "VisibleStream",
     "appended",
     "cut_middle",
     "fence",
     "fit",
-    "hidden_text",
     "read_references",
-    "visible_text",
     "with_system_prompt",
 ]
 
@@ -44,58 +40,7 @@ SHORTEST_REFERENCE = 200
 FENCE_CHARACTERS = 80
 """Room for the two fence lines of a reference."""
 
-_REASONING = re.compile(r"<think(?:ing)?>.*?(?:</think(?:ing)?>|\Z)", re.DOTALL | re.IGNORECASE)
-_HEADLESS_REASONING = re.compile(r"\A.*?</think(?:ing)?>", re.DOTALL | re.IGNORECASE)
-_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
 _CUT = "\n[... left out ...]\n"
-_UNFINISHED_TAG = re.compile(r"</?[a-z]{0,8}\Z", re.IGNORECASE)
-
-
-def visible_text(text: str) -> str:
-    """``text`` as a reader is meant to see it: without reasoning blocks, control characters and fence lines of ours.
-
-    Some servers leave out a reasoning block's opening tag, since it stands in their prompt: what comes before a closing
-    tag without an opening one is reasoning too.
-    """
-    if "think" in text.lower():
-        text = _HEADLESS_REASONING.sub("", _REASONING.sub("", text))
-    return without_fences(_CONTROL.sub("", text)).strip()
-
-
-def hidden_text(text: str) -> str:
-    """The reasoning blocks that :func:`visible_text` leaves out."""
-    if "think" not in text.lower():
-        return ""
-    blocks = _REASONING.findall(text)
-    headless = _HEADLESS_REASONING.match(_REASONING.sub("", text))
-    return "\n\n".join([*blocks, headless[0]] if headless else blocks).strip()
-
-
-class VisibleStream:
-    """The visible part of a text that comes in pieces; all that it gives together is ``visible_text`` of the whole."""
-
-    def __init__(self) -> None:
-        self.text = ""
-        self.shown = ""
-
-    def feed(self, piece: str) -> str | None:
-        """What ``piece`` adds to the visible text; None where it shows that what came before was reasoning."""
-        self.text += piece
-        unfinished = _UNFINISHED_TAG.search(self.text)
-        ends = [unfinished.start() if unfinished else len(self.text), unfinished_fence(self.text)]
-        return self._show(self.text[: min(ends)])
-
-    def finish(self) -> str | None:
-        """What was held back until it was clear that nothing follows."""
-        return self._show(self.text)
-
-    def _show(self, text: str) -> str | None:
-        visible = visible_text(text)
-        if not visible.startswith(self.shown):
-            return None
-        added = visible[len(self.shown) :]
-        self.shown = visible
-        return added
 
 
 def cut_middle(text: str, limit: int) -> str:

@@ -9,7 +9,8 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage
 
-from moa_graph.views import Prompt, VisibleStream, cut_middle, fence, fit, read_references, visible_text
+from moa_graph.views import Prompt, cut_middle, fence, fit, read_references
+from moa_graph.visible import VisibleStream, visible_text
 
 TEXTS = st.text(max_size=300)
 
@@ -233,6 +234,16 @@ def test_a_prompt_about_no_references_bears_its_instruction() -> None:
         ("yes<think>never ended", "yes"),
         ("a<think>1</think>b<think>2</think>c", "abc"),
         ("I think so", "I think so"),
+        ("<think>hm</think> <think>hm</think>yes", "yes"),
+        ("yes\n<think>\nhm\n</think>\nno", "yes\n\nno"),
+        ("<think>it ended in the middle", ""),
+        ("The <think> tag opens a block, </think> ends it.", "The <think> tag opens a block, </think> ends it."),
+        ("Write `<think>` and `</think>`.", "Write `<think>` and `</think>`."),
+        ("It ends with </think>.", "It ends with </think>."),
+        ('"<think>" comes first', '"<think>" comes first'),
+        ("So:\n```\n<think>\nhm\n</think>\nyes\n```", "So:\n```\n<think>\nhm\n</think>\nyes\n```"),
+        ("Tags:\n<think>\n<answer>", "Tags:\n<think>\n<answer>"),
+        ("<think>is it `</think>`?</think>yes", "yes"),
         ("tabs\tand\nlines\rstay", "tabs\tand\nlines\rstay"),
         ("a\x00b\x1b[31mc\x7f", "ab[31mc"),
         ("half a pair: \ud83d.", "half a pair: ."),

@@ -25,7 +25,7 @@ from moa_graph.calls.round import CallTime, CallTimedOut, Closed
 from moa_graph.calls.streams import AnswerStream, FirstTokens
 from moa_graph.errors import StoreMiss
 from moa_graph.models.catalogue import Member
-from moa_graph.views import visible_text
+from moa_graph.visible import visible_text
 
 __all__ = ["first_live_reply", "stored_reply"]
 

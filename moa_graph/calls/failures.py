@@ -27,7 +27,7 @@ from moa_graph.errors import RunFailed
 from moa_graph.models.tidy import tidy_count
 from moa_graph.secrets import redact
 from moa_graph.state import Failure, FailureKind, Usage
-from moa_graph.views import visible_text
+from moa_graph.visible import visible_text
 
 __all__ = ["Diagnosis", "classify", "is_truncated", "judge", "usage_of"]
 

@@ -14,7 +14,7 @@ from moa_graph.calls.request import AnswerRequest
 from moa_graph.calls.structured import read
 from moa_graph.models.catalogue import Member
 from moa_graph.tool_texts import told_calls
-from moa_graph.views import hidden_text, visible_text
+from moa_graph.visible import hidden_text, visible_text
 
 __all__ = ["Reply", "calls_tools", "reply_in"]
 

@@ -13,7 +13,8 @@ from langgraph.graph.message import push_message
 
 from moa_graph.calls.events import Writer
 from moa_graph.calls.protocol import ProtocolEvents
-from moa_graph.views import CHARACTERS_PER_TOKEN, VisibleStream, visible_text
+from moa_graph.views import CHARACTERS_PER_TOKEN
+from moa_graph.visible import VisibleStream
 
 __all__ = ["AnswerStream", "FirstTokens", "LiveText", "Reader"]
 
@@ -24,7 +25,14 @@ class Reader(AsyncCallbackHandler):
     run_inline = True
 
     def __init__(self) -> None:
-        self.text = ""
+        self._pieces: list[str] = []
+
+    @property
+    def text(self) -> str:
+        """What has come so far."""
+        if len(self._pieces) > 1:
+            self._pieces = ["".join(self._pieces)]
+        return self._pieces[0] if self._pieces else ""
 
     async def on_llm_new_token(self, token: str | list[str | dict[str, Any]], **_: Any) -> None:
         """Takes in what the new token adds."""
@@ -32,11 +40,12 @@ class Reader(AsyncCallbackHandler):
 
     def read(self, text: str) -> None:
         """Takes in more of the answer."""
-        self.text += text
+        if text:
+            self._pieces.append(text)
 
     def begin_again(self, reason: str) -> None:
         """The next attempt starts from nothing; ``reason`` says why."""
-        self.text = ""
+        self._pieces = []
 
     def finish(self) -> None:
         """The text is whole."""
@@ -69,7 +78,7 @@ class AnswerStream(Reader):
     @property
     def begun(self) -> bool:
         """Whether anything of the answer has come."""
-        return bool(self.text) or self._calls
+        return bool(self._pieces) or self._calls
 
     async def on_llm_new_token(
         self,
@@ -113,7 +122,7 @@ class AnswerStream(Reader):
 
     def finish(self) -> None:
         """Passes on what was held back."""
-        if self.text:
+        if self._pieces:
             self._send(self._visible.finish())
         self._events.end()
 
@@ -121,7 +130,7 @@ class AnswerStream(Reader):
         if added is None:
             whole = self.text
             self.begin_again("what came before was the model's reasoning")
-            self.text = whole
+            self._pieces = [whole]
             self._send(self._visible.feed(whole))
         elif added:
             self._push(AIMessageChunk(content=added, id=self.message_id))
@@ -145,17 +154,22 @@ class FirstTokens(Reader):
         self.enough = False
         self._characters = enough * CHARACTERS_PER_TOKEN
         self._tell = tell
+        self._visible = VisibleStream()
 
     def read(self, text: str) -> None:
         """Looks whether it is enough by now."""
         super().read(text)
-        if not self.enough and len(visible_text(self.text)) >= self._characters:
+        if not self.enough and self._visible.feed(text) is None:
+            self._visible = VisibleStream()
+            self._visible.feed(self.text)
+        if not self.enough and self._visible.length >= self._characters:
             self.enough = True
             self._tell(True)
 
     def begin_again(self, reason: str) -> None:
         """The beginning isn't there any more."""
         super().begin_again(reason)
+        self._visible = VisibleStream()
         if self.enough:
             self._tell(False)
         self.enough = False
@@ -191,7 +205,7 @@ class LiveText(Reader):
 
     def finish(self) -> None:
         """Tells what was held back."""
-        if self.text:
+        if self._pieces:
             self._tell(self._visible.finish())
 
     def _tell(self, added: str | None) -> None:
@@ -199,7 +213,7 @@ class LiveText(Reader):
             self._visible = VisibleStream()
             self._tell_of(self._visible.feed(self.text) or "", begins=True)
         elif added:
-            self._tell_of(added, begins=self._visible.shown == added)
+            self._tell_of(added, begins=self._visible.has_begun_now)
 
     def _tell_of(self, added: str, *, begins: bool) -> None:
         stage, slot, sample = self._where

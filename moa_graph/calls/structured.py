@@ -11,7 +11,7 @@ from langchain_core.messages import AIMessage
 
 from moa_graph.calls.form_ladder import Rung
 from moa_graph.form import Form
-from moa_graph.views import visible_text
+from moa_graph.visible import visible_text
 
 __all__ = ["instruction_for", "parameters_for", "read", "tool_parameters"]
 
@@ -72,7 +72,7 @@ def read(message: AIMessage, form: Form) -> tuple[Any, str | None]:
         return form.check(message.tool_calls[0]["args"])
     as_written = message.text.strip()
     if as_written.startswith("{"):  # what looks like a reasoning block in its strings is data
-        with suppress(ValueError):
+        with suppress(ValueError, RecursionError):
             content, problem = form.check(json.loads(as_written))
             if problem is None:
                 return content, None

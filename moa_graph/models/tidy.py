@@ -7,7 +7,6 @@ call without a name end in a Python error, and an answer that was paid for is lo
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -19,9 +18,10 @@ MOST_TOKENS = 1_000_000_000
 
 def tidy_answer(answer: Any) -> Any:
     """A whole answer. What isn't one, LangChain complains about."""
-    if not isinstance(answer, Mapping) or not isinstance(answer.get("choices"), list):
+    if not isinstance(answer, Mapping) or answer.get("error") or "choices" not in answer:
         return answer
-    choices = [one for one in answer["choices"] if isinstance(one, Mapping) and isinstance(one.get("message"), Mapping)]
+    given = answer["choices"] if isinstance(answer["choices"], list) else []
+    choices = [one for one in given if isinstance(one, Mapping) and isinstance(one.get("message"), Mapping)]
     if not choices:
         raise ValueError("no choice in the answer holds a message")
     tidied = [{**choice, "message": _message(choice["message"]), **_ending(choice)} for choice in choices]
@@ -66,9 +66,9 @@ def tidy_count(value: Any) -> int | None:
             value = float(value)
         except ValueError:
             return None
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+    if isinstance(value, bool) or not isinstance(value, int | float):
         return None
-    return int(value) if 0 <= value <= MOST_TOKENS else None
+    return int(value) if 0 <= value <= MOST_TOKENS else None  # neither nan nor infinity is
 
 
 def _message(message: Mapping[str, Any]) -> dict[str, Any]:

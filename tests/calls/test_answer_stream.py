@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from moa_graph import create_moa
-from moa_graph.views import VisibleStream, visible_text
+from moa_graph.visible import VisibleStream, visible_text
 from tests.models_for_tests import Reply, ScriptedModel, provider_error, scripted
 
 QUESTION: Any = {"messages": [("user", "a question")]}
