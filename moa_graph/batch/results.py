@@ -12,6 +12,7 @@ from langchain_core.messages import BaseMessage, convert_to_messages
 from moa_graph.batch.rows import BadRow, Row
 from moa_graph.errors import InputError, OptionsError, RunFailed
 from moa_graph.graph import Compiled
+from moa_graph.models.recorded import place_in_batch
 from moa_graph.report import Report
 from moa_graph.runs import Outcome, run
 from moa_graph.state import Record
@@ -62,6 +63,7 @@ async def answer_row(graph: Compiled, row: Row, limits: Mapping[str, Any], *, pr
     Raises:
         MoaError: No row of the batch can be answered: a key is missing, or the description can't work.
     """
+    place_in_batch.set(row.place)
     clock = asyncio.get_running_loop().time
     began = clock()
     conversation: list[BaseMessage] = convert_to_messages(list(row.messages))

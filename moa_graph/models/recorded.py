@@ -2,7 +2,8 @@
 
 FILE holds JSON lines, or one JSON list, and may be compressed (``.gz``). A line is either ``{"question": ...,
 "outputs": {model: text}}``, with ``instruction`` for ``question`` if you like, or one model's answer as
-AlpacaEval writes it: ``{"instruction": ..., "output": ..., "generator": model}``.
+AlpacaEval writes it: ``{"instruction": ..., "output": ..., "generator": model}``. Answers without ``instruction`` are
+those to the rows of a batch, in their order; without ``generator`` the file's own name is the model's.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import gzip
 import json
 from collections.abc import Iterator, Mapping
+from contextvars import ContextVar
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -25,7 +27,10 @@ from moa_graph.errors import MixtureError
 from moa_graph.models.reference import Reference, near
 from moa_graph.views import CHARACTERS_PER_TOKEN
 
-__all__ = ["NotRecorded", "RecordedChatModel", "read_outputs"]
+__all__ = ["NotRecorded", "RecordedChatModel", "place_in_batch", "read_outputs"]
+
+place_in_batch: ContextVar[int | None] = ContextVar("moa_place_in_batch", default=None)
+"""Number of the row, from 0, that the present context answers."""
 
 Outputs = Mapping[str, Mapping[str, str]]
 """Model -> question -> its answer."""
@@ -86,7 +91,7 @@ class RecordedChatModel(BaseChatModel):
         **kwargs: Any,
     ) -> ChatResult:
         question = next((message.text for message in reversed(messages) if message.type == "human"), "")
-        answer = self.answers.get(question.strip())
+        answer = self.answers.get(question.strip(), self.answers.get(_at(place_in_batch.get())))
         if answer is None:
             raise NotRecorded(f"{self.file} holds no answer of {self.model} to {question[:80]!r}.")
         return ChatResult(generations=[ChatGeneration(message=_message(answer, messages, self.model))])
@@ -111,6 +116,11 @@ def _message(answer: str, prompt: list[BaseMessage], model: str) -> AIMessage:
     )
 
 
+def _at(place: int | None) -> str:
+    """What an answer is found by that stands in its file without a question."""
+    return f"\0{place}"
+
+
 def read_outputs(file: str) -> Outputs:
     """Every recorded answer in ``file``, read once for all models as long as the file stays the same.
 
@@ -127,10 +137,11 @@ def read_outputs(file: str) -> Outputs:
 @lru_cache(maxsize=8)
 def _read(file: str, changed: int) -> Outputs:
     outputs: dict[str, dict[str, str]] = {}
+    stem = Path(file).name.partition(".")[0]
     try:
-        for entry in _entries(file):
-            question = entry["question"] if "question" in entry else entry["instruction"]
-            answers = entry["outputs"] if "outputs" in entry else {entry["generator"]: entry["output"]}
+        for place, entry in enumerate(_entries(file)):
+            question = next((entry[name] for name in ("question", "instruction") if name in entry), _at(place))
+            answers = entry["outputs"] if "outputs" in entry else {entry.get("generator", stem): entry["output"]}
             for model, answer in answers.items():
                 outputs.setdefault(model, {})[question.strip()] = answer
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:

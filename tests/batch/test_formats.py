@@ -76,3 +76,12 @@ def recording(folder: Path, answer: str) -> Path:
     path = folder / "recorded.jsonl"
     path.write_text(json.dumps({"question": "primes", "outputs": {"m": answer}}), encoding="utf-8")
     return path
+
+
+def test_recorded_answers_without_a_question_are_those_to_the_rows_in_their_order(tmp_path: Path) -> None:
+    recorded = tmp_path / "reference.json"
+    recorded.write_text(json.dumps([{"output": f"answer {number}"} for number in range(3)]), encoding="utf-8")
+    (tmp_path / "in.jsonl").write_text('{"prompt": "a"}\n{"prompt": "b"}\n{"prompt": "c"}', encoding="utf-8")
+    graph = create_moa({"name": "by-place", "stages": [{"aggregate": {"slot": f"recorded:{recorded}#reference"}}]})
+    run(tmp_path / "in.jsonl", tmp_path / "out.jsonl", graph, ordered=True)
+    assert [line["answer"] for line in read_lines(tmp_path / "out.jsonl")] == ["answer 0", "answer 1", "answer 2"]
