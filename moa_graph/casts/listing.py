@@ -13,7 +13,7 @@ from moa_graph.models.clients import of_running_loop
 from moa_graph.models.reference import PROVIDERS, address_of
 from moa_graph.secrets import redact
 
-__all__ = ["Place", "list_models", "place_of", "places_listed"]
+__all__ = ["Place", "Refused", "list_models", "place_of", "places_listed"]
 
 PATIENCE = 10.0
 """Seconds in which a provider must give its list."""
@@ -85,6 +85,22 @@ async def list_models(place: Place) -> list[ServedModel]:
     return list({model.reference: model for model in found}.values())
 
 
+class Refused(str):
+    """Why there is no list, where a run would meet the same: a wrong key or address, a server that isn't reached."""
+
+    __slots__ = ()
+
+
+def _refusal(place: Place, status: int) -> str:
+    """What a refused list means for a run, and what to do."""
+    if status == 404:
+        hint = "" if place.base_url.rstrip("/").endswith("/v1") else ", most of which end in /v1"
+        return f"{place.url} isn't there (HTTP 404): mend the address{hint}"
+    if place.key_variable is None:
+        return f"{place.url} wants a key (HTTP {status}): name the environment variable that holds it in key_variable"
+    return f"{place.url} refuses the key in {place.key_variable} (HTTP {status}): set the right one"
+
+
 async def _list_or_reason(place: Place, patience: float) -> list[ServedModel] | str:
     try:
         async with asyncio.timeout(patience):
@@ -92,6 +108,13 @@ async def _list_or_reason(place: Place, patience: float) -> list[ServedModel] | 
     except TimeoutError:
         return f"{place.url} didn't answer within {patience:g} s"
     except Exception as error:  # of whatever library is below: the person reads what it says
+        status = getattr(getattr(error, "response", None), "status_code", None)
+        if status in (401, 403, 404):
+            return Refused(_refusal(place, status))
+        if status is None and {"TransportError", "OSError"} & {kind.__name__ for kind in type(error).__mro__}:
+            reason = f"{type(error).__name__}: {error}".splitlines()[0]
+            hint = "see that the server runs and that the address is right"
+            return Refused(redact(f"{place.url} couldn't be asked: it isn't reached ({reason}): {hint}"))
         return redact(f"{place.url} couldn't be asked: {type(error).__name__}: {error}".splitlines()[0])
 
 

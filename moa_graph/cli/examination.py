@@ -77,7 +77,7 @@ async def examine(
     found = Findings(plan.mixture, why, _keys(members.values()), _server_rows(servers), packages=_package_rows())
     served = await served_models([member for member in members.values() if member.missing_key() is None])
     found.models = [_row(member, served.get(name, Served(None))) for name, member in members.items()]
-    found.problems = [*_missing(members.values()), *_retired(members, served)]
+    found.problems = [*_missing(members.values()), *_retired(members, served), *_refused(served)]
     found.notes = [*graph.casting.notes, *_unknown(members.values(), served)]
     if tell_price is not None:
         await _probe(found, members, tell_price)
@@ -167,11 +167,17 @@ def _retired(members: Mapping[str, Member], served: Mapping[str, Served]) -> lis
     ]
 
 
+def _refused(served: Mapping[str, Served]) -> list[str]:
+    """What a run would meet too: each once, though several models stand there."""
+    return list(dict.fromkeys(found.told for found in served.values() if found.problem))
+
+
 def _unknown(members: Iterable[Member], served: Mapping[str, Served]) -> list[str]:
     """What isn't known, and what that means."""
     prices = [member.name for member in members if member.price is None]
     windows = [member.name for member in members if member.window is None]
-    notes = list(dict.fromkeys(found.told for found in served.values() if found.yes is None and found.told))
+    open_questions = [found for found in served.values() if found.yes is None and found.told and not found.problem]
+    notes = list(dict.fromkeys(found.told for found in open_questions))
     if prices:
         notes.append(
             f"the price of {', '.join(prices)} isn't known, so costs can't be told and --usd can't limit them: "

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from moa_graph.casts.listing import Place, places_listed
+from moa_graph.casts.listing import Place, Refused, places_listed
 from moa_graph.casts.served import ServedModel
 from moa_graph.models.catalogue import Member
 from moa_graph.models.reference import address_of, near
@@ -20,10 +20,12 @@ class Served:
     Args:
         yes: None where that isn't known.
         told: A sentence more: models of a similar name, or why it isn't known.
+        problem: Whether a run would meet the same, as with a key that is refused or a server that isn't reached.
     """
 
     yes: bool | None
     told: str = ""
+    problem: bool = False
 
 
 async def served_models(members: Iterable[Member]) -> dict[str, Served]:
@@ -46,7 +48,7 @@ def _place_of(member: Member) -> Place | None:
 
 def _judged(member: Member, listed: list[ServedModel] | str) -> Served:
     if isinstance(listed, str):
-        return Served(None, listed)
+        return Served(None, str(listed), problem=isinstance(listed, Refused))
     name = member.written.name if member.written else ""
     names = [model.name for model in listed]
     if {name, f"{name}:latest"} & set(names):

@@ -146,3 +146,33 @@ def test_a_probe_tells_its_price_first_and_the_truth(moa: Moa, monkeypatch: pyte
     assert "answers in" in result.stdout
     assert "together:Qwen/Qwen3.7-Plus: not_served: HTTP 400" in result.stdout
     assert result.exit_code == 1
+
+
+@pytest.mark.parametrize(
+    ("reply", "path", "key", "told"),
+    [
+        (Reply(status=401, body=b"{}"), "/v1", "wrong-key", "refuses the key in MY_KEY (HTTP 401): set the right one"),
+        (Reply(status=404, body=b"{}"), "", None, "isn't there (HTTP 404): mend the address, most of which end in /v1"),
+        (Reply(status=401, body=b"{}"), "/v1", None, "wants a key (HTTP 401): name the environment variable"),
+    ],
+)
+def test_a_server_that_would_refuse_a_run_is_a_problem(
+    moa: Moa, write_mixture: Any, monkeypatch: pytest.MonkeyPatch, reply: Reply, path: str, key: str | None, told: str
+) -> None:
+    if key:
+        monkeypatch.setenv("MY_KEY", key)
+    with loopback_in_thread(lambda asked: reply) as server:
+        settings = {"model": "openai:any", "base_url": server.url.removesuffix("/v1") + path}
+        mixture = write_mixture({"one": {**settings, **({"key_variable": "MY_KEY"} if key else {})}, "two": settings})
+        result = moa("doctor", "-m", mixture)
+    assert result.exit_code == 1
+    problems = result.stdout.partition("Problems\n")[2].partition("Good to know")[0]
+    assert told in problems
+    assert "wrong-key" not in result.output
+
+
+def test_a_server_that_is_not_reached_is_a_problem(moa: Moa, write_mixture: Any) -> None:
+    settings = {"model": "openai:any", "base_url": "http://127.0.0.1:1/v1"}
+    result = moa("doctor", "-m", write_mixture({"one": settings, "two": settings}))
+    assert result.exit_code == 1
+    assert result.stdout.count("isn't reached") == 1
