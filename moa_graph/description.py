@@ -106,8 +106,8 @@ Model = Annotated[
 class Price(Description):
     """List price of a model, in US dollars per million tokens."""
 
-    input: float = Field(ge=0)
-    output: float = Field(ge=0)
+    input: float = Field(ge=0, description="Prompt tokens.")
+    output: float = Field(ge=0, description="Tokens of the answer, reasoning included.")
     cached_input: float | None = Field(default=None, ge=0, description="Cached prompt tokens; default: as input.")
 
 
@@ -148,9 +148,9 @@ class ModelSettings(_WithModel):
     keep_reasoning: bool = Field(
         default=False, description="Keep what it thought, as far as it tells, in its records; no model reads it."
     )
-    top_p: float | None = Field(default=None, gt=0, le=1)
-    stop: tuple[str, ...] | None = None
-    seed: int | None = None
+    top_p: float | None = Field(default=None, gt=0, le=1, description="Share of the likeliest tokens to draw from.")
+    stop: tuple[str, ...] | None = Field(default=None, description="Texts at which an answer ends.")
+    seed: int | None = Field(default=None, description="Of the model's draws; each sample has one of its own.")
     extra: dict[str, Any] = Field(default_factory=dict, description="Further parameters of the chat model's class.")
     price: Price | None = Field(default=None, description="Overrides the price that the price library knows.")
     window: int | None = Field(default=None, ge=1, description="Context window in tokens; overrides the known one.")
@@ -184,8 +184,8 @@ class Slot(_WithModel):
     )
     name: str | None = Field(default=None, pattern=_NODE_NAME, description="Name of its node; default: the model's.")
     samples: int = Field(default=1, ge=1, le=64, description="Answers asked of the model, each a proposal.")
-    temperature: float | None = Field(default=None, ge=0, le=2)
-    max_tokens: int | None = Field(default=None, ge=1)
+    temperature: float | None = Field(default=None, ge=0, le=2, description="Default: the model's.")
+    max_tokens: int | None = Field(default=None, ge=1, description="Most tokens of an answer; default: the model's.")
     reasoning: Reasoning | None = Field(default=None, description="Default: the model's.")
     role: str | None = Field(default=None, description="Instruction that only this slot is given.")
     fallbacks: tuple[Model, ...] = Field(default=(), description="Models asked in turn when this one fails.")

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from moa_graph import create_moa, preset_names
+from moa_graph import Mixture, create_moa, preset_names
 from moa_graph.presets import catalogue, preset_page
 from moa_graph.size import size_of
 
@@ -46,3 +46,23 @@ def test_the_table_of_systems_is_up_to_date() -> None:
     made = runpy.run_path(str(DOCS / "make_systems.py"))["document"]()
 
     assert (DOCS / "systems.md").read_text(encoding="utf-8") == made, "run: python docs/make_systems.py"
+
+
+def test_the_page_of_the_description_is_made_from_the_schema() -> None:
+    made = runpy.run_path(str(DOCS / "make_mixture.py"))["document"]()
+    assert (DOCS / "mixture.md").read_text(encoding="utf-8") == made, "run: python docs/make_mixture.py"
+
+
+def test_every_field_of_a_description_says_what_it_means() -> None:
+    page = (DOCS / "mixture.md").read_text(encoding="utf-8")
+    assert [line for line in page.splitlines() if line.startswith("| `") and line.endswith("|  |")] == []
+
+
+def test_the_pages_examples_are_whole() -> None:
+    for text in runpy.run_path(str(DOCS / "make_mixture.py"))["EXAMPLES"].values():
+        assert create_moa(Mixture.from_text(text), simulate=True).nodes
+
+
+def test_the_reference_names_every_public_name() -> None:
+    made = runpy.run_path(str(DOCS / "make_reference.py"))["document"]()
+    assert (DOCS / "reference.md").read_text(encoding="utf-8") == made, "run: python docs/make_reference.py"
