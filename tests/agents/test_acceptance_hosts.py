@@ -1,0 +1,113 @@
+"""Hosts that need a server of their own. By hand: ``pytest -m acceptance -n 0 tests/agents/test_acceptance_hosts.py``.
+
+PostgreSQL: its programs must be installed (``apt-get install postgresql``) and
+``pip install langgraph-checkpoint-postgres "psycopg[binary]"``; the test starts a server of its own.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from langgraph.graph import START, MessagesState, StateGraph
+from langgraph.pregel.remote import RemoteGraph
+from langgraph_sdk import get_client
+
+from moa_graph import create_moa
+from moa_graph.server.simulator import running_simulator
+from tests.server.langgraph_dev import langgraph_dev
+from tests.simulated_mixture import asked, at_once, mixture_over_http
+
+pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(300)]
+
+QUESTION: Any = {"messages": [("user", "What is 17 * 24 + 3?")]}
+
+KILLED = """
+import os, sys
+from langgraph.checkpoint.postgres import PostgresSaver
+from langgraph.graph import START, MessagesState, StateGraph
+from moa_graph import create_moa
+from tests.simulated_mixture import mixture_over_http
+
+address, models = sys.argv[1:]
+inner = create_moa(mixture_over_http(models)).compile()
+graph = StateGraph(MessagesState).add_node("inner", inner).add_edge(START, "inner")
+with PostgresSaver.from_conn_string(address) as saver:
+    saver.setup()
+    app = graph.compile(checkpointer=saver)
+    thread = {"configurable": {"thread_id": "1"}}
+    asked = {"messages": [("user", "What is 17 * 24 + 3?")]}
+    for namespace, event in app.stream(asked, thread, stream_mode="custom", subgraphs=True, durability="sync"):
+        if event["type"] == "call_started" and event["stage"] == "aggregate":
+            os._exit(9)
+"""
+
+
+def _programs() -> Path | None:
+    found = shutil.which("pg_ctl")
+    places = sorted(Path("/usr/lib/postgresql").glob("*/bin/pg_ctl")) if found is None else [Path(found)]
+    return places[-1].parent if places else None
+
+
+@pytest.fixture
+def postgresql() -> Iterator[str]:
+    """The address of a PostgreSQL server that ends with the test."""
+    pytest.importorskip("langgraph.checkpoint.postgres", reason="pip install langgraph-checkpoint-postgres")
+    programs = _programs()
+    if programs is None:
+        pytest.skip("PostgreSQL isn't installed: apt-get install postgresql")
+    # Not below pytest's own directory, which is closed to other users: PostgreSQL refuses to run as root.
+    home = Path(tempfile.mkdtemp(prefix="moa-pg-"))
+    home.chmod(0o777)
+    as_owner = ["runuser", "-u", "postgres", "--"] if os.getuid() == 0 else []
+    data = home / "data"
+    subprocess.run([*as_owner, programs / "initdb", "-D", data, "-A", "trust", "-U", "tests"], check=True)
+    options = f"-k {home} -c listen_addresses="
+    start = [programs / "pg_ctl", "-D", data, "-o", options, "-l", home / "log", "-w", "start"]
+    subprocess.run([*as_owner, *map(str, start)], check=True)
+    try:
+        yield f"postgresql://tests@/postgres?host={home}"
+    finally:
+        subprocess.run([*as_owner, programs / "pg_ctl", "-D", data, "-m", "immediate", "stop"], check=True)
+        shutil.rmtree(home)
+
+
+def test_a_graph_of_ones_own_with_postgresql_goes_on_after_a_kill(postgresql: str) -> None:
+    from langgraph.checkpoint.postgres import PostgresSaver
+
+    with running_simulator(at_once()) as simulator:
+        child = subprocess.run(
+            [sys.executable, "-c", KILLED, postgresql, simulator.base_url],
+            env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
+            check=False,
+            timeout=200,
+        )
+        assert child.returncode == 9
+        inner = create_moa(mixture_over_http(simulator.base_url)).compile()
+        graph: Any = StateGraph(MessagesState).add_node("inner", inner).add_edge(START, "inner")
+        with PostgresSaver.from_conn_string(postgresql) as saver:
+            app = graph.compile(checkpointer=saver)
+            thread = {"configurable": {"thread_id": "1"}}
+            result = app.invoke(None, thread)
+            again = app.invoke({"messages": [("user", "What is 2 + 40?")]}, thread)
+        assert result["messages"][-1].text.endswith("Answer: 411")
+        assert again["messages"][-1].text.endswith("Answer: 42")
+        assert {name: asked(simulator)[name] for name in ("left", "right")} == {"left": 2, "right": 2}
+
+
+async def test_a_mixture_on_a_server_is_a_node_here(tmp_path: Path) -> None:
+    with langgraph_dev(tmp_path, {"MOA_SIMULATE": "1"}) as server:
+        async with get_client(url=server.url) as client:
+            remote = RemoteGraph("moa-lite", client=client)
+            graph: Any = StateGraph(MessagesState).add_node("remote", remote).add_edge(START, "remote")
+            result = await graph.compile().ainvoke(QUESTION)
+            told = [event async for event in remote.astream(QUESTION, stream_mode="custom")]
+    assert result["messages"][-1].text.endswith("Answer: 411")
+    assert told[-1]["type"] == "run_finished"
