@@ -202,9 +202,8 @@ def test_a_mixture_that_only_chooses_refuses_tools_and_forms(client: httpx.Clien
 
 
 def test_errors_before_the_first_token_are_statuses_of_streams_too(client: httpx.Client) -> None:
-    body = asked(stream=True, messages=[{"role": "assistant", "content": "It is so."}])
-    response = client.post("/v1/chat/completions", json=body)
-    assert (response.status_code, response.json()["error"]["param"]) == (400, "messages")
+    response = client.post("/v1/chat/completions", json=asked(stream=True, moa={"calls": 1}))
+    assert (response.status_code, response.json()["error"]["code"]) == (400, "budget_too_small")
 
 
 def test_names_aliases_and_the_writer_alone(openai_client: OpenAI) -> None:
