@@ -134,3 +134,13 @@ def test_which_hosts_are_this_machine() -> None:
     assert hosts_of("0.0.0.0", ()) == ("*",)
     assert hosts_of("0.0.0.0", ("moa.example",))[-1] == "moa.example"
     assert "10.0.0.5" in hosts_of("10.0.0.5", ())
+
+
+async def test_mounted_in_another_server_only_this_machine_may_ask_without_keys() -> None:
+    app = Door(shelf(), Settings(page_path="/moa"), mounted=True).app
+    for client, status in {"127.0.0.1": 200, "192.0.2.7": 403}.items():
+        transport = httpx.ASGITransport(app, client=(client, 5))
+        async with httpx.AsyncClient(transport=transport, base_url="http://langgraph.example") as asking:
+            assert (await asking.get("/v1/models")).status_code == status
+            assert (await asking.get("/moa")).status_code == 200
+            assert (await asking.get("/ok")).status_code == 404  # the other server's routes aren't guarded here

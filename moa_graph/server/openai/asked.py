@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from langchain_core.messages import BaseMessage
 
 __all__ = ["Asked", "Writing"]
+
+
+EFFORTS = {
+    "none": "off", "minimal": "low", "low": "low", "medium": "medium", "high": "high", "xhigh": "high", "max": "high",
+}  # fmt: skip
+"""OpenAI's words for how long to think, and those of ``ModelSettings``."""
 
 
 @dataclass(frozen=True)
@@ -39,8 +45,14 @@ class Writing:
 
     def parameters(self) -> dict[str, Any]:
         """The parameters of the model that writes, as fields of ``ModelSettings``."""
-        given = {"temperature": self.temperature, "max_tokens": self.max_tokens, **self.sampling}
+        given: dict[str, Any] = {"temperature": self.temperature, "max_tokens": self.max_tokens}
+        given |= {name: self.sampling.get(name) for name in ("top_p", "seed")}
+        given["reasoning"] = EFFORTS.get(self.reasoning_effort or "")
         return {name: value for name, value in given.items() if value is not None}
+
+    def extras(self) -> dict[str, Any]:
+        """Parameters that only OpenAI's protocol has; what changes nothing is left out."""
+        return {name: value for name, value in self.sampling.items() if name not in ("top_p", "seed") and value}
 
 
 @dataclass(frozen=True)
@@ -64,3 +76,10 @@ class Asked:
     stream: bool = False
     live: bool = False
     left_out: Mapping[str, str] = field(default_factory=dict)
+
+    def for_choice(self, index: int) -> Asked:
+        """The request for one of several answers: equal seeds would make them alike, so each has its own."""
+        if index == 0:
+            return self
+        sampling = {**self.writing.sampling, "seed": (self.writing.sampling.get("seed") or 0) + index}
+        return replace(self, writing=replace(self.writing, sampling=sampling))

@@ -42,7 +42,8 @@ class ChatCompletions:
         scope["moa.model"] = chat.asked.model
         if chat.asked.stream and chat.choices > 1:
             raise refused("n", "A stream holds one answer: leave 'n' out, or 'stream'.")
-        runs = [self._runner.prepare(chat.asked, scope.get("moa.owner", "")) for _ in range(chat.choices)]
+        owner = scope.get("moa.owner", "")
+        runs = [self._runner.prepare(chat.asked.for_choice(index), owner) for index in range(chat.choices)]
         if chat.asked.stream:
             await send_events(receive, send, self._stream(chat, runs[0]))
         else:

@@ -22,6 +22,9 @@ __all__ = ["Served", "Shelf", "shelf_of"]
 PREFIX = "moa/"
 WRITER = ":writer"
 
+OPENAI_SPEAKERS = ("openai", "together", "openrouter", "sim")
+"""Providers whose models take the parameters of OpenAI's protocol by its names."""
+
 
 @dataclass(frozen=True)
 class Served:
@@ -51,6 +54,13 @@ class Served:
     def writes(self) -> bool:
         """Whether a model writes the answer in its own words, whichever way a run takes."""
         return all(path.last.stage.writes for path in self.graph.plan.paths({}))
+
+    @property
+    def speaks_openai(self) -> bool:
+        """Whether every model that may write the answer is asked in OpenAI's protocol."""
+        last = [path.last for path in self.graph.plan.paths({})]
+        members = [member for bound in last for slot in bound.slots for member in slot.members]
+        return self.writes and all(member.provider in OPENAI_SPEAKERS for member in members)
 
     def to_data(self, identity: str, created: int) -> dict[str, Any]:
         """The model object of OpenAI's protocol, with what the mixture consists of under ``moa``."""

@@ -102,7 +102,11 @@ class Runner:
         if not served.writes:
             left_out |= dict.fromkeys(parameters, f"no model writes the answer of {served.id}")
             parameters = {}
-        settings = replace(_settings(served, asked.writing, parameters), live=asked.live)
+        extras = asked.writing.extras()
+        if not served.speaks_openai:
+            left_out |= dict.fromkeys(extras, f"the model that writes the answer of {served.id} doesn't know it")
+            extras = {}
+        settings = replace(_settings(served, asked.writing, parameters, extras), live=asked.live)
         turn = self._advice.turn_of(owner, served.id, asked.options, asked.messages)
         self._admission.check(owner)
         return Run(asked, owner, served, options, settings, turn, left_out)
@@ -186,7 +190,9 @@ def _options(served: Served, asked: Asked) -> Options:
         raise as_api_error(error) from error
 
 
-def _settings(served: Served, writing: Writing, parameters: Mapping[str, Any]) -> AnswerSettings:
+def _settings(
+    served: Served, writing: Writing, parameters: Mapping[str, Any], extras: Mapping[str, Any]
+) -> AnswerSettings:
     """What is asked of the answer, where a model writes it."""
     for name in ("tools", "response_format"):
         if getattr(writing, name) and not served.writes:
@@ -194,7 +200,7 @@ def _settings(served: Served, writing: Writing, parameters: Mapping[str, Any]) -
             raise refused(name, message, "unsupported_by_mixture")
     return AnswerSettings(
         tools=writing.tools,
-        tool_settings=_tool_settings(writing),
+        tool_settings={**_tool_settings(writing), **extras},
         form=_form(writing),
         stop=writing.stop,
         parameters=parameters,
