@@ -7,11 +7,12 @@ from typing import Any
 
 from moa_graph.models.simulation import Profile
 
-__all__ = ["FIRST_TOKEN", "PROFILES", "SECONDS_A_CALL", "SLOWER"]
+__all__ = ["FIRST_TOKEN", "PROFILES", "SECONDS_A_CALL", "SLOWER", "STREAMED_TOKENS"]
 
 SECONDS_A_CALL = 0.2
 FIRST_TOKEN = 0.1
 SLOWER = 10
+STREAMED_TOKENS = 2_000
 
 
 def _profile(name: str, seconds: float = 0.0, *, sigma: float = 0.0, rate: float | None = None, **more: Any) -> Profile:
@@ -32,5 +33,6 @@ PROFILES: Mapping[str, Profile] = {
         _profile("long", 0.05, rate=200, fewest_tokens=400),
         _profile("writer", FIRST_TOKEN, rate=2_000),
         _profile("slow-writer", 0.05, rate=5),
+        _profile("torrent", fewest_tokens=STREAMED_TOKENS),
     )
 }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Annotated, Any
 
@@ -15,9 +15,9 @@ from typing_extensions import TypedDict
 
 from benchmarks.client import Ask
 from benchmarks.contenders.chat_models import chat_openai
-from benchmarks.contenders.shape import LAYERS, PROPOSERS, messages_for
+from benchmarks.contenders.shape import LAYERS, PROPOSERS, Message, messages_for
 
-__all__ = ["asking", "bare_graph", "contender"]
+__all__ = ["asking", "bare_graph", "calling", "contender"]
 
 
 class State(TypedDict):
@@ -25,13 +25,12 @@ class State(TypedDict):
     proposals: Annotated[list[tuple[int, str]], operator.add]
 
 
-def bare_graph(model: BaseChatModel) -> Any:
-    """The compiled graph, asking ``model`` 19 times."""
+def bare_graph(call: Callable[[list[Message]], Awaitable[str]]) -> Any:
+    """The compiled graph, which makes 19 calls."""
 
     async def answer(state: State, layer: int) -> str:
         shown = [text for at, text in state["proposals"] if at == layer - 1]
-        asked = await model.ainvoke(messages_for(str(state["messages"][-1].text), shown))
-        return str(asked.text)
+        return await call(messages_for(str(state["messages"][-1].text), shown))
 
     def proposer(layer: int) -> Any:
         async def propose(state: State) -> dict[str, Any]:
@@ -57,6 +56,15 @@ def bare_graph(model: BaseChatModel) -> Any:
     return graph.compile()
 
 
+def calling(model: BaseChatModel) -> Callable[[list[Message]], Awaitable[str]]:
+    """One call to a chat model."""
+
+    async def call(messages: list[Message]) -> str:
+        return str((await model.ainvoke(messages)).text)
+
+    return call
+
+
 def asking(graph: Any) -> Ask:
     """A query to a compiled graph."""
 
@@ -69,4 +77,4 @@ def asking(graph: Any) -> Ask:
 
 @asynccontextmanager
 async def contender(url: str) -> AsyncIterator[Ask]:
-    yield asking(bare_graph(chat_openai(url)))
+    yield asking(bare_graph(calling(chat_openai(url))))

@@ -7,9 +7,20 @@ from collections.abc import Awaitable, Callable, Sequence
 
 from moa_graph.stage_kit.instruction import AGGREGATE_AND_SYNTHESIZE
 
-__all__ = ["LAYERS", "MAX_TOKENS", "MODEL", "PROPOSERS", "TEMPERATURE", "Message", "by_hand", "messages_for"]
+__all__ = [
+    "LAYERS",
+    "MAX_TOKENS",
+    "MODEL",
+    "PROPOSERS",
+    "STREAMED_MODEL",
+    "TEMPERATURE",
+    "Message",
+    "by_hand",
+    "messages_for",
+]
 
 MODEL = "instant"
+STREAMED_MODEL = "torrent"
 LAYERS = 3
 PROPOSERS = 6
 TEMPERATURE = 0.7

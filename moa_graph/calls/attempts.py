@@ -49,7 +49,7 @@ async def first_live_reply(answering: Answering) -> Reply:
             failed.append(f"{member.name} isn't in the recording")
             continue
         if reply.failure is None:
-            return replace(reply, notes=(*failed, *reply.notes))
+            return replace(reply, notes=(*failed, *reply.notes)) if failed else reply
         failed.append(f"{member.name} failed ({reply.failure.kind}): {reply.failure.message}")
         answering.begin_again(failed[-1])
         if reply.failure.kind == "cut":
@@ -106,7 +106,8 @@ def _first_attempt(answering: Answering, place: int) -> Attempt:
     equal = request.equal[place] if request.equal else ""
     rung = rung_of(member) if request.schema is not None else None
     attempt = fitted_to_window(Attempt(member, prompt, left_out, equal=equal, rung=rung))
-    return replace(_within_grant(answering, attempt), asked_at_first=None)
+    attempt = _within_grant(answering, attempt)
+    return attempt if attempt.asked_at_first is None else replace(attempt, asked_at_first=None)
 
 
 def _brought_along(answering: Answering) -> Reply | None:
@@ -128,7 +129,8 @@ def _reply(answering: Answering, attempt: Attempt, outcome: Outcome) -> Reply:
     dropped = member.chat_model(streaming=reader is not None and not attempt.unstreamed).dropped
     notes = attempt.notes + tuple(f"{name} was left out: the model refuses it" for name in dropped)
     reply = reply_in(outcome.message, answering.request, member, notes)
-    return replace(reply, message_id=_message_id(answering))
+    message_id = _message_id(answering)
+    return reply if message_id is None else replace(reply, message_id=message_id)
 
 
 async def _give_up(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from types import TracebackType
 from typing import Any, cast
 
@@ -14,10 +14,12 @@ from langchain_core.callbacks import (
     BaseCallbackManager,
     Callbacks,
 )
+from langchain_core.globals import get_llm_cache
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.outputs import ChatGeneration, ChatResult
 from langchain_core.tracers import context
+from langchain_core.tracers._streaming import _StreamingCallbackHandler
 from langchain_core.utils.env import env_var_is_set
 from langgraph.constants import TAG_NOSTREAM
 
@@ -26,7 +28,7 @@ from moa_graph.calls.mend import Attempt
 from moa_graph.calls.protocol import streaming_chunks
 from moa_graph.calls.request import AnswerRequest
 from moa_graph.calls.sound import sound
-from moa_graph.calls.streams import FirstTokens, LiveText
+from moa_graph.calls.streams import FirstTokens, LiveText, Reader
 from moa_graph.calls.structured import parameters_for, tool_parameters
 from moa_graph.calls.tracing import model_run
 from moa_graph.models.abilities import abilities_of
@@ -44,7 +46,7 @@ async def message_of(
     request: AnswerRequest,
     node: NodeContext,
     number: int,
-    reader: BaseCallbackHandler | None,
+    reader: Reader | None,
     why_cancelled: Callable[[], str],
 ) -> AIMessage:
     """What the model answers.
@@ -70,8 +72,10 @@ async def message_of(
     else:
         together = None
     callbacks = node.config.get("callbacks")
-    if reader is None and together is None and _nobody_listens(model, callbacks, messages):
-        return await _directly(model, messages, parameters)
+    if together is None:
+        answer = await _with_the_least(model, messages, parameters, reader, callbacks)
+        if answer is not None:
+            return answer
     traced = _traced(attempt, request, node, number, _with(reader, callbacks))
     with model_run(traced, attempt.member, why_cancelled) as config, _CancelledFromOutside():
         result = await model.agenerate([messages], **config, **parameters)
@@ -80,20 +84,45 @@ async def message_of(
     return sound(cast(ChatGeneration, result.generations[0][0]).message)
 
 
-def _nobody_listens(model: BaseChatModel, callbacks: Callbacks, messages: list[BaseMessage]) -> bool:
-    """Whether all that LangChain would do around the call is to find out that there is nobody to tell of it.
+async def _with_the_least(
+    model: BaseChatModel,
+    messages: list[BaseMessage],
+    parameters: dict[str, Any],
+    reader: Reader | None,
+    callbacks: Callbacks,
+) -> AIMessage | None:
+    """The answer without what LangChain does around a call, which takes most of its time; None where it is needed."""
+    if not isinstance(callbacks, BaseCallbackManager) or not _is_left_alone(model, messages):
+        return None
+    unheard, streams = not callbacks.handlers, "stream" in parameters
+    if unheard and _needs_nothing_around(model, parameters):
+        return await _directly(model, messages, parameters)
+    if reader is not None and ((unheard and streams) or _only_the_graph_listens(model, callbacks)):
+        return await _streamed(model, messages, parameters, reader)
+    return await _with_cache(model, messages, parameters) if unheard and reader is None else None
+
+
+def _is_left_alone(model: BaseChatModel, messages: list[BaseMessage]) -> bool:
+    """Whether nothing of the model's own, and nobody outside, waits to be told of its calls.
 
     A method that somebody has wrapped, as instruments do, is somebody who listens. Content in blocks is left to
     LangChain to bring into one form.
     """
     return (
-        isinstance(callbacks, BaseCallbackManager)
-        and not callbacks.handlers
-        and not model.callbacks
+        not model.callbacks
         and not model.verbose
         and not is_wrapped(type(model).agenerate, langchain_core)
         and all(isinstance(message.content, str) for message in messages)
         and not _is_collected()
+    )
+
+
+def _only_the_graph_listens(model: BaseChatModel, callbacks: BaseCallbackManager) -> bool:
+    """Whether a stream is watched, and by nobody but LangGraph, to which the reader passes on what is to be seen."""
+    return (
+        model.disable_streaming is False
+        and all(type(handler).__module__.startswith("langgraph.pregel.") for handler in callbacks.handlers)
+        and any(isinstance(handler, _StreamingCallbackHandler) for handler in callbacks.handlers)
     )
 
 
@@ -109,11 +138,49 @@ def _is_collected() -> bool:
     )
 
 
-async def _directly(model: BaseChatModel, messages: list[BaseMessage], parameters: dict[str, Any]) -> AIMessage:
-    """The answer with the model's own cache and rate limiter, and without the rest of ``agenerate``.
+def _needs_nothing_around(model: BaseChatModel, parameters: dict[str, Any]) -> bool:
+    """Whether LangChain would ask the model as it is: without a cache, a rate limiter, a stream or another form."""
+    streams = model.disable_streaming is not True and getattr(model, "streaming", False)
+    return (
+        not streams
+        and "stream" not in parameters
+        and (model.cache is False or (model.cache is None and get_llm_cache() is None))
+        and model.rate_limiter is None
+        and model.output_version != "v1"
+    )
 
-    That takes most of a call's processor time when the model takes none.
-    """
+
+async def _directly(model: BaseChatModel, messages: list[BaseMessage], parameters: dict[str, Any]) -> AIMessage:
+    """The answer without what LangChain does around a call, which takes most of its processor time."""
+    with _CancelledFromOutside():
+        result: ChatResult = await model._agenerate(messages, **parameters)  # noqa: SLF001
+    return _message_in(result)
+
+
+def _message_in(result: ChatResult) -> AIMessage:
+    """The message, with the facts that LangChain puts beside it."""
+    generation = result.generations[0]
+    message = sound(generation.message)
+    told = (result.llm_output, generation.generation_info, message.response_metadata)
+    message.response_metadata = {name: value for facts in told for name, value in (facts or {}).items()}
+    return message
+
+
+async def _streamed(
+    model: BaseChatModel, messages: list[BaseMessage], parameters: dict[str, Any], reader: Reader
+) -> AIMessage | None:
+    """The answer, which ``reader`` is shown as it comes; None where LangChain has to be asked for it."""
+    stream: Callable[..., Awaitable[ChatResult | None]] | None = getattr(model, "stream_directly", None)
+    asked = {name: value for name, value in parameters.items() if name != "stream"}
+    if stream is None or not _needs_nothing_around(model, asked):
+        return None
+    with _CancelledFromOutside():
+        result = await stream(messages, reader.read, **asked)
+    return None if result is None else _message_in(result)
+
+
+async def _with_cache(model: BaseChatModel, messages: list[BaseMessage], parameters: dict[str, Any]) -> AIMessage:
+    """The answer with the model's own cache and rate limiter, and without the rest of ``agenerate``."""
     nobody = AsyncCallbackManagerForLLMRun.get_noop_manager()
     with _CancelledFromOutside():
         result: ChatResult = await model._agenerate_with_cache(messages, run_manager=nobody, **parameters)  # noqa: SLF001

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 from uuid import uuid4
 
 from langchain_core.callbacks import AsyncCallbackHandler
-from langchain_core.messages import AIMessageChunk
+from langchain_core.messages import AIMessageChunk, ToolCallChunk
 from langchain_core.outputs import ChatGenerationChunk, GenerationChunk
 from langgraph.graph.message import push_message
 
@@ -34,11 +34,18 @@ class Reader(AsyncCallbackHandler):
             self._pieces = ["".join(self._pieces)]
         return self._pieces[0] if self._pieces else ""
 
-    async def on_llm_new_token(self, token: str | list[str | dict[str, Any]], **_: Any) -> None:
-        """Takes in what the new token adds."""
-        self.read(token if isinstance(token, str) else str(AIMessageChunk(content=token).text))
+    async def on_llm_new_token(
+        self,
+        token: str | list[str | dict[str, Any]],
+        *,
+        chunk: GenerationChunk | ChatGenerationChunk | None = None,
+        **_: Any,
+    ) -> None:
+        """Takes in what LangChain tells of a new token."""
+        text = token if isinstance(token, str) else str(AIMessageChunk(content=token).text)
+        self.read(text, getattr(getattr(chunk, "message", None), "tool_call_chunks", None) or ())
 
-    def read(self, text: str) -> None:
+    def read(self, text: str, calls: Sequence[ToolCallChunk] = ()) -> None:
         """Takes in more of the answer."""
         if text:
             self._pieces.append(text)
@@ -80,30 +87,19 @@ class AnswerStream(Reader):
         """Whether anything of the answer has come."""
         return bool(self._pieces) or self._calls
 
-    async def on_llm_new_token(
-        self,
-        token: str | list[str | dict[str, Any]],
-        *,
-        chunk: GenerationChunk | ChatGenerationChunk | None = None,
-        **_: Any,
-    ) -> None:
-        """Passes on what the new token adds."""
+    def read(self, text: str, calls: Sequence[ToolCallChunk] = ()) -> None:
+        """Passes on what of the new text is visible, and the tools that are called."""
         if not self.begun:
             self._begin()
-        await super().on_llm_new_token(token)
-        calls = getattr(getattr(chunk, "message", None), "tool_call_chunks", None)
-        if calls:
-            self._calls = True
-            self._push(AIMessageChunk(content="", id=self.message_id, tool_call_chunks=calls))
-
-    def read(self, text: str) -> None:
-        """Passes on what of the new text is visible."""
         super().read(text)
         self._send(self._visible.feed(text))
+        if calls:
+            self._calls = True
+            self._push(AIMessageChunk(content="", id=self.message_id, tool_call_chunks=list(calls)))
 
     def begin_again(self, reason: str) -> None:
         """The next attempt starts from nothing; watchers are told if they have seen anything of this one."""
-        if self._visible.shown or self._calls:
+        if self._visible.length or self._calls:
             self._write(
                 {
                     "type": "reset",
@@ -156,7 +152,7 @@ class FirstTokens(Reader):
         self._tell = tell
         self._visible = VisibleStream()
 
-    def read(self, text: str) -> None:
+    def read(self, text: str, calls: Sequence[ToolCallChunk] = ()) -> None:
         """Looks whether it is enough by now."""
         super().read(text)
         if not self.enough and self._visible.feed(text) is None:
@@ -191,7 +187,7 @@ class LiveText(Reader):
         self._write = write
         self._visible = VisibleStream()
 
-    def read(self, text: str) -> None:
+    def read(self, text: str, calls: Sequence[ToolCallChunk] = ()) -> None:
         """Tells what it adds; all of it anew, where what came before was the model's reasoning."""
         super().read(text)
         self._tell(self._visible.feed(text))
@@ -199,7 +195,7 @@ class LiveText(Reader):
     def begin_again(self, reason: str) -> None:
         """What was told counts no longer."""
         super().begin_again(reason)
-        if self._visible.shown:
+        if self._visible.length:
             self._tell_of("", begins=True)
         self._visible = VisibleStream()
 

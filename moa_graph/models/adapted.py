@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import aclosing
 from functools import cache
 from typing import Any, cast
 
 from langchain_core.language_models import BaseChatModel
-from langchain_core.messages import BaseMessage
+from langchain_core.messages import BaseMessage, ToolCallChunk
 from langchain_core.outputs import ChatGenerationChunk, ChatResult
 
+from moa_graph.models.direct import events_of, post
 from moa_graph.models.instruments import is_wrapped
+from moa_graph.models.streamed import StreamedAnswer
 from moa_graph.models.tidy import tidy_answer, tidy_chunk
 
 __all__ = ["adapted"]
@@ -36,10 +39,39 @@ class _AsksDirectly:
         if self._needs_the_sdk(payload):
             whole: ChatResult = await super()._agenerate(messages, stop, run_manager, **kwargs)  # type: ignore[misc]
             return whole
-        further = payload.pop("extra_body", None) or {}
-        body = {**payload, **further}
-        answer = await model.root_async_client.post("/chat/completions", body=body, cast_to=object)
+        answer = await post(model.root_async_client, _body_of(payload))
         result: ChatResult = model._create_chat_result(answer)  # noqa: SLF001
+        return result
+
+    async def stream_directly(
+        self,
+        messages: list[BaseMessage],
+        tell: Callable[[str, list[ToolCallChunk]], None],
+        *,
+        stop: list[str] | None = None,
+        **kwargs: Any,
+    ) -> ChatResult | None:
+        """The whole answer, streamed and read once; None where LangChain has to be asked.
+
+        Args:
+            messages: The prompt.
+            tell: Told of the text and the pieces of tool calls that arrived together, as they come.
+            stop: Texts before which the answer ends.
+            kwargs: Further parameters of the request.
+        """
+        model = cast(Any, self)
+        if model._should_stream_usage(**kwargs):  # noqa: SLF001
+            kwargs["stream_options"] = {"include_usage": True}
+        payload = model._get_request_payload(messages, stop=stop, **kwargs, stream=True)  # noqa: SLF001
+        if self._needs_the_sdk(payload) or "response_format" in payload or payload.get("logprobs"):
+            return None
+        answer = StreamedAnswer()
+        async with aclosing(events_of(model.root_async_client, _body_of(payload))) as events:
+            async for together in events:
+                text, calls = answer.take_in([tidy_chunk(event) for event in together])
+                if text or calls:
+                    tell(text, calls)
+        result: ChatResult = model._create_chat_result(answer.whole())  # noqa: SLF001
         return result
 
     def _needs_the_sdk(self, payload: dict[str, Any]) -> bool:
@@ -54,6 +86,12 @@ class _AsksDirectly:
             or isinstance(payload.get("response_format"), type)
             or not _MEANT_FOR_THE_SDK.isdisjoint(payload)
         )
+
+
+def _body_of(payload: Mapping[str, Any]) -> dict[str, Any]:
+    """What is sent, as the SDK would put it together."""
+    body = dict(payload)
+    return body | (body.pop("extra_body", None) or {})
 
 
 class _TellsWhatIsBesideTheText:

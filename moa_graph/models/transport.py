@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import importlib
 import ssl
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import cache
 from types import ModuleType
 from typing import Any, NamedTuple, cast
 
-__all__ = ["Transport", "open_transport"]
+__all__ = ["Sent", "Transport", "noting_what_is_sent", "open_transport"]
 
 
 class Transport(NamedTuple):
@@ -48,15 +51,51 @@ def _over_aiohttp(package: ModuleType, library: ModuleType) -> type[Any]:
     """The SDK's client for aiohttp, which takes every broken or refused connection for a timeout."""
 
     class Client(package.DefaultAioHttpClient):  # type: ignore[misc, name-defined]
-        async def send(self, *request: Any, **how: Any) -> Any:
+        async def send(self, request: Any, **how: Any) -> Any:
             try:
-                return await super().send(*request, **how)
+                answer = await super().send(request, **how)
+                _note(self, request)
+                return answer
             except library.ConnectTimeout as error:
                 if isinstance(error.__cause__, TimeoutError):
                     raise
                 raise library.ConnectError(str(error)) from error.__cause__
 
     return Client
+
+
+class Sent(NamedTuple):
+    """A request that an SDK has sent, and what it was sent through."""
+
+    request: Any
+    client: Any
+    transport: Any
+
+    @property
+    def session(self) -> Any:
+        """Aiohttp's session that sent it; None where something else did."""
+        session = getattr(self.transport, "client", None)
+        return session if hasattr(session, "connector") else None
+
+
+_noted: ContextVar[list[Sent] | None] = ContextVar("what is sent", default=None)
+
+
+@contextmanager
+def noting_what_is_sent() -> Iterator[list[Sent]]:
+    """The requests that are answered to the clients of this module while the ``with`` block runs."""
+    sent: list[Sent] = []
+    token = _noted.set(sent)
+    try:
+        yield sent
+    finally:
+        _noted.reset(token)
+
+
+def _note(client: Any, request: Any) -> None:
+    noted = _noted.get()
+    if noted is not None:
+        noted.append(Sent(request, client, client._transport_for_url(request.url)))  # noqa: SLF001
 
 
 @cache
