@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 from collections.abc import Awaitable, Callable
+from functools import cache
 from types import TracebackType
 from typing import Any, cast
 
@@ -95,7 +97,8 @@ async def _with_the_least(
     if not isinstance(callbacks, BaseCallbackManager) or not _is_left_alone(model, messages):
         return None
     unheard, streams = not callbacks.handlers, "stream" in parameters
-    if unheard and _needs_nothing_around(model, parameters):
+    reads_beginning = isinstance(reader, FirstTokens | LiveText)
+    if unheard and not reads_beginning and _needs_nothing_around(model, parameters):
         return await _directly(model, messages, parameters)
     if reader is not None and ((unheard and streams) or _only_the_graph_listens(model, callbacks)):
         return await _streamed(model, messages, parameters, reader)
@@ -152,9 +155,18 @@ def _needs_nothing_around(model: BaseChatModel, parameters: dict[str, Any]) -> b
 
 async def _directly(model: BaseChatModel, messages: list[BaseMessage], parameters: dict[str, Any]) -> AIMessage:
     """The answer without what LangChain does around a call, which takes most of its processor time."""
+    nobody: dict[str, Any] = {"run_manager": _NOBODY} if _takes_run_manager(type(model)) else {}
     with _CancelledFromOutside():
-        result: ChatResult = await model._agenerate(messages, **parameters)  # noqa: SLF001
+        result: ChatResult = await model._agenerate(messages, **nobody, **parameters)  # noqa: SLF001
     return _message_in(result)
+
+
+_NOBODY = AsyncCallbackManagerForLLMRun.get_noop_manager()
+
+
+@cache
+def _takes_run_manager(model: type[BaseChatModel]) -> bool:
+    return "run_manager" in inspect.signature(model._agenerate).parameters  # noqa: SLF001
 
 
 def _message_in(result: ChatResult) -> AIMessage:
@@ -181,9 +193,8 @@ async def _streamed(
 
 async def _with_cache(model: BaseChatModel, messages: list[BaseMessage], parameters: dict[str, Any]) -> AIMessage:
     """The answer with the model's own cache and rate limiter, and without the rest of ``agenerate``."""
-    nobody = AsyncCallbackManagerForLLMRun.get_noop_manager()
     with _CancelledFromOutside():
-        result: ChatResult = await model._agenerate_with_cache(messages, run_manager=nobody, **parameters)  # noqa: SLF001
+        result: ChatResult = await model._agenerate_with_cache(messages, run_manager=_NOBODY, **parameters)  # noqa: SLF001
     return sound(result.generations[0].message)
 
 
