@@ -182,14 +182,11 @@ def _said_to_help(population: Population, place: int, drawn: NDArray[np.intp]) -
     right = population.singles[:, drawn].astype(bool)
     prices = population.recordings.costs[drawn].mean(axis=0)
     best = int(right.sum(axis=1).argmax())
-    may_be_best = [
-        model
-        for model in range(len(right))
-        if mcnemar(
-            int((right[model] & ~right[best]).sum()), int((~right[model] & right[best]).sum()), alternative="less"
-        )
-        > LEVEL
-    ]
+    may_be_best = []
+    for model, own in enumerate(right):
+        wins, losses = int((own & ~right[best]).sum()), int((~own & right[best]).sum())
+        if mcnemar(wins, losses) > LEVEL:
+            may_be_best.append(model)
     dollars = population.shares[place, drawn].mean() * population.recordings.costs[:, population.best].mean()
     return bool(dollars < min(prices[model] for model in may_be_best))
 

@@ -50,6 +50,9 @@ class Asked:
         from moa_graph.evaluation.recordings import read_recordings
 
         recordings = read_recordings(file, self.grade, prices=self.prices, models=self.models or None)
+        if recordings.left_out:
+            left_out = ", ".join(recordings.left_out)
+            click.echo(f"{file}: left out, since they didn't answer every prompt: {left_out}", err=True)
         labels = self.labels()
         return recordings if labels is None else replace(recordings, right=labels.known(recordings))
 

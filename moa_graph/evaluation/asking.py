@@ -201,7 +201,7 @@ class _Hearing:
             cheaper = test.costs[:, rival].mean() <= chosen.dollars
             won = int((known & (answers == right) & (test.answers[:, rival] != right)).sum())
             lost = int((known & (answers != right) & (test.answers[:, rival] == right)).sum())
-            if cheaper and mcnemar(lost, won, alternative="less") > self._level:
+            if cheaper and mcnemar(lost, won) > self._level:
                 return False, f"no mixture helps: {test.models[rival]} alone is cheaper, and wasn't shown to be worse"
         return True, f"a mixture helps, at {chosen.cost_share:.1%} of the dollars of {self.best}"
 

@@ -32,6 +32,8 @@ __all__ = [
 
 Floats = NDArray[np.float64]
 
+PEAKS = 6
+"""Highest points of the first, coarse look over the nuisance parameter that are looked at more closely."""
 NEGLIGIBLE = 1e-10
 """Probability of the numbers of discordant pairs that are left out, counted as if they all rejected."""
 
@@ -72,9 +74,11 @@ def size(threshold: float, prompts: int, margin: float) -> float:
     tolerated = _tolerated_losses(threshold, prompts, margin)
     rates = _nuisance_rates(prompts, margin)
     found = np.array([_probability(rate, rate + margin, tolerated, prompts) for rate in rates])
-    best = int(found.argmax())
-    finer = np.linspace(rates[max(best - 1, 0)], rates[min(best + 1, len(rates) - 1)], 9)
-    return float(max(found[best], *(_probability(rate, rate + margin, tolerated, prompts) for rate in finer)))
+    largest = float(found.max())
+    for best in found.argsort()[-PEAKS:]:
+        finer = np.linspace(rates[max(best - 1, 0)], rates[min(best + 1, len(rates) - 1)], 11)
+        largest = max(largest, *(_probability(rate, rate + margin, tolerated, prompts) for rate in finer))
+    return largest
 
 
 @lru_cache(maxsize=4096)
@@ -118,9 +122,10 @@ def _tolerated_losses(threshold: float, prompts: int, margin: float) -> NDArray[
 
 
 def _nuisance_rates(prompts: int, margin: float) -> Floats:
-    """Rates of wins from none to the most that the boundary leaves, close together where the size bends."""
+    """Rates of wins from none to the most that the boundary leaves, close together where the size bends: at the ends."""
     most = (1 - margin) / 2
-    return np.concatenate([[0.0], np.geomspace(min(0.02 / prompts, most / 2), most, 120)])
+    steps = np.geomspace(min(0.02 / prompts, most / 2), most, 120)
+    return np.unique(np.concatenate([[0.0], steps, most - steps[:-1:2]]))
 
 
 def _probability(win_rate: float, loss_rate: float, tolerated: NDArray[np.int64], prompts: int) -> float:

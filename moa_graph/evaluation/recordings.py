@@ -50,6 +50,7 @@ class Recordings:
         texts: Model -> its whole answers, one a prompt.
         prices: What the costs were reckoned with.
         grade: How answers were extracted.
+        left_out: Models of the file that didn't answer every prompt.
     """
 
     file: str
@@ -64,6 +65,7 @@ class Recordings:
     texts: Mapping[str, Sequence[str]]
     prices: PriceList
     grade: str | Extractor
+    left_out: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -157,6 +159,9 @@ def read_recordings(
         texts={model: [row["outputs"].get(model, "") for row in rows] for model in named},
         prices=listed,
         grade=grade,
+        left_out=()
+        if models is not None
+        else tuple(sorted({one for row in rows for one in row["outputs"]} - {*named})),
     )
 
 
@@ -191,6 +196,10 @@ def _complete(rows: Sequence[Mapping[str, Any]], file: str | Path) -> tuple[str,
         raise InputError(f"{file} holds no rows.")
     everywhere = set(rows[0]["outputs"]).intersection(*(row["outputs"] for row in rows))
     return tuple(model for model in rows[0]["outputs"] if model in everywhere)
+
+
+def _left_out(rows: Sequence[Mapping[str, Any]], named: Sequence[str]) -> tuple[str, ...]:
+    return tuple(sorted({model for row in rows for model in row["outputs"]} - set(named)))
 
 
 def _usage(row: Mapping[str, Any], model: str, text: str) -> Any:

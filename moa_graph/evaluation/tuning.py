@@ -143,7 +143,7 @@ def tune(
         search, test = _halves(labelled)
         credit, method = credit_of_labels(search.answers, search.right), "half of the labels"
     least = least_prompts(margin, level)
-    told(f"{len(test)} prompts test; a certificate of {margin * 100:g} points takes at least {least}")
+    told(f"{len(test)} prompts test; a certificate of {margin * 100:g} point(s) takes at least {least}")
     strategies = strategies_for(search)
     order: list[Strategy] = []
     if len(test) >= least:
@@ -216,10 +216,10 @@ def _verdict(
         key=lambda column: test.costs[:, column].mean(),
     )
     if chosen.dollars >= test.costs[:, cheapest].mean():
-        return False, (
-            f"no mixture helps: the cheapest certified one costs as much as {test.models[cheapest]} alone, which isn't "
-            f"significantly worse than {test.models[best]}"
-        )
+        single = f"{test.models[cheapest]} alone"
+        if cheapest != best:
+            single += f", which isn't significantly worse than {test.models[best]}"
+        return False, f"no mixture helps: the cheapest certified one costs as much as {single}"
     return (
         True,
         f"a mixture helps: within {points} of every single model for {chosen.cost_share:.1%} of the best one's dollars",
@@ -228,7 +228,7 @@ def _verdict(
 
 def _may_be_best(right: NDArray[np.bool_], best: NDArray[np.bool_], level: float) -> bool:
     """Whether a model isn't significantly worse than the best."""
-    return mcnemar(int((right & ~best).sum()), int((~right & best).sum()), alternative="less") > level
+    return mcnemar(int((right & ~best).sum()), int((~right & best).sum())) > level
 
 
 def _best(recordings: Recordings) -> int:
