@@ -122,7 +122,7 @@ def _tolerated_losses(threshold: float, prompts: int, margin: float) -> NDArray[
 
 
 def _nuisance_rates(prompts: int, margin: float) -> Floats:
-    """Rates of wins from none to the most that the boundary leaves, close together where the size bends: at the ends."""
+    """Rates of wins from none to the most that the boundary leaves, close together at both ends."""
     most = (1 - margin) / 2
     steps = np.geomspace(min(0.02 / prompts, most / 2), most, 120)
     return np.unique(np.concatenate([[0.0], steps, most - steps[:-1:2]]))
