@@ -11,6 +11,7 @@ from langgraph.runtime import get_runtime
 
 from moa_graph.advice import with_advice
 from moa_graph.errors import RunFailed
+from moa_graph.fences import without_fences
 from moa_graph.options import Options
 from moa_graph.report import make_report
 from moa_graph.stage_kit.bound import BoundStage
@@ -52,7 +53,7 @@ class Finish:
         report = make_report({**state, "turn": turn}, self._plan.mixture, names)
         given = record.get("given") or {}
         message = AIMessage(
-            given.get("content") or record["text"],
+            given.get("content") or without_fences(record["text"]).strip(),
             additional_kwargs=given.get("additional_kwargs") or {},
             id=record.get("message_id") or f"moa-{uuid4()}",
             tool_calls=record.get("tool_calls", []),

@@ -120,6 +120,7 @@ class Prompt:
         references: Other models' answers; None for a prompt that is about no references.
         title: What a reference is called in its fence.
         own: The model's own earlier answers, oldest first.
+        history: Turns of a discussion among models about the user's last message, which follow on the conversation.
         role: Instruction that only this slot is given.
         form: What form the answer must have; None for free text.
         tools: Tools that the model may call, in OpenAI's form.
@@ -133,6 +134,7 @@ class Prompt:
     references: tuple[str, ...] | None = None
     title: str = "response"
     own: tuple[str, ...] = ()
+    history: tuple[BaseMessage, ...] = ()
     role: str | None = None
     form: str | None = None
     tools: tuple[dict[str, Any], ...] = ()
@@ -145,7 +147,7 @@ class Prompt:
     @cached_property
     def _messages(self) -> list[BaseMessage]:
         told = [self.role] if self.role else []
-        conversation, fences = list(self.conversation), self._fences()
+        conversation, fences = [*self.conversation, *self.history], self._fences()
         if fences and self.after:
             ended = f"<<end of question | {delimiter(self._fenced_texts())}>>"
             _append_to_last_question(conversation, "\n\n".join([ended, self.instruction, *fences]))
@@ -170,7 +172,7 @@ class Prompt:
     def characters(self) -> int:
         """Length of all that is sent."""
         shown = sum(len(text) + FENCE_CHARACTERS for text in self._fenced_texts())
-        said = sum(_length(message) for message in self.conversation)
+        said = sum(_length(message) for message in (*self.conversation, *self.history))
         told = len(self.instruction) + len(self.role or "") + len(self.form or "")
         ended = FENCE_CHARACTERS if self.after else 0
         return said + shown + told + ended + (len(str(self.tools)) if self.tools else 0)
@@ -183,27 +185,35 @@ class Prompt:
         if self.characters <= characters:
             return self
         fewest = min(len(self.references or ()), 1) * (SHORTEST_REFERENCE + FENCE_CHARACTERS)
+        turns = self._with_fewer_turns(characters - fewest)
+        if not turns.references:
+            return turns
+        room = characters - self._without_references(turns) - FENCE_CHARACTERS * len(turns.references)
+        return replace(turns, references=fit(turns.references, max(room, 0)))
+
+    def _with_fewer_turns(self, characters: int) -> Prompt:
+        """Without the oldest turns of the discussion, then of the conversation, as far as that must be."""
         shorter = self
-        while self._without_references(shorter) + fewest > characters and shorter._oldest_turn_ends():
-            shorter = replace(shorter, conversation=shorter._without_oldest_turn())
-        if shorter.references:
-            room = characters - self._without_references(shorter)
-            room -= FENCE_CHARACTERS * len(shorter.references)
-            shorter = replace(shorter, references=fit(shorter.references, max(room, 0)))
+        while self._without_references(shorter) > characters and len(shorter.history) > 2:
+            shorter = replace(shorter, history=shorter.history[2:])
+        while self._without_references(shorter) > characters and _second_turn(shorter.conversation):
+            shorter = replace(shorter, conversation=_without_first_turn(shorter.conversation))
         return shorter
 
     @staticmethod
     def _without_references(prompt: Prompt) -> int:
         return replace(prompt, references=()).characters
 
-    def _oldest_turn_ends(self) -> int | None:
-        """Where the second user's turn begins; None where there is only one left."""
-        turns = [index for index, message in enumerate(self.conversation) if isinstance(message, HumanMessage)]
-        return turns[1] if len(turns) > 1 else None
 
-    def _without_oldest_turn(self) -> tuple[BaseMessage, ...]:
-        kept = self.conversation[:1] if isinstance(self.conversation[0], SystemMessage) else ()
-        return (*kept, *self.conversation[self._oldest_turn_ends() or 0 :])
+def _second_turn(conversation: Sequence[BaseMessage]) -> int | None:
+    """Where the second user's turn begins; None where there is only one left."""
+    turns = [index for index, message in enumerate(conversation) if isinstance(message, HumanMessage)]
+    return turns[1] if len(turns) > 1 else None
+
+
+def _without_first_turn(conversation: tuple[BaseMessage, ...]) -> tuple[BaseMessage, ...]:
+    kept = conversation[:1] if isinstance(conversation[0], SystemMessage) else ()
+    return (*kept, *conversation[_second_turn(conversation) or 0 :])
 
 
 def _length(message: BaseMessage) -> int:

@@ -1,4 +1,4 @@
-"""What of a model's text a reader is meant to see: no reasoning blocks, control characters or fence lines of ours.
+"""What of a model's text a reader is meant to see: no reasoning blocks, control characters; of an answer, no fences.
 
 A block is reasoning where it begins the text, or stands at the beginning of a line or right behind a word, as models
 write them. What is quoted, in code or set off by spaces is an answer *about* such a block, and stays.
@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 from moa_graph.fences import unfinished_fence, without_fences
 
-__all__ = ["VisibleStream", "hidden_text", "visible_text"]
+__all__ = ["VisibleStream", "answer_text", "hidden_text", "visible_text"]
 
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
 _TOKEN = re.compile(r"(?P<code>```)|(?P<opens><think(?:ing)?>)|(?P<closes></think(?:ing)?>)", re.IGNORECASE)
@@ -28,10 +28,15 @@ def visible_text(text: str) -> str:
     tag without an opening one is reasoning too.
     """
     if "think" not in text.lower():
-        return without_fences(_CONTROL.sub("", text)).strip()
+        return _CONTROL.sub("", text).strip()
     scanner = _Scanner()
     shown = "".join([*scanner.feed(text), *scanner.finish()])
-    return without_fences(_CONTROL.sub("", shown)).strip()
+    return _CONTROL.sub("", shown).strip()
+
+
+def answer_text(text: str) -> str:
+    """``text`` as the answer of a run: its visible part, without fence lines of ours that the model has repeated."""
+    return without_fences(visible_text(text)).strip()
 
 
 def hidden_text(text: str) -> str:
@@ -45,7 +50,7 @@ def hidden_text(text: str) -> str:
 
 
 class VisibleStream:
-    """The visible part of a text that comes in pieces; all that it gives together is ``visible_text`` of the whole.
+    """The visible part of an answer that comes in pieces; all that it gives together is ``answer_text`` of the whole.
 
     It takes time in proportion to the text, however small the pieces are.
     """

@@ -68,20 +68,26 @@ def _names(stages: Sequence[Stage]) -> list[str]:
 
 def _seats(stage: Stage, name: str, catalogue: Catalogue) -> tuple[BoundSlot, ...]:
     slots = stage.all_slots()
-    members = [tuple(_member(catalogue, slot, model) for model in (slot.model, *slot.fallbacks)) for slot in slots]
+    members = [
+        tuple(_member(catalogue, stage, slot, model) for model in (slot.model, *slot.fallbacks)) for slot in slots
+    ]
     labels = _distinct([slot.name for slot in slots], [first.name for first, *_ in members])
     return tuple(
-        BoundSlot(slot, label, name if stage.one_node else f"{name}/{label}", index, asked, _hedge(catalogue, slot))
+        BoundSlot(
+            slot, label, name if stage.one_node else f"{name}/{label}", index, asked, _hedge(catalogue, stage, slot)
+        )
         for index, (slot, label, asked) in enumerate(zip(slots, labels, members, strict=True))
     )
 
 
-def _hedge(catalogue: Catalogue, slot: Slot) -> Member | None:
-    return None if slot.hedge is None else _member(catalogue, slot, slot.hedge.model or slot.model)
+def _hedge(catalogue: Catalogue, stage: Stage, slot: Slot) -> Member | None:
+    return None if slot.hedge is None else _member(catalogue, stage, slot, slot.hedge.model or slot.model)
 
 
-def _member(catalogue: Catalogue, slot: Slot, model: Model) -> Member:
-    return catalogue.member(model, temperature=slot.temperature, max_tokens=slot.max_tokens, reasoning=slot.reasoning)
+def _member(catalogue: Catalogue, stage: Stage, slot: Slot, model: Model) -> Member:
+    usual = stage.usual_temperature if slot.samples == 1 else None  # samples at 0 would all be the same
+    temperature = usual if slot.temperature is None else slot.temperature
+    return catalogue.member(model, temperature=temperature, max_tokens=slot.max_tokens, reasoning=slot.reasoning)
 
 
 def _distinct(given: Sequence[str | None], usual: Sequence[str]) -> list[str]:

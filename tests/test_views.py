@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage
 
 from moa_graph.views import Prompt, cut_middle, fence, fit, read_references
-from moa_graph.visible import VisibleStream, visible_text
+from moa_graph.visible import VisibleStream, answer_text, visible_text
 
 TEXTS = st.text(max_size=300)
 
@@ -274,7 +274,7 @@ def test_a_stream_shows_what_the_whole_text_shows(pieces: list[str]) -> None:
         shown += added or ""
     shown += stream.finish() or ""
 
-    assert shown == visible_text(text)
+    assert shown == answer_text(text)
 
 
 @given(pieces=PIECES)
@@ -309,7 +309,7 @@ REPEATED = {
 
 @pytest.mark.parametrize("written", REPEATED)
 def test_fence_lines_that_a_model_repeats_are_taken_out(written: str) -> None:
-    assert visible_text(written) == REPEATED[written]
+    assert answer_text(written) == REPEATED[written]
 
 
 @pytest.mark.parametrize("written", REPEATED)

@@ -25,7 +25,7 @@ from moa_graph.calls.round import CallTime, CallTimedOut, Closed
 from moa_graph.calls.streams import AnswerStream, FirstTokens
 from moa_graph.errors import StoreMiss
 from moa_graph.models.catalogue import Member
-from moa_graph.visible import visible_text
+from moa_graph.visible import answer_text
 
 __all__ = ["first_live_reply", "stored_reply"]
 
@@ -186,7 +186,7 @@ def _within_grant(answering: Answering, attempt: Attempt) -> Attempt:
 
 def _kept_partial(answering: Answering, member: Member) -> Reply | None:
     """What came of an answer whose stream stopped, where the slot or the next stage says to keep it."""
-    reader, text = answering.reader, visible_text(answering.streamed)
+    reader, text = answering.reader, answer_text(answering.streamed)
     if reader is None or not text:
         return None
     if isinstance(reader, FirstTokens) and reader.enough:

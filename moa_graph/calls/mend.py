@@ -122,7 +122,7 @@ def repaired(attempt: Attempt, wrong: str, diagnosis: Diagnosis) -> Attempt | No
             f"That doesn't have the form that was asked for: {diagnosis.message}. Give the JSON object alone."
         ),
     )
-    prompt = replace(attempt.prompt, conversation=(*attempt.prompt.conversation, *turns))
+    prompt = replace(attempt.prompt, history=(*attempt.prompt.history, *turns))
     note = "its first answer didn't have the form that was asked for"
     return attempt.changed(note, prompt=prompt, repaired=True)
 
@@ -192,6 +192,6 @@ def _shortened(attempt: Attempt, characters: int) -> Attempt:
     notes = []
     if prompt.references != attempt.prompt.references:
         notes.append(told_of_references(attempt.prompt, prompt, "the model's window"))
-    if prompt.conversation != attempt.prompt.conversation:
+    if (prompt.conversation, prompt.history) != (attempt.prompt.conversation, attempt.prompt.history):
         notes.append("the oldest turns were left out to fit the model's window")
     return attempt.changed(*notes, prompt=prompt)

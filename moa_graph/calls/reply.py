@@ -14,7 +14,7 @@ from moa_graph.calls.request import AnswerRequest
 from moa_graph.calls.structured import read
 from moa_graph.models.catalogue import Member
 from moa_graph.tool_texts import told_calls
-from moa_graph.visible import hidden_text, visible_text
+from moa_graph.visible import answer_text, hidden_text, visible_text
 
 __all__ = ["Reply", "calls_tools", "reply_in"]
 
@@ -64,7 +64,8 @@ def _read_reply(message: AIMessage, request: AnswerRequest, member: Member, note
     if truncated:
         notes += ("the answer was cut off at max_tokens",)
     thought = thoughts_in(message) if member.settings.keep_reasoning else ""
-    reply = Reply(member, notes, visible_text(message.text), truncated=truncated, reasoning=thought)
+    text = (answer_text if request.closes else visible_text)(message.text)
+    reply = Reply(member, notes, text, truncated=truncated, reasoning=thought)
     if message.invalid_tool_calls and request.closes and request.prompt.tools:
         unreadable = f"a tool call's arguments are no JSON object: {message.invalid_tool_calls[0]['args']}"
         return replace(reply, failure=Diagnosis("malformed", unreadable, retryable=True))

@@ -91,14 +91,15 @@ def rsa() -> Mixture:
 
     Source: recursive self-aggregation, arXiv 2509.26626.
     Roles: the writer gives P = 16 answers; in T = 2 further steps each new answer aggregates K = 4 random ones; the
-    last ones are aggregated into the answer.
-    Calls: P(T+1)+1 = 49, or 34 where the provider gives the first answers to one request. Critical path: T+2 = 4 calls.
+    last ones are voted on; where they tie, or have no short answer to count, they are aggregated into the answer.
+    Calls: P(T+1)+1 = 49, or 34 where the provider gives the first answers to one request; one less where the vote
+    decides. Critical path: T+2 = 4 calls.
     Pays for hard reasoning on which one model sometimes gets parts right. Not where latency or cost count.
     Published: Qwen3-4B-Instruct reaches larger reasoning models, DeepSeek-R1 and o3-mini (high), in the paper's tests.
     """
     first = {"propose": {"slots": [{"model": "writer", "samples": 16}]}}
     step = {"propose": {"slots": [{"model": "writer", "samples": 16}], "view": "random", "members": 4}}
-    return mixture_of("rsa", first, step, step, {"aggregate": {"slot": "writer"}})
+    return mixture_of("rsa", first, step, step, {"vote": {"tie": "escalate"}}, {"aggregate": {"slot": "writer"}})
 
 
 def _named(stages: list[dict[str, Any]], layer: int) -> list[dict[str, Any]]:

@@ -9,12 +9,12 @@ QWEN_110B = "together:Qwen/Qwen1.5-110B-Chat"
 QWEN_72B = "together:Qwen/Qwen1.5-72B-Chat"
 
 PAPER = {
-    "qwen-110b": {"model": QWEN_110B, "max_tokens": 512},
-    "qwen-72b": {"model": QWEN_72B, "max_tokens": 512},
-    "wizardlm-8x22b": {"model": "together:microsoft/WizardLM-2-8x22B", "max_tokens": 512},
-    "llama-3-70b": {"model": "together:meta-llama/Llama-3-70b-chat-hf", "max_tokens": 512},
-    "mixtral-8x22b": {"model": "together:mistralai/Mixtral-8x22B-Instruct-v0.1", "max_tokens": 512},
-    "dbrx": {"model": "together:databricks/dbrx-instruct", "max_tokens": 512},
+    "qwen-110b": {"model": QWEN_110B, "max_tokens": 2048},
+    "qwen-72b": {"model": QWEN_72B, "max_tokens": 2048},
+    "wizardlm-8x22b": {"model": "together:microsoft/WizardLM-2-8x22B", "max_tokens": 2048},
+    "llama-3-70b": {"model": "together:meta-llama/Llama-3-70b-chat-hf", "max_tokens": 2048},
+    "mixtral-8x22b": {"model": "together:mistralai/Mixtral-8x22B-Instruct-v0.1", "max_tokens": 2048},
+    "dbrx": {"model": "together:databricks/dbrx-instruct", "max_tokens": 2048},
 }
 
 
@@ -60,7 +60,7 @@ def moa_gpt4o() -> Mixture:
     Published: AlpacaEval 2.0 LC 65.7, MT-Bench 9.40.
     Most of the proposers are served no longer: cast="auto" puts today's in their places, substitute={old: new} others.
     """
-    models = {**PAPER, "gpt-4o": {"model": "openai:gpt-4o", "max_tokens": 512}}
+    models = {**PAPER, "gpt-4o": {"model": "openai:gpt-4o", "max_tokens": 2048}}
     return propose_and_aggregate(list(PAPER), "gpt-4o", layers=3, name="moa-gpt4o", models=models)
 
 

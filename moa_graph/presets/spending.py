@@ -49,7 +49,7 @@ def cascade() -> Mixture:
 def router() -> Mixture:
     """A small model reads the question alone, and sends it to one model or to a mixture.
 
-    Sources: RouteLLM, Ong et al. 2024, arXiv 2406.18665; RouteMoA, arXiv 2601.18130.
+    Source: RouteLLM, Ong et al. 2024, arXiv 2406.18665.
     Roles: a cheap model gives the probability that the mixture's answer would be better. From 0.5 on, three strong
     models answer and the writer writes; below, a strong one answers alone, or the writer where that fails. If the
     router fails, the mixture is taken.
@@ -58,8 +58,7 @@ def router() -> Mixture:
     the question: a cascade judges answers instead. It asks a model, where the papers train a small scorer; so set the
     threshold to the share of strong calls that you want, by `moa_graph.stages.route.threshold_for` over the
     probabilities in the records of some runs.
-    Published: RouteLLM halves the cost, in some cases more, at the same quality; RouteMoA 89.8 % less cost and 63.6 %
-    less latency than MoA with 15 models.
+    Published: RouteLLM halves the cost, in some cases more, at the same quality.
     """
     weak = {"aggregate": {"slot": "strong-1", "view": "none", "fallbacks": ["writer"]}}
     strong = [{"propose": {"slots": PANEL}}, {"aggregate": {"slot": "writer"}}]

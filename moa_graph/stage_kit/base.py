@@ -50,6 +50,9 @@ class Stage(Description, ABC):
     writes: ClassVar[bool] = False
     """Whether a model writes the answer there in its own words, so that it may call tools or be given a form."""
 
+    usual_temperature: ClassVar[float | None] = None
+    """The temperature of slots that name none; None: their models' own. Judges repeat themselves at 0."""
+
     name: str | None = Field(default=None, pattern=r"^[^:|]+$", description="Name in the graph; default: by its kind.")
 
     @abstractmethod

@@ -9,6 +9,7 @@ from pydantic import Field
 
 from moa_graph.description import Description
 from moa_graph.extract import Answers, Extract, Extractor, answer_line, extractor, read_answers
+from moa_graph.fences import without_fences
 from moa_graph.stage_kit.run_context import RunContext
 from moa_graph.stage_kit.selection import Selection
 from moa_graph.state import Record
@@ -35,7 +36,7 @@ class Counting(Selection):
 
     def read(self, proposals: Sequence[Record], run: RunContext) -> Answers:
         """The proposals' answers."""
-        return read_answers([record["text"] for record in proposals], self.extract, run.question)
+        return read_answers([without_fences(record["text"]) for record in proposals], self.extract, run.question)
 
 
 def reading_by(part: Any, extract: str | Extractor) -> Any:

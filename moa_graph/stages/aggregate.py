@@ -23,9 +23,9 @@ from moa_graph.stage_kit.gathering import Gathered
 from moa_graph.stage_kit.instruction import AGGREGATE_AND_SYNTHESIZE, REFERENCES_PLACE, ReferencesPlace
 from moa_graph.stage_kit.requests import Task
 from moa_graph.stage_kit.run_context import RunContext
-from moa_graph.stage_kit.selection import Choice
+from moa_graph.stage_kit.selection import Choice, shuffled
 from moa_graph.stage_kit.single import SingleSlot
-from moa_graph.state import Record, ill_formed, live, shown_text
+from moa_graph.state import ill_formed, live, shown_text
 from moa_graph.views import Prompt
 
 __all__ = ["Aggregate", "Window"]
@@ -59,7 +59,7 @@ class Aggregate(SingleSlot):
 
     view: Literal["all", "none", "ranked"] = Field(
         default="all",
-        description="All live proposals, none (the conversation alone), or all with how they were ranked.",
+        description="All live proposals, none (the conversation alone), or all with names, ranks and evaluations.",
     )
     window: Window | None = Field(default=None, description="Aggregates step by step instead of all at once.")
     staircase: Staircase | None = Field(
@@ -87,11 +87,11 @@ class Aggregate(SingleSlot):
 
     def prompt(self, slot: BoundSlot, run: RunContext) -> Prompt:
         """The conversation, with the last layer's live proposals; the conversation alone where there are none."""
-        proposals, told = [] if self.view == "none" else run.proposals(), self.instruction
-        if self.view == "ranked":
-            proposals, ranks = _by_rank(proposals, run)
-            told = f"{told}\n\n{ranks}"
-        texts = tuple(shown_text(record) for record in proposals)
+        texts = tuple(shown_text(record) for record in ([] if self.view == "none" else run.proposals()))
+        told = self.instruction
+        if self.view == "ranked" and texts:
+            texts, who = _with_evaluations(run)
+            told = f"{told}\n\n{who}"
         return Prompt(run.conversation, told, texts, role=slot.role, after=self.references == "after")
 
     def tasks(self, slot: BoundSlot, run: RunContext) -> list[Task]:
@@ -141,24 +141,29 @@ class Aggregate(SingleSlot):
         return [references[:size], *(rest[start : start + new] for start in range(0, len(rest), new))]
 
 
-def _by_rank(proposals: list[Record], run: RunContext) -> tuple[list[Record], str]:
-    """The proposals, best mean rank first, and what is told of the ranks that they were given.
+def _with_evaluations(run: RunContext) -> tuple[tuple[str, ...], str]:
+    """The proposals under the numbers that their evaluations speak of, and the evaluations; and who gave what.
 
-    Told outside of the fence: within it, any proposal could claim a rank.
+    Names and ranks are told outside of the fences: within them, any proposal could claim a rank.
     """
+    proposals = shuffled(run.proposals())
+    rankings = [one for one in live(run.records) if one["kind"] == "ranking" and "ranked" in (one.get("data") or {})]
     ranks: dict[str, list[int]] = {record["id"]: [] for record in proposals}
-    for record in live(run.state["records"]):
-        for place, ranked in enumerate((record.get("data") or {}).get("ranked", []), start=1):
-            if record["kind"] == "ranking" and ranked in ranks:
+    for ranking in rankings:
+        for place, ranked in enumerate(ranking["data"]["ranked"], start=1):
+            if ranked in ranks:
                 ranks[ranked].append(place)
-
-    def mean(record: Record) -> float:
-        given = ranks[record["id"]]
-        return sum(given) / len(given) if given else float("inf")
-
-    ordered = sorted(proposals, key=mean)
-    told = (f"response {number}: {_in_words(ranks[record['id']])}" for number, record in enumerate(ordered, start=1))
-    return ordered, f"Ranks that the models gave each other's responses: {'; '.join(told)}."
+    told = [
+        f"Response {number} is {record['slot']}'s answer; ranks given to it: {_in_words(ranks[record['id']])}."
+        for number, record in enumerate(proposals, start=1)
+    ]
+    spoken = [one for one in rankings if one["data"].get("evaluation", "").strip()]
+    told += [
+        f"Response {number} is {one['slot']}'s evaluation of responses 1 to {len(proposals)}."
+        for number, one in enumerate(spoken, start=len(proposals) + 1)
+    ]
+    texts = [shown_text(record) for record in proposals] + [one["data"]["evaluation"] for one in spoken]
+    return tuple(texts), " ".join(told)
 
 
 def _in_words(given: list[int]) -> str:

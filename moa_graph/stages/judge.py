@@ -62,6 +62,7 @@ class Judge(SingleSlot):
     shown: ClassVar[bool] = True
     decides: ClassVar[bool] = True
     record_kind: ClassVar[str] = "ranking"
+    usual_temperature: ClassVar[float | None] = 0.0
 
     compare: Literal["all", "pairs"] = Field(
         default="all", description="All at once, or every pair in both orders: N(N-1) calls side by side."

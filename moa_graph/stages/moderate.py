@@ -42,6 +42,7 @@ class Moderate(SingleSlot):
     shown: ClassVar[bool] = True
     decides: ClassVar[bool] = True
     record_kind: ClassVar[str] = "moderation"
+    usual_temperature: ClassVar[float | None] = 0.0
     answer_schema: ClassVar[type[BaseModel] | None] = Moderation
 
     keep: int = Field(default=2, ge=1, description="How many proposals go on.")

@@ -37,7 +37,7 @@ class Improvement(BaseModel):
 
 @register
 class Residual(SingleSlot):
-    """The better answer goes on alone, or the one before where the round brought nothing.
+    """The better answer goes on alone, or the last round's synthesis where that brought nothing.
 
     After ``patience`` rounds that brought nothing, the run ends with what it has. A model that fails leaves the last
     round's answer as it is, and the report says so.
@@ -63,7 +63,7 @@ class Residual(SingleSlot):
         return Prompt(run.conversation, self.instruction, texts, title="answer of round", role=slot.role)
 
     def conclude(self, run: RunContext) -> Choice | None:
-        """The better answer, or the one before."""
+        """The better answer, or the last round's as it is."""
         rounds = answers_of_rounds(run)
         decided = [record for record in live(run.own_records()) if "data" in record]
         if not decided:
@@ -75,4 +75,4 @@ class Residual(SingleSlot):
             return Choice([better], "what all rounds together allow", data={"stop": False})
         idle = 1 + idle_rounds(run)
         end = f"{idle} round(s) brought nothing new" if idle >= self.patience else None
-        return Choice(rounds[-2:-1] or rounds[-1:], "the round brought nothing new", end=end, data={"stop": True})
+        return Choice(rounds[-1:], "the round brought nothing new", end=end, data={"stop": True})

@@ -1,7 +1,7 @@
 """Route: a model reads the query alone and picks the branch that answers it: one model, or a mixture of its own.
 
-Sources: RouteLLM (Ong et al. 2024, arXiv 2406.18665): the strong branch if its probability to win reaches a threshold,
-which is calibrated to a share of strong calls; RouteMoA, which picks among sub-mixtures.
+Source: RouteLLM (Ong et al. 2024, arXiv 2406.18665): the strong branch if its probability to win reaches a threshold,
+which is calibrated to a share of strong calls.
 """
 
 from __future__ import annotations
@@ -64,6 +64,7 @@ class Route(SingleSlot):
 
     kind: ClassVar[str] = "route"
     record_kind: ClassVar[str] = "route"
+    usual_temperature: ClassVar[float | None] = 0.0
 
     routes: dict[RouteName, Branch] = Field(min_length=2, description="Name of each way -> what it is for, and does.")
     default: str = Field(description="The way that is taken where the router fails; with a threshold, the strong one.")

@@ -45,6 +45,7 @@ class Score(FanOut):
 
     kind: ClassVar[str] = "score"
     record_kind: ClassVar[str] = "score"
+    usual_temperature: ClassVar[float | None] = 0.0
     answer_schema: ClassVar[type[BaseModel] | None] = Scored
 
     slots: tuple[Slot, ...] = Field(min_length=1, description="The models that score.")

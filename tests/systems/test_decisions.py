@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from moa_graph import create_moa
 from tests.models_for_tests import Asked
 from tests.systems.panel import Panel, form_asked, references, says
 
@@ -145,3 +146,16 @@ async def test_no_phrase_in_an_answer_ends_a_run() -> None:
     result = await panel.run("smoa")
 
     assert result["report"]["ended_early"] is None
+
+
+def test_judges_run_at_temperature_0_unless_they_are_told_otherwise() -> None:
+    stages = [
+        {"propose": {"slots": ["sim:a"]}},
+        {"score": {"slots": ["sim:a", {"model": "sim:b", "temperature": 0.3}, {"model": "sim:c", "samples": 2}]}},
+        {"rank": {"slots": ["sim:a", "sim:b"]}},
+        {"judge": {"slot": "sim:a"}},
+    ]
+    placed = create_moa({"stages": stages}).plan.stages
+
+    temperatures = [[slot.members[0].settings.temperature for slot in bound.slots] for bound in placed]
+    assert temperatures == [[0.7], [0.0, 0.3, 0.7], [0.0, 0.0], [0.0]]

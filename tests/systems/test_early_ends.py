@@ -69,7 +69,9 @@ async def test_attention_moa_stops_when_the_residual_says_so() -> None:
     result = await panel.run("attention-moa")
 
     assert result["report"]["ended_early"] == "1 round(s) brought nothing new"
-    assert result["messages"][-1].text == "first synthesis"
+    syntheses = [record["text"] for record in result["records"] if record["kind"] == "synthesis"]
+    assert syntheses[0] == "first synthesis"
+    assert result["messages"][-1].text == syntheses[1] != syntheses[0]  # the present one, though it brought nothing
 
 
 @pytest.mark.parametrize("layers", [2, 3, 4])

@@ -9,6 +9,7 @@ import pytest
 from moa_graph.stage_kit.selection import shuffled
 from moa_graph.stages.propose import drawn
 from moa_graph.state import Record
+from moa_graph.views import read_references
 from tests.models_for_tests import Asked
 from tests.systems.panel import Panel, references, says, system_text
 
@@ -95,31 +96,33 @@ async def test_rank_then_fuse_shows_the_writer_the_best_three_best_first() -> No
     assert shown(panel, "deepseek", 2) == ["fourth", "second", "first"]
 
 
-async def test_a_council_member_ranks_the_others_answers_and_never_its_own() -> None:
+async def test_a_council_member_evaluates_all_answers_its_own_among_them() -> None:
     panel = trio()
 
     await panel.run("council")
 
     for name in TRIO:
-        others = [text for text in FIRST if not text.startswith(name)]
-        assert shown(panel, name, 1) == by_content(*others, salt=name)
+        assert shown(panel, name, 1) == by_content(*FIRST)
+        assert "First evaluate each response by its number" in system_text(panel.asked(name)[1])
 
 
-async def test_a_chairman_sees_the_answers_best_first_and_their_ranks_outside_of_the_fence() -> None:
-    def last_first(asked: Asked) -> dict[str, list[int]]:
-        """Everybody holds deepseek's answer best, deepseek llama's."""
-        best = "llama" if not any("deepseek" in text for text in references(asked)) else "deepseek"
-        order = sorted(range(2), key=lambda index: best not in references(asked)[index])
-        return {"ranking": [index + 1 for index in order]}
+async def test_a_chairman_sees_names_answers_and_evaluations_with_the_ranks_outside_of_the_fence() -> None:
+    def best_last(asked: Asked) -> dict[str, Any]:
+        return {"ranking": [3, 2, 1], "evaluation": "Response 3 is the best of all."}
 
-    panel = Panel({name: says(*texts(name), Ranks=last_first) for name in TRIO})
+    panel = Panel({name: says(*texts(name), Ranks=best_last) for name in TRIO})
 
     await panel.run("council")
 
     chair = panel.asked("deepseek")[-1]
-    assert references(chair) == ["deepseek, text 1", "llama-70b, text 1", "qwen-72b, text 1"]
+    answers = by_content(*FIRST)
+    assert references(chair) == [*answers, *["Response 3 is the best of all."] * 3]
     outside = system_text(chair).split("<<")[0]
-    assert "response 1: 1., 1.; response 2: 1., 2.; response 3: 2., 2." in outside
+    names = [text.partition(",")[0] for text in answers]
+    assert f"Response 1 is {names[0]}'s answer; ranks given to it: 3., 3., 3." in outside
+    assert f"Response 3 is {names[2]}'s answer; ranks given to it: 1., 1., 1." in outside
+    for number, name in enumerate(TRIO, start=4):
+        assert f"Response {number} is {name}'s evaluation of responses 1 to 3." in outside
 
 
 async def test_the_writer_of_a_fusion_sees_the_analysis_alone() -> None:
@@ -144,12 +147,24 @@ async def test_a_debater_sees_its_own_history_and_the_others_last_answers() -> N
 
     await panel.run({"models": dict.fromkeys(TRIO), "stages": [*slots, {"vote": {"extract": "exact"}}]})
 
-    told = system_text(panel.asked("qwen-72b")[2])
-    own = ["qwen-72b, text 1", "qwen-72b, text 2"]
-    peers = ["llama-70b, text 2", "deepseek, text 2"]
-    assert references(panel.asked("qwen-72b")[2]) == peers
-    assert [told.index(text) for text in own + peers] == sorted(told.index(text) for text in own + peers)
-    assert "llama-70b, text 1" not in told
+    asked = panel.asked("qwen-72b")[2]
+    assert [message.type for message in asked.messages] == ["human", "ai", "human", "ai", "human"]
+    question, first, after_first, second, after_second = (message.text for message in asked.messages)
+    assert [question, first, second] == ["What is six times seven?", "qwen-72b, text 1", "qwen-72b, text 2"]
+    assert read_references(after_first) == ["llama-70b, text 1", "deepseek, text 1"]
+    assert read_references(after_second) == ["llama-70b, text 2", "deepseek, text 2"]
+
+
+async def test_debaters_are_told_how_their_answers_end_and_an_iterating_ensemble_to_criticise_in_words() -> None:
+    debating, iterating = trio(), Panel({name: says(*map(str, range(9))) for name in TRIO})
+    iterating._scripts["qwen-72b"] = says("11")
+
+    await debating.run("debate")
+    await iterating.run("ice")
+
+    assert all("end with a line" in system_text(asked) for name in TRIO for asked in debating.asked(name))
+    again = iterating.asked("qwen-72b")[1].messages[-1].text
+    assert "First write a short critique of each response and of your own last answer" in again
 
 
 async def test_attention_moa_shows_each_model_one_answer_at_a_time_and_then_what_was_said_of_its_own() -> None:
@@ -157,8 +172,14 @@ async def test_attention_moa_shows_each_model_one_answer_at_a_time_and_then_what
 
     await panel.run("attention-moa")
 
-    criticised = [references(asked) for asked in panel.asked("llama-70b")[1:4]]
-    assert criticised == [["llama-70b, text 1"], ["qwen-72b, text 1"], ["deepseek, text 1"]]
+    of_own, *of_others = panel.asked("llama-70b")[1:4]
+    assert references(of_own) == ["llama-70b, text 1"]
+    assert "your own answer stands below" in system_text(of_own)
+    assert [references(asked) for asked in of_others] == [["qwen-72b, text 1"], ["deepseek, text 1"]]
+    for asked in of_others:
+        assert "Compare the response with your own answer" in system_text(asked)
+        assert "<<your own answer 1" in system_text(asked)
+        assert "llama-70b, text 1" in system_text(asked)
     refining = system_text(panel.asked("llama-70b")[4])
     assert "llama-70b, text 1" in refining
     assert shown(panel, "llama-70b", 4) == ["llama-70b, text 2", "qwen-72b, text 2", "deepseek, text 2"]
@@ -250,11 +271,22 @@ async def test_smoa_gives_each_its_role_and_passes_on_what_the_moderator_picked(
 async def test_rsa_shows_each_member_four_of_the_last_population_drawn_by_their_texts() -> None:
     panel = Panel({"deepseek": says(*texts("deepseek"))})
 
-    await panel.run("rsa")
+    result = await panel.run("rsa")
 
     step = [references(asked) for asked in panel.asked("deepseek")[16:32]]
     assert all(len(set(one)) == 4 for one in step)
     assert len({tuple(one) for one in step}) > 10
+    # The script repeats itself from the 19th answer on, so the vote over the last population decides.
+    assert result["report"]["calls"] == 48
+    assert result["messages"][-1].text == "deepseek, text 19"
+
+
+async def test_rsa_aggregates_its_last_population_where_a_vote_decides_nothing() -> None:
+    panel = Panel({"deepseek": says(*(f"{word} {word}!" for word in map(str.__mul__, "abcdefgh" * 6, range(2, 50))))})
+
+    await panel.run("rsa")
+
+    assert len(panel.asked("deepseek")) == 49
     assert len(references(panel.asked("deepseek")[-1])) == 16
 
 
