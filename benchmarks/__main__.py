@@ -5,7 +5,9 @@ from __future__ import annotations
 import argparse
 import importlib
 import json
+import os
 import platform
+import traceback
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -13,11 +15,16 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.figure import Effort, Result
+from benchmarks.figure import Effort, Result, failed
 from benchmarks.figures import FIGURES
 from benchmarks.models import PROFILES
 from benchmarks.processes import cores
-from benchmarks.server import served
+from benchmarks.server import Server, served
+
+CLEARED = ("MOA_", "LANGSMITH_", "LANGCHAIN_", "OPENAI_", "TOGETHER_", "OPENROUTER_", "ANTHROPIC_", "OTEL_")
+"""How variables begin that would change what is measured: stand-ins, traces, other addresses."""
+
+PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY")
 
 
 def main() -> None:
@@ -27,20 +34,38 @@ def main() -> None:
     parser.add_argument("--json", metavar="FILE", type=Path, help="write a list of {figure, value, goal, met}")
     parser.add_argument("--plot", metavar="FILE", type=Path, help="write a PNG; needs matplotlib")
     options = parser.parse_args()
+    clear_environment()
     console = Console()
     results: list[Result] = []
     with served(PROFILES) as server:
         for name in options.only:
             console.print(f"[dim]{name} ...[/dim]", highlight=False)
-            results += importlib.import_module(f"benchmarks.figures.{name}").measure(Effort(options.quick), server)
+            results += measured(name, Effort(options.quick), server)
+            if options.json:
+                written = json.dumps([result.as_json() for result in results], indent=2, ensure_ascii=False)
+                options.json.write_text(written + "\n", encoding="utf-8")
     console.print(_table(results))
-    if options.json:
-        written = json.dumps([result.as_json() for result in results], indent=2, ensure_ascii=False)
-        options.json.write_text(written + "\n", encoding="utf-8")
     if options.plot:
         from benchmarks.plot import plot
 
         plot(results, options.plot)
+
+
+def clear_environment() -> None:
+    """Leaves out the variables of whoever runs this that would change what is measured."""
+    for name in [*os.environ]:
+        if name.startswith(CLEARED) or name.upper() in PROXIES:
+            del os.environ[name]
+
+
+def measured(name: str, effort: Effort, server: Server) -> list[Result]:
+    """The lines of one figure; where it fails, one that says so."""
+    try:
+        lines: list[Result] = importlib.import_module(f"benchmarks.figures.{name}").measure(effort, server)
+    except Exception as error:
+        traceback.print_exc()
+        return [failed(name, error)]
+    return lines
 
 
 def _table(results: Iterable[Result]) -> Table:
@@ -51,7 +76,8 @@ def _table(results: Iterable[Result]) -> Table:
     for result in results:
         goal = f"{result.test} {result.goal:g} {result.unit}".strip()
         met = "[green]yes[/green]" if result.met else "[red]no[/red]"
-        table.add_row(result.figure, f"{result.value:.3g} {result.unit}".strip(), goal, met, result.detail)
+        value = "failed" if result.failed else f"{result.value:.3g} {result.unit}".strip()
+        table.add_row(result.figure, value, "" if result.failed else goal, met, result.detail)
     return table
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import operator
 from collections.abc import Callable
 from dataclasses import dataclass
 
-__all__ = ["Effort", "Result", "at_least", "at_most", "exactly"]
+__all__ = ["Effort", "Result", "at_least", "at_most", "exactly", "failed"]
 
 _TESTS: dict[str, Callable[[float, float], bool]] = {"<=": operator.le, ">=": operator.ge, "=": operator.eq}
 
@@ -48,12 +49,19 @@ class Result:
     detail: str = ""
 
     @property
+    def failed(self) -> bool:
+        """Whether it couldn't be measured."""
+        return math.isnan(self.value)
+
+    @property
     def met(self) -> bool:
         """Whether the goal is reached."""
-        return _TESTS[self.test](self.value, self.goal)
+        return not self.failed and _TESTS[self.test](self.value, self.goal)
 
     def as_json(self) -> dict[str, object]:
         """The line as ``--json`` writes it."""
+        if self.failed:
+            return {"figure": self.figure, "value": None, "goal": "", "met": False, "error": self.detail}
         goal = f"{self.test} {self.goal:g}{self.unit and ' '}{self.unit}"
         return {"figure": self.figure, "value": round(self.value, 4), "goal": goal, "met": self.met}
 
@@ -71,3 +79,8 @@ def at_least(goal: float, figure: str, value: float, unit: str = "", detail: str
 def exactly(goal: float, figure: str, value: float, unit: str = "", detail: str = "") -> Result:
     """A figure that is right or wrong."""
     return Result(figure, value, "=", goal, unit, detail)
+
+
+def failed(figure: str, error: Exception) -> Result:
+    """A figure that couldn't be measured."""
+    return Result(figure, math.nan, "=", 0, "", f"{type(error).__name__}: {error}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
 import aiohttp
@@ -20,7 +20,7 @@ async def contender(url: str) -> AsyncIterator[Ask]:
         yield by_hand(calling(session, url))
 
 
-def calling(session: aiohttp.ClientSession, url: str):  # type: ignore[no-untyped-def]
+def calling(session: aiohttp.ClientSession, url: str) -> Callable[[list[Message]], Awaitable[str]]:
     """One call to the model."""
     headers = {"authorization": "Bearer none", "content-type": "application/json"}
 

@@ -8,6 +8,8 @@ FIGURES = (
     "overhead",
     "wall_time",
     "throughput",
+    "processor_time",
+    "streaming",
     "tracing",
     "straggler",
     "latencies",

@@ -34,7 +34,7 @@ async def _some(graph: Any, numbers: range) -> list[float]:
 
 
 def measure(effort: Effort, server: Server) -> list[Result]:
-    quorum, everyone = apart(seconds, server.base_url, effort.scaled(1000, 12))
+    quorum, everyone = apart(seconds, server.base_url, effort.scaled(400, 12))
     p99 = [quantiles(found, n=100)[98] for found in (quorum, everyone)]
     p50 = [quantiles(found, n=2)[0] for found in (quorum, everyone)]
     return [

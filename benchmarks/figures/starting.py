@@ -16,9 +16,12 @@ def measure(effort: Effort, server: Server) -> list[Result]:
     nothing = _seconds([sys.executable, "-c", "pass"], effort)
     imported = _seconds([sys.executable, "-c", "import moa_graph"], effort)
     helped = _seconds([sys.executable, "-c", "from moa_graph.cli import main; main()", "--help"], effort)
+    ask = "from moa_graph.cli import main; main()"
+    asked = _seconds([sys.executable, "-c", ask, "ask", "--simulate", "What is 17 * 24 + 3?"], effort)
     return [
         at_most(0.15, "cold import moa_graph", imported, "s", f"an empty process takes {nothing:.2f} s"),
         at_most(0.4, "moa --help", helped, "s"),
+        at_most(1.0, "moa ask with stand-ins", asked, "s"),
     ]
 
 

@@ -21,7 +21,7 @@ def measure(effort: Effort, server: Server) -> list[Result]:
     seconds = compare(
         contenders,
         rounds=effort.scaled(5, 1),
-        queries=effort.scaled(128, 32),
+        queries=effort.scaled(64, 32),
         at_once=32,
         of=lambda spent: spent.wall,
     )

@@ -3,13 +3,38 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from benchmarks.__main__ import clear_environment, measured
+from benchmarks.figure import Effort
+from benchmarks.server import Server
+
 ROOT = Path(__file__).parents[2]
+
+
+def test_variables_of_whoever_runs_it_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("MOA_SIMULATE", "OPENAI_BASE_URL", "LANGSMITH_TRACING", "https_proxy"):
+        monkeypatch.setenv(name, "1")
+    clear_environment()
+    assert not {"MOA_SIMULATE", "OPENAI_BASE_URL", "LANGSMITH_TRACING", "https_proxy"} & {*os.environ}
+
+
+def test_a_figure_that_fails_is_a_line_that_says_so(capsys: pytest.CaptureFixture[str]) -> None:
+    (line,) = measured("no_such_figure", Effort(quick=True), Server("http://127.0.0.1:1"))
+    assert (line.failed, line.met) == (True, False)
+    assert json.loads(json.dumps(line.as_json())) == {
+        "figure": "no_such_figure",
+        "value": None,
+        "goal": "",
+        "met": False,
+        "error": "ModuleNotFoundError: No module named 'benchmarks.figures.no_such_figure'",
+    }
+    assert "ModuleNotFoundError" in capsys.readouterr().err
 
 
 def benchmarks(*arguments: str) -> subprocess.CompletedProcess[str]:

@@ -29,7 +29,13 @@ def told(body: dict[str, Any]) -> tuple[str, ...]:
     return tuple(f"{one['role']}: {re.sub('[0-9a-f]{12}>>', 'mark>>', one['content'])}" for one in body["messages"])
 
 
-@pytest.mark.parametrize("contender", ["mixture", "bare_graph", "chat_openai_loop", "openai_loop", "together_loop"])
+CONTENDERS = [
+    *("mixture", "bare_graph", "graph_on_aiohttp"),
+    *("chat_openai_loop", "openai_loop", "openai_on_aiohttp_loop", "together_loop", "aiohttp_loop"),
+]
+
+
+@pytest.mark.parametrize("contender", CONTENDERS)
 async def test_a_query_is_nineteen_requests_with_the_same_messages(
     contender: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
