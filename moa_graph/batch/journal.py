@@ -132,13 +132,22 @@ class Journal:
         return None if found is None else int(found[0])
 
     def finish(self, identity: str, place: int, status: str, result: Mapping[str, Any]) -> None:
-        """Keeps the result of a row, in place of an earlier one."""
+        """Keeps the result of a row, in place of an earlier one, from the next :meth:`commit` on.
+
+        A result that a kill takes with it is found again by its calls, which are in their store.
+        """
         text = json.dumps(result, ensure_ascii=False)
-        with self._writing():
+        with self._writing(commit=False):
             self._connection.execute(
                 "INSERT OR REPLACE INTO results (id, place, status, result) VALUES (?, ?, ?, ?)",
                 (identity, place, status, text),
             )
+
+    def commit(self) -> None:
+        """Makes sure of the results that were kept so far."""
+        if self._connection.in_transaction:
+            with self._writing():
+                pass
 
     def forget_failed(self) -> int:
         """Has failed rows asked again, and the output written anew; says how many."""
@@ -261,9 +270,12 @@ class Journal:
         return ("", "") if found is None else (str(found[0]), str(found[1]))
 
     def close(self) -> None:
-        """Lets go of the file."""
-        self._connection.close()
-        self._lock.release()
+        """Makes sure of all results, and lets go of the file."""
+        try:
+            self.commit()
+        finally:
+            self._connection.close()
+            self._lock.release()
 
     def __enter__(self) -> Self:
         return self
@@ -271,23 +283,26 @@ class Journal:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _writing(self) -> _Transaction:
-        return _Transaction(self._connection, self.path)
+    def _writing(self, *, commit: bool = True) -> _Transaction:
+        return _Transaction(self._connection, self.path, commit)
 
 
 class _Transaction:
-    """One transaction; what can't be written is told as what it mostly is, a full disk."""
+    """One transaction, or a part of one; what can't be written is told as what it mostly is, a full disk."""
 
-    def __init__(self, connection: sqlite3.Connection, path: Path) -> None:
+    def __init__(self, connection: sqlite3.Connection, path: Path, commit: bool) -> None:
         self._connection = connection
         self._path = path
+        self._commit = commit
 
     def __enter__(self) -> None:
-        self._do("BEGIN IMMEDIATE")
+        if not self._connection.in_transaction:
+            self._do("BEGIN IMMEDIATE")
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: object) -> None:
         if kind is None:
-            self._do("COMMIT")
+            if self._commit:
+                self._do("COMMIT")
             return
         if self._connection.in_transaction:
             self._connection.rollback()

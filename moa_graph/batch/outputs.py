@@ -79,7 +79,6 @@ class GrowingLines(Output):
                     file.write(_json_line(line))
             file.flush()
             if last != number:
-                os.fsync(file.fileno())
                 self._journal.note_written(last, file.tell())
 
     def complete(self) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import time
 from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
@@ -24,7 +25,8 @@ Ask = Callable[[Row, Need | None], Awaitable[Answered | None]]
 Progress = Callable[[Summary, Answered | None], None]
 """Told of each row that ended, and about once a second without one."""
 
-SECONDS_BETWEEN_WRITES = 1.0
+SECONDS_BETWEEN_COMMITS = 0.1
+COMMITS_BETWEEN_WRITES = 10
 
 ROWS_OF_THE_ESTIMATE = 20
 """Rows whose cost says what the rest will cost, before the rest goes out."""
@@ -107,6 +109,7 @@ class Runner:
             self.summary.seconds = time.monotonic() - began
             if self._purse.is_limited:
                 self.summary.spent = self._purse.spent[1]
+            self._journal.commit()
             self._output.complete()
         if self._error is not None:
             raise self._error
@@ -223,10 +226,12 @@ class Runner:
             await asyncio.wait(self._tasks.values())
 
     async def _write_regularly(self) -> None:
-        while True:
-            await asyncio.sleep(SECONDS_BETWEEN_WRITES)
-            self._output.update()
-            self._progress(self.summary, None)
+        for number in itertools.count(1):
+            await asyncio.sleep(SECONDS_BETWEEN_COMMITS)
+            self._journal.commit()
+            if number % COMMITS_BETWEEN_WRITES == 0:
+                self._output.update()
+                self._progress(self.summary, None)
 
 
 async def _end(tasks: list[asyncio.Task[None]]) -> None:

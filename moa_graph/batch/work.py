@@ -13,10 +13,8 @@ from typing import Any
 
 from langchain_core.messages import convert_to_messages
 
-from moa_graph.batch.deferring import DeferredCall, DeferringStore
 from moa_graph.batch.inputs import count_rows, fingerprint, input_files, read_rows
 from moa_graph.batch.job import Job, members_of
-from moa_graph.batch.jobs import SHARE_OF_THE_PRICE, Jobs
 from moa_graph.batch.journal import Journal
 from moa_graph.batch.outputs import Output, open_output
 from moa_graph.batch.purse import CountedStore, Need, Purse
@@ -26,7 +24,6 @@ from moa_graph.batch.runner import Ask, Limits, Progress, Runner
 from moa_graph.batch.summary import Summary
 from moa_graph.errors import InputError, MixtureError
 from moa_graph.graph import Compiled, MoaGraph
-from moa_graph.models.prices import cost
 from moa_graph.size import size_of
 from moa_graph.store import Store, open_store
 
@@ -57,16 +54,17 @@ async def run_job(job: Job, progress: Progress, say: Callable[[str], None] = lam
         at_the_end.callback(setattr, graph.plan, "store", graph.plan.store)
         store = graph.plan.store = await _store(job, output, purse, graph, at_the_end)
         written = open_output(output, journal, job.form, graph.mixture.name, ordered=job.ordered)
-        work = _Work(job, files, graph, journal, written, purse, rows, progress)
+        work = Work(job, files, graph, journal, written, purse, rows, progress)
         if job.engine == "ray":
             return await work.once(at_the_end.enter_context(_on_ray(job, output, graph, purse)))
         if not job.provider_batch:
             return await work.once(work.ask)
-        jobs = Jobs(journal, output, store, {member.reference: member for member in members_of(graph)}, say)
-        return await _layer_by_layer(work, jobs, store)
+        from moa_graph.batch.layers import layer_by_layer  # it takes OpenAI's SDK a second to be imported
+
+        return await layer_by_layer(work, journal, output, store, say)
 
 
-class _Work:
+class Work:
     """What every pass over the rows of a job shares."""
 
     def __init__(
@@ -134,45 +132,6 @@ def _on_ray(job: Job, output: Path, graph: MoaGraph, purse: Purse) -> Iterator[A
         yield ask
     finally:
         actors.close()
-
-
-async def _layer_by_layer(work: _Work, jobs: Jobs, store: Store) -> Summary:
-    """Runs all rows again and again, each time as far as answers are stored; jobs give what is missing."""
-    members = members_of(work.graph)
-    prices = {member.reference: member.price for member in members}
-    deferring = work.graph.plan.store = DeferringStore(store, members)
-
-    async def ask(row: Row, need: Need | None) -> Answered | None:
-        try:
-            done = await work.ask(row, need)
-        except DeferredCall:
-            return None
-        if done.result["status"] == "answered":
-            done.result["usd"] = _usd_of(done, prices)
-        return done
-
-    await jobs.collect_earlier()
-    while True:
-        summary = await work.once(ask)
-        waiting, deferring.waiting = deferring.waiting, {}
-        if not waiting or summary.stopped:
-            summary.calls, summary.usd, summary.usd_complete = jobs.calls, jobs.usd, jobs.usd_complete
-            return summary
-        left = None if work.purse.usd is None else work.purse.usd - work.purse.spent[1]
-        deferring.direct |= await jobs.answer(waiting.values(), left)
-        work.purse.read_again()
-
-
-def _usd_of(done: Answered, prices: Mapping[str, Any]) -> float | None:
-    """What a row has cost: what its run has paid itself, and at the price of jobs what these have brought."""
-    total: float = done.result["usd"] or 0.0
-    for record in done.records:
-        if record["usage"] is not None and not record["cost"]:
-            brought = cost(prices.get(record["model"]), record["usage"])
-            if brought is None:
-                return None
-            total += brought * SHARE_OF_THE_PRICE
-    return total
 
 
 def _checked(job: Job) -> tuple[list[Path], Path]:
