@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from moa_graph.presets import preset_names, preset_page
 from tests.cli.conftest import WriteMixture
 from tests.cli.processes import COMMAND, environment
 
@@ -191,3 +192,13 @@ def test_in_a_chat_pasted_lines_are_one_message_and_the_arrow_key_brings_it_back
     terminal.type("/exit", "Enter")
     assert "exit code 0" in terminal.until(lambda screen: "exit code" in screen)
     assert simulator.stats()["total"]["requests"] == 2
+
+
+def test_presets_are_listed_with_their_calls_and_no_word_is_broken(terminal: Terminal) -> None:
+    terminal.run("presets", columns=40)
+    shown = terminal.until(lambda screen: "exit code 0" in screen)
+    known = {word for name in preset_names() for word in preset_page(name).split()}
+    wrapped = [word for line in shown if line.startswith("  ") for word in line.split()]
+    assert wrapped
+    assert set(wrapped) <= known
+    assert max(map(len, shown)) < 40
