@@ -256,6 +256,8 @@ class _Exchange:
             )
             answering.sent()
             number, reader, request = self.sent.attempt, answering.reader, answering.request
+            if reader is not None and request.patient and request.timeout is not None:
+                reader.noticed = partial(self.time.keep_going, request.timeout)
             message = await message_of(
                 self.model, attempt, request, answering.node, number, reader, self._why_cancelled
             )

@@ -111,6 +111,12 @@ class CallTime:
             self._paused_at = None
             self.reschedule()
 
+    def keep_going(self, seconds: float) -> None:
+        """Its own time is not up before so many seconds from now: something of the answer has come."""
+        if self._paused_at is None and self._own_end < _now() + seconds:
+            self._own_end = _now() + seconds
+            self.reschedule()
+
     def reschedule(self) -> None:
         """Keeps to the present end of its time, after a round's has changed or its own."""
         if self._scope is not None and not self._scope.expired():

@@ -19,6 +19,10 @@ from moa_graph.visible import VisibleStream
 __all__ = ["AnswerStream", "FirstTokens", "LiveText", "Reader"]
 
 
+def _do_nothing() -> None:
+    """Nobody waits to be told."""
+
+
 class Reader(AsyncCallbackHandler):
     """Keeps what has been streamed of one answer. It is given to the model's call as a callback."""
 
@@ -26,6 +30,8 @@ class Reader(AsyncCallbackHandler):
 
     def __init__(self) -> None:
         self._pieces: list[str] = []
+        self.noticed: Callable[[], None] = _do_nothing
+        """Called at each token, one of reasoning too."""
 
     @property
     def text(self) -> str:
@@ -47,6 +53,7 @@ class Reader(AsyncCallbackHandler):
 
     def read(self, text: str, calls: Sequence[ToolCallChunk] = ()) -> None:
         """Takes in more of the answer."""
+        self.noticed()
         if text:
             self._pieces.append(text)
 

@@ -38,11 +38,38 @@ def preset_page(name: str) -> str:
     return inspect.getdoc(_find(name)) or ""
 
 
+_ALSO_CALLED = {
+    "moa": ["moa-turbo", "together-moa"],
+    "moa-3x6": ["together-moa"],
+    "moa-2x6": ["moa-lite"],
+    "mixture-of-agents": ["together-moa", "moa-turbo"],
+    "default": ["moa-turbo"],
+    "llm-council": ["council"],
+    "karpathy": ["council"],
+    "self-consistency": ["vote"],
+    "majority": ["vote"],
+    "best-of-n": ["ranker"],
+    "llm-blender": ["rank-then-fuse"],
+    "blender": ["rank-then-fuse"],
+    "multiagent-debate": ["debate"],
+    "multi-agent-debate": ["debate"],
+    "frugalgpt": ["cascade"],
+    "automix": ["cascade"],
+    "routellm": ["router"],
+    "routemoa": ["router"],
+    "residual-moa": ["rmoa"],
+    "sparse-moa": ["smoa"],
+    "recursive-self-aggregation": ["rsa"],
+    "long-document": ["document"],
+}
+"""Other names that people type, to the presets that they mean."""
+
+
 def _find(name: str) -> Callable[[], Mixture | Mapping[str, Any]]:
     found = PRESETS.get(name)
     if found is None:
         known = preset_names()
-        near = difflib.get_close_matches(name, known, n=3)
+        near = _ALSO_CALLED.get(name.lower().replace("_", "-")) or difflib.get_close_matches(name, known, n=3)
         hint = f" Did you mean {' or '.join(near)}?" if near else ""
         lost = "".join(f" The presets of {one} couldn't be imported: {why}." for one, why in failed_plugins().items())
         raise UnknownPreset(f"there is no preset {name!r}.{hint} There are {', '.join(known)}.{lost}")

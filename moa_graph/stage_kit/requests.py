@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from moa_graph.calls.request import AnswerRequest
 from moa_graph.calls.structured import instruction_for
 from moa_graph.form import Form
+from moa_graph.models.catalogue import Member
 from moa_graph.options import AnswerSettings
 from moa_graph.stage_kit.bound import BoundSlot, BoundStage
 from moa_graph.tool_texts import without_tool_messages
@@ -18,6 +20,12 @@ if TYPE_CHECKING:
     from moa_graph.stage_kit.run_context import RunContext
 
 __all__ = ["Task", "answer_settings", "first_tokens", "request_for", "whole_prompt"]
+
+SLOW_TOKENS_A_SECOND = 40
+"""At which a slow model thinks."""
+
+OWN_SERVERS_TIME = 300.0
+"""Seconds for an answer of a server at an address of its own, which may hold a large model on a small machine."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +57,8 @@ def request_for(
     """
     closing = streamed and stage.answers and run.stage.is_last and stage.answer_model() is None
     settings, record = answer_settings(stage, run, closing=closing), slot.record_id(task.sample)
+    members = run.stage.plan.members_of(slot, run.stage, run.options)
+    stated = settings.timeout or slot.slot.timeout or (stage.timeout if "timeout" in stage.model_fields_set else None)
     return AnswerRequest(
         record=record,
         kind=stage.record_kind,
@@ -58,10 +68,11 @@ def request_for(
         sample=task.sample,
         about=task.about,
         order=(run.stage.index, slot.index, task.sample),
-        members=run.stage.plan.members_of(slot, run.stage, run.options),
+        members=members,
         prompt=whole_prompt(task.prompt, settings, run.stage),
         tries=settings.tries or slot.slot.tries,
-        timeout=settings.timeout or slot.slot.timeout or stage.timeout,
+        timeout=stated or _usual_time(stage.timeout, members),
+        patient=stated is None,
         partial=slot.slot.partial,
         answers=closing and settings.form is None,
         cap=stage.cap,
@@ -121,3 +132,12 @@ def _last_line(bound: BoundStage) -> str | None:
 def _parameters(settings: AnswerSettings) -> tuple[tuple[str, Any], ...]:
     stop = {"stop": list(settings.stop)} if settings.stop else {}
     return tuple({**settings.tool_settings, **stop}.items())
+
+
+def _usual_time(timeout: float | None, members: Sequence[Member]) -> float | None:
+    """A timeout that nobody has stated, with the time for models to think, or for a server of one's own."""
+    if timeout is None:
+        return None
+    slow = any(member.settings.base_url for member in members)
+    thinking = max(member.room for member in members) / SLOW_TOKENS_A_SECOND
+    return max(timeout + thinking, OWN_SERVERS_TIME if slow else 0.0)
