@@ -18,7 +18,7 @@ from moa_graph.mixture import Mixture
 from moa_graph.models.reference import Reference, key_variable_of, parse
 from moa_graph.presets.catalogue import load_preset, preset_names
 
-__all__ = ["decide"]
+__all__ = ["decide", "why_anew"]
 
 CastLike = str | Path | Cast | Mapping[str, Any]
 
@@ -37,14 +37,14 @@ def decide(mixture: Mixture, cast: CastLike | None, *, choose: bool = True) -> C
     """
     if cast is not None or has_parts(mixture):
         return _told(cast_mixture(mixture, load_cast(cast), anew=cast is not None), mixture)
-    why = _why_anew(mixture) if choose and providers_with_keys() else None
+    why = why_anew(mixture) if choose and providers_with_keys() else None
     if why is None:
         return _told(Casting(mixture, {}), mixture)
     anew = cast_mixture(mixture, load_cast(), anew=True)
     return replace(anew, notes=(f"{why}: its parts are played by the cast {anew.name}", *anew.notes))
 
 
-def _why_anew(mixture: Mixture) -> str | None:
+def why_anew(mixture: Mixture) -> str | None:
     """Why a preset's own models can't be asked; None where they can, or it is no preset's."""
     if mixture.name not in preset_names() or load_preset(mixture.name).models != mixture.models:
         return None

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from moa_graph.casts.cast import Cast
 from moa_graph.casts.casting import has_parts
 from moa_graph.casts.choosing import cast_of_models, choose_cast
+from moa_graph.casts.deciding import why_anew
 from moa_graph.casts.kept import saved_cast
 from moa_graph.casts.live import refresh
 from moa_graph.casts.named import AUTO, CAST_VARIABLE, SIMULATED, providers_with_keys
@@ -43,17 +44,20 @@ def find_cast(mixture: Mixture, wanted: str | None, say: Say) -> tuple[str | Cas
     name = wanted or os.environ.get(CAST_VARIABLE) or AUTO
     if name in LOCAL:
         return _local_cast(say), None
-    if name != AUTO or not (wanted or has_parts(mixture)) or saved_cast() is not None:
+    anew = None if wanted or has_parts(mixture) else why_anew(mixture)
+    if name != AUTO or not (wanted or has_parts(mixture) or anew) or saved_cast() is not None:
         return wanted, None
     if (server := server_of_environment(say)) is not None:
-        return cast_of_server(server), None
+        return _on(server, anew, say), None
     if providers_with_keys():
         if (problem := asyncio.run(refresh())) is not None:
             say(problem)
         return wanted, None
     serving = [server for server in look_for_servers(say) if server.models]
     if serving:
-        return cast_of_server(serving[0]), None
+        return _on(serving[0], anew, say), None
+    if anew:
+        return None, None  # a run says which key is missing
     return SIMULATED, "no key is set, and no local server answers"
 
 
@@ -72,6 +76,12 @@ def cast_of_server(server: LocalServer) -> Cast:
             return chosen
     names = [model.name for model in chatting] or list(server.models)
     return cast_of_models(names, server.url, server.key_variable, name=server.name)
+
+
+def _on(server: LocalServer, anew: str | None, say: Say) -> Cast:
+    if anew:
+        say(f"{anew}: its parts are played by what {server.name} serves")
+    return cast_of_server(server)
 
 
 def _local_cast(say: Say) -> Cast:

@@ -66,13 +66,14 @@ def moa_gpt4o() -> Mixture:
 
 @preset
 def moa_turbo() -> Mixture:
-    """Four strong models of today in two layers: the mixture that runs where none is named.
+    """Four strong models that are served today, in two layers.
 
     Source: the mixture of Wang et al. 2024, arXiv 2406.04692, with newer models.
     Roles: four strong models answer once; the writer writes the answer, a strong one if it fails. A third layer is one
     line more.
     Calls: N(L-1)+1 = 5. Critical path: 2 calls.
-    Pays as a first mixture, on any one key. Not where one strong model alone is as good: compare them.
+    Pays as a first mixture, on any one key: it runs where none is named. Not where one strong model alone is as good:
+    compare them.
     Published: no figures for this choice of models.
     """
     proposers = [f"strong-{number}" for number in range(1, 5)]

@@ -2,18 +2,32 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from moa_graph import create_moa, preset_names
+from tests.cli.conftest import Moa
 from tests.providers import provider_on_loopback
 
 QUESTION = {"messages": [("user", "What is six times seven?")]}
 
 
-@pytest.mark.parametrize("name", ["together", "openai", "openrouter", "anthropic"])
-async def test_every_preset_answers_on_its_key_alone(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+PROVIDERS = [
+    ("together", 0),
+    ("openai", 0),
+    ("anthropic", 0),
+    pytest.param("openrouter", 0, marks=pytest.mark.acceptance),
+    pytest.param("together", 900, marks=pytest.mark.acceptance),
+    pytest.param("openai", 900, marks=pytest.mark.acceptance),
+]
+"""Each provider, and the tokens that its models think before the first word."""
+
+
+@pytest.mark.parametrize(("name", "thinks"), PROVIDERS)
+async def test_every_preset_answers_on_its_key_alone(name: str, thinks: int, monkeypatch: pytest.MonkeyPatch) -> None:
     table: dict[str, str] = {}
-    with provider_on_loopback(name) as provider:
+    with provider_on_loopback(name, thinks=thinks) as provider:
         provider.set_environment(monkeypatch)
         for preset in preset_names():
             result = await create_moa(preset).compile().ainvoke(QUESTION)
@@ -22,3 +36,15 @@ async def test_every_preset_answers_on_its_key_alone(name: str, monkeypatch: pyt
     assert table == dict.fromkeys(preset_names(), "answers")
     assert provider.dead_asked == []
     assert provider.lists == 0  # a library call asks for no list
+
+
+def test_every_preset_answers_on_a_local_server_alone(moa: Moa, monkeypatch: pytest.MonkeyPatch) -> None:
+    table: dict[str, str] = {}
+    with provider_on_loopback("ollama") as provider:
+        provider.set_environment(monkeypatch)
+        for preset in preset_names():
+            result = moa("ask", "-m", preset, "--json", "What is six times seven?")
+            report = json.loads(result.stdout)["report"] if result.exit_code == 0 else {"degraded": [result.stderr]}
+            table[preset] = str(report["degraded"] or report["failed_calls"] or "answers")
+    assert table == dict.fromkeys(preset_names(), "answers")
+    assert provider.dead_asked == []

@@ -77,7 +77,7 @@ async def test_each_preset_and_custom_is_an_assistant_with_its_description(clien
     assistants = await client.assistants.search(metadata=made_by_the_server, limit=100)
     described = {assistant["graph_id"]: assistant["description"] for assistant in assistants}
     assert set(described) == {*preset_names(), "custom"}
-    assert described["moa-turbo"] == "Four open models that are served today, in two layers."
+    assert described["moa-turbo"] == "Four strong models that are served today, in two layers."
 
 
 async def test_schemas_are_published_and_input_needs_only_messages(client: LangGraphClient) -> None:
