@@ -133,7 +133,7 @@ class FakeProvider:
     def _answer(self, body: dict[str, Any]) -> Reply:
         text = _content(body)
         most = body.get("max_tokens") or body.get("max_completion_tokens") or 10**6
-        thought = min(self.thinks, most)
+        thought = 0 if "Llama" in body["model"] else min(self.thinks, most)
         if thought == most:
             text, ending = "", "length"
         else:
