@@ -35,7 +35,8 @@ def attention_moa() -> Mixture:
 def rmoa() -> Mixture:
     """Only the most different answers go on; each round adds to the answer, until two rounds have added nothing.
 
-    Source: Residual MoA, arXiv 2505.24442.
+    Source: Residual MoA, arXiv 2505.24442. Where the paper compares the responses of two rounds, the judge compares a
+    round's with the answer so far.
     Roles: three models answer, and the two answers that differ most go on; the writer writes the first synthesis. From
     round 2, the judge names what the round adds over the answer so far, and the writer takes it up.
     Calls: N+1 = 4 in round 1, N+2 = 5 in each of three more: at most 19. A round that adds nothing saves one:

@@ -157,3 +157,12 @@ def test_a_schema_that_cannot_be_filled_is_refused(schema: dict[str, Any], probl
 def test_an_unknown_response_format_is_refused() -> None:
     with pytest.raises(SimulatedFault, match="response_format"):
         text_of(request(response_format={"type": "xml"}))
+
+
+@pytest.mark.parametrize("name", ["correct", "approved", "passes", "of_any_other_name"])
+def test_a_verdict_on_one_response_is_right_whatever_it_is_called(name: str) -> None:
+    schema = an_object(**{name: {"type": "boolean"}})
+
+    verdicts = [written(shown(f"Answer: {answer}"), schema)[name] for answer in (411, 5)]
+
+    assert verdicts == [True, False]

@@ -28,7 +28,6 @@ _AGREED = {
     "finished",
     "sufficient",
 }
-_CORRECT = {"correct", "is_correct", "right", "valid", "accept", "accepted"}
 _REASONING = {"reasoning", "reason", "reasons", "rationale", "explanation", "critique", "feedback", "thought"}
 _NUMBER = {"reference", "response", "candidate", "proposal", "number", "id", "index"}
 _QUESTION = {"question", "query", "input", "prompt", "request"}
@@ -124,7 +123,8 @@ def _as_number(text: str) -> float | int | None:
 def _boolean(name: str, reference: int | None, judgement: Judgement) -> bool | None:
     if name in _AGREED and judgement.answers:
         return judgement.unanimous
-    if name in _CORRECT and judgement.own_answer is not None:
+    is_about_one = reference is not None or len(judgement.answers) == 1
+    if is_about_one and judgement.own_answer is not None:  # a verdict, whatever it is called
         score = _score(reference, judgement)
         return None if score is None else score >= 0.3
     return None
