@@ -24,7 +24,7 @@ from moa_graph.evaluation.labelling import Ask
 from moa_graph.evaluation.noninferiority import critical_score, least_prompts, score
 from moa_graph.evaluation.recordings import UNKNOWN, Recordings, read_recordings
 from moa_graph.evaluation.search import Estimates, credit_of_labels, estimate, find_order
-from moa_graph.evaluation.significance import mcnemar
+from moa_graph.evaluation.significance import is_cheaper, mcnemar
 from moa_graph.evaluation.strategies import Strategy, family, play
 
 LEVEL = 0.05
@@ -180,15 +180,14 @@ def _said_to_help(population: Population, place: int, drawn: NDArray[np.intp]) -
     if population.strategies[place].kind == "single":
         return False
     right = population.singles[:, drawn].astype(bool)
-    prices = population.recordings.costs[drawn].mean(axis=0)
     best = int(right.sum(axis=1).argmax())
     may_be_best = []
     for model, own in enumerate(right):
         wins, losses = int((own & ~right[best]).sum()), int((~own & right[best]).sum())
         if mcnemar(wins, losses) > LEVEL:
             may_be_best.append(model)
-    dollars = population.shares[place, drawn].mean() * population.recordings.costs[:, population.best].mean()
-    return bool(dollars < min(prices[model] for model in may_be_best))
+    dollars = population.shares[place, drawn] * population.recordings.costs[:, population.best].mean()
+    return all(is_cheaper(dollars, population.recordings.costs[drawn, model], LEVEL) for model in may_be_best)
 
 
 def labels(population: Population, resamples: int, seed: int = 3) -> None:

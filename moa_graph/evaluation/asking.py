@@ -15,7 +15,7 @@ from moa_graph.evaluation.labelling import Ask, Memory, Referee, StoppedAsking
 from moa_graph.evaluation.noninferiority import tango_interval
 from moa_graph.evaluation.recordings import UNKNOWN, Recordings
 from moa_graph.evaluation.search import estimate, find_order
-from moa_graph.evaluation.significance import mcnemar
+from moa_graph.evaluation.significance import is_cheaper, mcnemar
 from moa_graph.evaluation.strategies import Strategy, play
 from moa_graph.evaluation.tuning import Duel, Tested, Tuned, refuse_shared, strategies_for
 
@@ -195,14 +195,18 @@ class _Hearing:
             return False, f"no mixture helps that could be promised: against {last} it isn't decided, or it is worse"
         if chosen.strategy.kind == "single":
             return False, f"no mixture helps: {test.models[chosen.strategy.models[0]]} alone is certified"
-        answers = play([chosen.strategy], test.answers, test.costs).answers[0]
+        played = play([chosen.strategy], test.answers, test.costs)
+        answers, dollars = played.answers[0], played.costs[0]
         known = right != UNKNOWN
         for rival in self._rivals:
-            cheaper = test.costs[:, rival].mean() <= chosen.dollars
+            cheaper = not is_cheaper(dollars, test.costs[:, rival], self._level)
             won = int((known & (answers == right) & (test.answers[:, rival] != right)).sum())
             lost = int((known & (answers != right) & (test.answers[:, rival] == right)).sum())
             if cheaper and mcnemar(lost, won) > self._level:
-                return False, f"no mixture helps: {test.models[rival]} alone is cheaper, and wasn't shown to be worse"
+                return (
+                    False,
+                    f"no mixture helps: {test.models[rival]} alone isn't proved dearer, and wasn't shown to be worse",
+                )
         return True, f"a mixture helps, at {chosen.cost_share:.1%} of the dollars of {self.best}"
 
 

@@ -15,7 +15,7 @@ __all__ = ["mixture_for", "words_for"]
 
 
 def mixture_for(strategy: Strategy, recordings: Recordings, models: Mapping[str, str] | None = None) -> Mixture:
-    """The mixture that does what ``strategy`` did on the recordings, call by call.
+    """The mixture that does what ``strategy`` did on the recordings, call by call: models are told nothing further.
 
     Args:
         strategy: What to do.
@@ -41,12 +41,12 @@ def _stages(strategy: Strategy, names: list[str], extract: str) -> list[dict[str
     if strategy.kind == "single":
         return [{"aggregate": {"slot": names[0], "view": "none"}}]
     if strategy.kind == "vote":
-        return [{"propose": {"slots": names, "may_fail": True}}, {"vote": {"extract": extract}}]
+        return [{"propose": {"slots": names, "may_fail": True}}, {"vote": {"extract": extract, "tell": False}}]
     stages: list[dict[str, Any]] = []
     first, others = names[: strategy.votes], names[strategy.votes : -1]
     for asked in (first, *([name] for name in others)):
         stages.append({"propose": {"slots": asked, "view": "none", "may_fail": True}})
-        stages.append({"stop": {"votes": strategy.votes, "over": "all", "extract": extract}})
+        stages.append({"stop": {"votes": strategy.votes, "over": "all", "extract": extract, "tell": False}})
     return [*stages, {"aggregate": {"slot": names[-1], "view": "none"}}]
 
 

@@ -180,7 +180,7 @@ def read_rows(file: str | Path) -> Iterator[dict[str, Any]]:
                 number += 1
                 if line.strip():
                     row = json.loads(line)
-                    if not isinstance(row["question"], str) or not isinstance(row["outputs"], dict):
+                    if not isinstance(row["question"], str) or not _are_texts(row["outputs"]):
                         raise TypeError("question is a text, outputs a mapping of model to text")
                     yield row
     except (OSError, EOFError, ValueError, KeyError, TypeError) as error:
@@ -188,6 +188,10 @@ def read_rows(file: str | Path) -> Iterator[dict[str, Any]]:
             f"{file}, line {number}: {type(error).__name__}: {error}. Each line is a JSON object with question and "
             'outputs, as {"id": ..., "question": ..., "answer": ..., "outputs": {"model": "text"}}.'
         ) from error
+
+
+def _are_texts(outputs: Any) -> bool:
+    return isinstance(outputs, dict) and all(isinstance(text, str) for text in outputs.values())
 
 
 def _complete(rows: Sequence[Mapping[str, Any]], file: str | Path) -> tuple[str, ...]:

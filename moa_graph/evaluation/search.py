@@ -59,11 +59,11 @@ class Estimates:
     losses: Floats
     paid: Floats
     prompts: int
-    near: float = 0.02
+    near: float = 0.03
 
     def doubted(self) -> Estimates:
         """These estimates where they come from agreement alone: models err together more often than it tells."""
-        return replace(self, wins=0.7 * self.wins, losses=1.5 * self.losses, near=0.05)
+        return replace(self, wins=0.7 * self.wins, losses=1.5 * self.losses, near=0.06)
 
 
 def estimate(

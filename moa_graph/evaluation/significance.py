@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal
 
-from scipy.stats import binom
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import binom, ttest_1samp
 from statsmodels.stats.multitest import multipletests
 
-__all__ = ["holm", "mcnemar"]
+__all__ = ["holm", "is_cheaper", "mcnemar"]
 
 
 def mcnemar(
@@ -29,6 +31,14 @@ def mcnemar(
     fewer = wins if alternative == "less" else min(wins, losses)
     tail = float(binom.cdf(fewer, pairs, 0.5)) - (0.5 * float(binom.pmf(fewer, pairs, 0.5)) if mid else 0.0)
     return min(1.0, tail if alternative == "less" else 2 * tail)
+
+
+def is_cheaper(dollars: NDArray[np.floating], than: NDArray[np.floating], level: float) -> bool:
+    """Whether one system is proved to cost less than another on prompts like these, from what both cost on each."""
+    difference = np.asarray(dollars, float) - np.asarray(than, float)
+    if len(difference) < 2 or difference.std() == 0:
+        return bool(difference.mean() < 0)
+    return bool(ttest_1samp(difference, 0.0, alternative="less").pvalue <= level)
 
 
 def holm(p_values: Sequence[float]) -> list[float]:

@@ -21,7 +21,7 @@ from moa_graph.evaluation.dawid_skene import credit_of_agreement
 from moa_graph.evaluation.noninferiority import least_prompts, p_value, tango_interval
 from moa_graph.evaluation.recordings import Recordings
 from moa_graph.evaluation.search import credit_of_labels, estimate, find_order
-from moa_graph.evaluation.significance import mcnemar
+from moa_graph.evaluation.significance import is_cheaper, mcnemar
 from moa_graph.evaluation.strategies import Strategy, family, play
 
 __all__ = ["Duel", "Tested", "Tuned", "refuse_shared", "strategies_for", "test_in_order", "tune"]
@@ -211,15 +211,14 @@ def _verdict(
     if chosen.strategy.kind == "single":
         return False, f"no mixture helps: {test.models[chosen.strategy.models[0]]} alone is certified and cheaper"
     right = test.right == test.answers.T
-    cheapest = min(
-        (column for column in range(len(test.models)) if _may_be_best(right[column], right[best], level)),
-        key=lambda column: test.costs[:, column].mean(),
-    )
-    if chosen.dollars >= test.costs[:, cheapest].mean():
-        single = f"{test.models[cheapest]} alone"
-        if cheapest != best:
+    dollars = play([chosen.strategy], test.answers, test.costs).costs[0]
+    for column in sorted(range(len(test.models)), key=lambda one: test.costs[:, one].mean()):
+        if not _may_be_best(right[column], right[best], level) or is_cheaper(dollars, test.costs[:, column], level):
+            continue
+        single = f"{test.models[column]} alone"
+        if column != best:
             single += f", which isn't significantly worse than {test.models[best]}"
-        return False, f"no mixture helps: the cheapest certified one costs as much as {single}"
+        return False, f"no mixture helps: the cheapest certified one isn't proved to cost less than {single}"
     return (
         True,
         f"a mixture helps: within {points} of every single model for {chosen.cost_share:.1%} of the best one's dollars",
