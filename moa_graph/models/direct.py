@@ -183,11 +183,17 @@ class _DirectWay:
         async with self.response(payload) as response:
             async for read in response.content.iter_any():
                 *lines, unread = (unread + read).split(b"\n")
-                data = [line[5:].strip() for line in lines if line.startswith(b"data:")]
-                ended = b"[DONE]" in data
-                yield [self._event(one) for one in (data[: data.index(b"[DONE]")] if ended else data)]
-                if ended:
-                    return
+                together: list[dict[str, Any]] = []
+                for data in (line[5:].strip() for line in lines if line.startswith(b"data:")):
+                    if data == b"[DONE]":
+                        yield together
+                        return
+                    try:
+                        together.append(self._event(data))
+                    except Exception:
+                        yield together  # what came before the error came
+                        raise
+                yield together
 
     def _event(self, data: bytes) -> dict[str, Any]:
         import openai
