@@ -12,7 +12,7 @@ from rich.text import Text
 from moa_graph.calls.events import Event, RecordFinished
 from moa_graph.cli.printable import printable
 from moa_graph.cli.redrawing import COLUMNS_KEPT_FREE, RedrawnLines
-from moa_graph.cli.tally import SlotLine, Spent, Tally, counted
+from moa_graph.cli.tally import SlotLine, Spent, Tally, counted, short_name
 
 __all__ = ["LiveProgress", "PlainProgress", "Progress", "say"]
 
@@ -226,4 +226,6 @@ def _told(record: RecordFinished) -> str:
     tokens = counted(usage["input"] + usage["output"], "token") if usage else "tokens unknown"
     cost = f", ${record['cost']:.6f}".rstrip("0").rstrip(".") if record["cost"] is not None else ", cost unknown"
     notes = "".join(f"; {note}" for note in record["notes"])
-    return f"{name}{sample}: answered in {record['seconds']:.1f} s, {tokens}{cost}{notes}"
+    model = short_name(record["model"])
+    by = "" if record["model"].startswith("sim:") or model == record["slot"] else f" by {model}"
+    return f"{name}{sample}: answered{by} in {record['seconds']:.1f} s, {tokens}{cost}{notes}"

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from moa_graph.calls.events import CallFinished, CallStarted, Event, RecordFinished
 
-__all__ = ["SlotLine", "Spent", "Tally", "counted", "money"]
+__all__ = ["SlotLine", "Spent", "Tally", "counted", "money", "short_name"]
 
 
 @dataclass
@@ -181,7 +181,7 @@ def _outcome(line: SlotLine) -> str:
     if all(call["hit"] for call in line.calls):
         return "stored"
     others = dict.fromkeys(record["model"] for record in line.given.values() if _is_another(record["model"], line.slot))
-    return f"answered by {', '.join(map(_short, others))}" if others else "answered"
+    return f"answered by {', '.join(map(short_name, others))}" if others else "answered"
 
 
 def _is_another(model: str, slot: str) -> bool:
@@ -189,7 +189,7 @@ def _is_another(model: str, slot: str) -> bool:
     return bool(_PART.fullmatch(slot)) and not model.startswith("sim:")
 
 
-def _short(model: str) -> str:
+def short_name(model: str) -> str:
     """A model's reference without its provider and its maker's account."""
     return model.partition(":")[2].rpartition("/")[2]
 
