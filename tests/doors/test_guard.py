@@ -144,3 +144,12 @@ async def test_mounted_in_another_server_only_this_machine_may_ask_without_keys(
             assert (await asking.get("/v1/models")).status_code == status
             assert (await asking.get("/moa")).status_code == 200
             assert (await asking.get("/ok")).status_code == 404  # the other server's routes aren't guarded here
+
+
+@pytest.mark.parametrize("log_prompts", [False, True])
+def test_the_log_holds_what_was_asked_only_where_that_is_wanted(
+    caplog: pytest.LogCaptureFixture, log_prompts: bool
+) -> None:
+    with caplog.at_level("INFO", "moa_graph.server"), door(log_prompts=log_prompts) as client:
+        assert client.post("/v1/chat/completions", json=ASKED).status_code == 200
+    assert ("What is 2 + 3?" in caplog.text) is log_prompts

@@ -80,7 +80,8 @@ class Door:
             check_prices(shelf)
             self._spending = Spending(settings.spending)
         self._admission = Admission(settings, self.metrics, self._spending)
-        self.runner = Runner(shelf, Books(self.metrics, self._spending), self._admission)
+        books = Books(self.metrics, self._spending)
+        self.runner = Runner(shelf, books, self._admission, log_prompts=settings.log_prompts)
         guard = Middleware(Guard, gatekeeper=self.gatekeeper, metrics=self.metrics)
         cors = Middleware(
             CORSMiddleware,

@@ -26,7 +26,7 @@ from moa_graph.state import Record, Turn
 
 __all__ = ["Run", "Runner"]
 
-log = logging.getLogger(__name__)
+log = logging.getLogger("moa_graph.server")
 
 Given = Callable[[list[Record]], None]
 
@@ -68,15 +68,25 @@ class Runner:
         books: Where runs are counted and paid for.
         admission: Who may run one now.
         advice: What panels gave in turns that call tools.
+        log_prompts: Whether the log holds what users ask.
     """
 
-    def __init__(self, shelf: Shelf, books: Books, admission: Admission, advice: AdviceShelf | None = None) -> None:
+    def __init__(
+        self,
+        shelf: Shelf,
+        books: Books,
+        admission: Admission,
+        advice: AdviceShelf | None = None,
+        *,
+        log_prompts: bool = False,
+    ) -> None:
         self.shelf = shelf
         self.running = 0
         self._starting = asyncio.Semaphore(STARTS)
         self._books = books
         self._admission = admission
         self._advice = advice or AdviceShelf()
+        self._log_prompts = log_prompts
 
     @property
     def patience(self) -> float:
@@ -109,6 +119,8 @@ class Runner:
         settings = replace(_settings(served, asked.writing, parameters, extras), live=asked.live)
         turn = self._advice.turn_of(owner, served.id, asked.options, asked.messages)
         self._admission.check(owner)
+        if self._log_prompts:
+            log.info("%s is asked: %r", served.id, _last_text(asked.messages))
         return Run(asked, owner, served, options, settings, turn, left_out)
 
     async def parts(self, run: Run, given: Given | None = None) -> AsyncGenerator[Part, None]:
