@@ -6,7 +6,7 @@ Every channel has a reducer, so that nodes that run side by side may all write, 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from operator import itemgetter
 from typing import Annotated, Any, Literal, NotRequired
 
@@ -15,6 +15,7 @@ from langgraph.graph.message import Messages, add_messages
 from pydantic import ValidationError
 from typing_extensions import TypedDict
 
+from moa_graph.edits import checked_entries, checked_turn
 from moa_graph.errors import InputError
 from moa_graph.usage import Usage
 from moa_graph.views import cut_middle
@@ -174,15 +175,8 @@ class Turn(TypedDict, total=False):
 
 def merge_by_id(left: Sequence[Any] | None, right: Sequence[Any] | None) -> list[Any]:
     """Records or calls by identity, the later one's fields winning, in the configured order whatever came first."""
-    if isinstance(right, Mapping):
-        raise InputError(f"give a list of records, even for one: [{{'id': {right.get('id')!r}, ...}}]")
     merged: dict[str, dict[str, Any]] = {entry["id"]: entry for entry in left or ()}
-    for entry in right or ():
-        if "id" not in entry or ("order" not in entry and entry["id"] not in merged):
-            there = ", ".join(merged) or "none"
-            raise InputError(f"{entry!r} can't be edited: it needs the id of a record that is there: {there}")
-        if not isinstance(entry.get("text", ""), str):
-            raise InputError(f"{entry['id']} can't be edited: its text must be text, not {entry['text']!r}")
+    for entry in checked_entries(right or (), merged):
         there_already = merged.get(entry["id"])
         merged[entry["id"]] = {**there_already, **entry} if there_already else entry
     return sorted(merged.values(), key=itemgetter("order"))
@@ -203,7 +197,7 @@ def add_conversation(left: Messages, right: Messages) -> Messages:
 
 def merge_turn(left: Turn | None, right: Turn | None) -> Turn:
     """The fields of ``right`` over those of ``left``."""
-    return {**(left or {}), **(right or {})}
+    return {**(left or {}), **checked_turn(right or {})}  # type: ignore[typeddict-item]
 
 
 def keep_last(left: Any, right: Any) -> Any:

@@ -33,8 +33,11 @@ def without_tool_messages(messages: Sequence[BaseMessage]) -> tuple[BaseMessage,
     shown: list[BaseMessage] = []
     exchanges: list[str] = []
     results = {message.tool_call_id: message for message in messages if isinstance(message, ToolMessage)}
+    called = {call["id"] for message in messages if isinstance(message, AIMessage) for call in message.tool_calls}
     for message in messages:
-        if isinstance(message, AIMessage) and message.tool_calls:
+        if isinstance(message, ToolMessage) and message.tool_call_id not in called:
+            exchanges.append(_result(message))  # whose call isn't in the conversation
+        elif isinstance(message, AIMessage) and message.tool_calls:
             exchanges.extend(_exchanges(message, results))
         elif not isinstance(message, ToolMessage):
             _tell(exchanges, shown)

@@ -15,8 +15,8 @@ __all__ = ["VisibleStream", "answer_text", "hidden_text", "visible_text"]
 
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
 _TOKEN = re.compile(r"(?P<code>```)|(?P<opens><think(?:ing)?>)|(?P<closes></think(?:ing)?>)", re.IGNORECASE)
-_UNFINISHED = re.compile(r"(?:</?[a-z]{0,8}|</?think(?:ing)?>|`{1,2})\Z", re.IGNORECASE)
-"""What may become a token, or one of which it isn't known yet what stands behind it."""
+_UNFINISHED = re.compile(r"(?:</?[a-z]{0,8}|</?think(?:ing)?>)\Z", re.IGNORECASE)
+"""What may become a tag, or one of which it isn't known yet what stands behind it."""
 _QUOTES = frozenset("`'\"([")
 _QUOTES_BEHIND = frozenset("`'\")]")
 
@@ -122,8 +122,7 @@ class _Scanner:
         """The visible parts of what is clear by now."""
         self.took_back = False
         text = self._rest + piece
-        unfinished = _UNFINISHED.search(text, max(len(text) - 12, 0))
-        end = unfinished.start() if unfinished else len(text)
+        end = _clear_until(text)
         self._rest = text[end:]
         return self._visible(text, end)
 
@@ -184,6 +183,13 @@ class _Scanner:
 
     def _ends_headless_reasoning(self, is_quoted: bool) -> bool:
         return not (self._has_opened or is_quoted or self._in_code or self._before in " \t")
+
+
+def _clear_until(text: str) -> int:
+    """Where what may become a token begins, or the end of the text."""
+    if unfinished := _UNFINISHED.search(text, max(len(text) - 12, 0)):
+        return unfinished.start()
+    return len(text) - (len(text) - len(text.rstrip("`"))) % 3
 
 
 def _parts(text: str, end: int) -> Iterator[tuple[str, re.Match[str] | None, str]]:

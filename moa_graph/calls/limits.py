@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import weakref
+from functools import cache
 
 from langchain_core.language_models import BaseChatModel
 from pydantic import Field, SecretStr
@@ -12,6 +13,7 @@ from moa_graph.calls.gate import Door, Gate
 from moa_graph.description import Description
 from moa_graph.models.catalogue import Member
 from moa_graph.models.clients import of_running_loop
+from moa_graph.models.objects import asks_through_openai_sdk
 
 __all__ = ["Limits", "door_of"]
 
@@ -36,6 +38,8 @@ def door_of(member: Member, limits: Limits | None) -> Door:
     """
     model = member.settings.model
     gate = _gate_of_object(model) if isinstance(model, BaseChatModel) else _gate_of_provider(member)
+    if _opens_connections(member):
+        gate.narrow(most_connections(), None, None)
     if limits is not None:
         gate.narrow(limits.concurrency, limits.requests, limits.tokens)
     return gate.door(member.reference)
@@ -53,3 +57,32 @@ def _gate_of_object(model: BaseChatModel) -> Gate:
         gates[id(model)] = Gate()
         weakref.finalize(model, gates.pop, id(model), None).atexit = False
     return gates[id(model)]
+
+
+def _opens_connections(member: Member) -> bool:
+    """Whether each call takes a connection, as far as that is known."""
+    model = member.settings.model
+    if isinstance(model, BaseChatModel):
+        return asks_through_openai_sdk(model)
+    return member.provider not in ("sim", "recorded")
+
+
+FEWEST_CONNECTIONS = 16
+KEPT_DESCRIPTORS = 200
+"""Files that the rest of the process may have open."""
+
+
+@cache
+def most_connections() -> int | None:
+    """How many connections to one provider the process may open; None where the system sets no limit.
+
+    Three providers at once are reckoned with. What waits for a connection would otherwise fail for want of one.
+    """
+    try:
+        import resource
+    except ImportError:  # Windows has no such limit
+        return None
+    allowed, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if allowed == resource.RLIM_INFINITY:
+        return None
+    return max((allowed - KEPT_DESCRIPTORS) // 3, FEWEST_CONNECTIONS)

@@ -14,7 +14,7 @@ from langchain_core.outputs import ChatGenerationChunk, ChatResult
 from moa_graph.models.direct import events_of, post
 from moa_graph.models.instruments import is_wrapped
 from moa_graph.models.streamed import StreamedAnswer
-from moa_graph.models.tidy import tidy_answer, tidy_chunk
+from moa_graph.models.tidy import encodable, tidy_answer, tidy_chunk
 
 __all__ = ["adapted"]
 
@@ -101,6 +101,10 @@ class _TellsWhatIsBesideTheText:
     refusals that come in the SDK's objects there, and drops the reasoning of servers other than DeepSeek's, which call
     it ``reasoning_content`` or ``reasoning``.
     """
+
+    def _get_request_payload(self, *given: Any, **kwargs: Any) -> dict[str, Any]:
+        payload: dict[str, Any] = super()._get_request_payload(*given, **kwargs)  # type: ignore[misc]
+        return encodable(payload) if "messages" in payload else payload
 
     def _create_chat_result(self, response: Any, *rest: Any) -> ChatResult:
         response = tidy_answer(response)

@@ -10,10 +10,22 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-__all__ = ["tidy_answer", "tidy_chunk", "tidy_count", "tidy_usage"]
+__all__ = ["encodable", "tidy_answer", "tidy_chunk", "tidy_count", "tidy_usage"]
 
 MOST_TOKENS = 1_000_000_000
 """A count above this is no count."""
+
+
+def encodable(payload: dict[str, Any]) -> dict[str, Any]:
+    """A request that can be sent: half a pair of surrogates, which UTF-8 can't hold, becomes a question mark."""
+    messages = payload["messages"]
+    try:
+        json.dumps(messages, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        return {**payload, "messages": json.loads(json.dumps(messages, ensure_ascii=False).encode("utf-8", "replace"))}
+    except (TypeError, ValueError):
+        return payload  # for the SDK to judge
+    return payload
 
 
 def tidy_answer(answer: Any) -> Any:
@@ -110,11 +122,12 @@ def _call(call: Any) -> dict[str, Any] | None:
 def _piece_of_call(call: Any) -> dict[str, Any] | None:
     """A piece of a tool call; None where it can't be told which one it belongs to."""
     function = call.get("function") if isinstance(call, Mapping) else None
-    if not isinstance(function, Mapping) or tidy_count(call.get("index")) is None:
+    index = tidy_count(call.get("index")) if isinstance(call, Mapping) else None
+    if not isinstance(function, Mapping) or index is None:
         return None
     name, ident = function.get("name"), call.get("id")
     return {
-        "index": int(call["index"]),
+        "index": index,
         "id": ident if isinstance(ident, str) else None,
         "function": {
             "name": name if isinstance(name, str) else None,

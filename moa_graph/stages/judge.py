@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections import Counter
 from itertools import permutations
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, model_validator
 
 from moa_graph.stage_kit.base import register
 from moa_graph.stage_kit.bound import BoundSlot
@@ -42,12 +42,29 @@ class Ranking(BaseModel):
     reasoning: str = Field(default="", description="Why, in one or two sentences.")
     ranking: list[int] = Field(min_length=1, description="Numbers of the responses, the best first.")
 
+    @model_validator(mode="before")
+    @classmethod
+    def _of_best_alone(cls, given: Any) -> Any:
+        """Some judges name the best alone."""
+        if isinstance(given, dict) and "ranking" not in given and "best" in given:
+            return {**given, "ranking": [given["best"]]}
+        return given
+
 
 class Comparison(BaseModel):
     """A judge's view of two responses."""
 
     reasoning: str = Field(default="", description="Why, in one sentence.")
     best: int = Field(ge=0, le=2, description="Number of the better response; 0 is a tie.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _of_ranking(cls, given: Any) -> Any:
+        """Some judges rank the two."""
+        ranking = given.get("ranking") if isinstance(given, dict) else None
+        if isinstance(ranking, list) and ranking and "best" not in given:
+            return {**given, "best": ranking[0]}
+        return given
 
 
 @register

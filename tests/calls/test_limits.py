@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from moa_graph.calls.gate import Door, Gate
-from moa_graph.calls.limits import Limits, door_of
+from moa_graph.calls.limits import Limits, door_of, most_connections
 from moa_graph.description import ModelSettings
 from moa_graph.models.catalogue import Catalogue, Member
 from tests.models_for_tests import scripted
@@ -319,3 +319,12 @@ async def test_an_objects_gate_is_forgotten_with_the_object() -> None:
 def test_limits_below_one_are_refused(field: str) -> None:
     with pytest.raises(ValidationError, match=field):
         Limits.model_validate({field: 0})
+
+
+async def test_no_more_connections_are_opened_than_the_process_may_have(monkeypatch: pytest.MonkeyPatch) -> None:
+    resource = pytest.importorskip("resource")
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (1_024, 4_096))
+    most_connections.cache_clear()
+    assert door_of(member("a"), None).gate.pace.most == 274
+    assert door_of(Catalogue({}).member("sim:a"), None).gate.pace.most > 1e9
+    most_connections.cache_clear()

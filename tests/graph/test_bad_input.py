@@ -400,7 +400,7 @@ async def test_a_prompt_of_two_megabytes_is_passed_on_where_no_window_is_known()
     assert result["messages"][-1].text == "model's answer"
 
 
-async def test_a_proposal_of_two_megabytes_is_capped_and_says_so() -> None:
+async def test_a_proposal_of_two_megabytes_is_shown_in_part_and_kept_up_to_a_million_characters() -> None:
     proposer, writer = scripted("long", "x" * 2_000_000), scripted("writer")
     graph = create_moa(proposers=[proposer], aggregator=writer).compile()
 
@@ -408,8 +408,9 @@ async def test_a_proposal_of_two_megabytes_is_capped_and_says_so() -> None:
 
     [[instruction, _]] = [asked.messages for asked in writer.journal.asked]
     assert len(instruction.text) < 40_000
-    assert len(result["records"][0]["text"]) == 32_000
-    assert "[... left out ...]" in result["records"][0]["text"]
+    assert "[... left out ...]" in instruction.text
+    assert len(result["records"][0]["text"]) == 1_000_000
+    assert "its middle was left out" in result["records"][0]["notes"][0]
 
 
 CONTROL = "a\x00b\x07c\x1bd\ud800e\x7f"
