@@ -21,9 +21,12 @@ from moa_graph.models.transport import Sent, noting_what_is_sent
 if TYPE_CHECKING:
     from aiohttp import ClientResponse
 
-__all__ = ["events_of", "post"]
+__all__ = ["DONE", "events_of", "post"]
 
 PATH = "/chat/completions"
+
+DONE: dict[str, Any] = {"is_done": True}
+"""Follows the last event of a stream whose server said that it was done; one that broke off has none."""
 
 _LEFT_TO_AIOHTTP = {"host", "content-length", "accept-encoding", "connection", "transfer-encoding"}
 """Headers that are about one request, or about what aiohttp can read."""
@@ -74,13 +77,24 @@ async def events_of(client: Any, payload: Mapping[str, Any]) -> AsyncGenerator[l
         return
     import openai
 
+    class Stream(openai.AsyncStream[object]):
+        """Knows whether the server said that the answer was whole."""
+
+        is_done = False
+
+        async def _iter_events(self) -> AsyncIterator[Any]:
+            async for event in super()._iter_events():
+                self.is_done = self.is_done or event.data.startswith("[DONE]")
+                yield event
+
     with noting_what_is_sent() as sent:
-        kind = openai.AsyncStream[object]
-        stream = await client.post(PATH, body=payload, cast_to=object, stream=True, stream_cls=kind)
+        stream = await client.post(PATH, body=payload, cast_to=object, stream=True, stream_cls=Stream)
     _remember(client, sent)
     async with stream:
         async for event in stream:
             yield [event]
+    if stream.is_done:
+        yield [DONE]
 
 
 def _remember(client: Any, sent: list[Sent]) -> None:
@@ -186,7 +200,7 @@ class _DirectWay:
                 together: list[dict[str, Any]] = []
                 for data in (line[5:].strip() for line in lines if line.startswith(b"data:")):
                     if data == b"[DONE]":
-                        yield together
+                        yield [*together, DONE]
                         return
                     try:
                         together.append(self._event(data))

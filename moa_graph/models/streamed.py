@@ -61,4 +61,6 @@ class StreamedAnswer:
         message |= {name: "".join(texts) for name, texts in self._texts.items()}
         if self._calls:
             message["tool_calls"] = [self._calls[index] for index in sorted(self._calls)]
-        return {**self._facts, "choices": [{"message": message, "finish_reason": self._finish_reason}]}
+        is_done = self._facts.pop("is_done", False)  # some servers end a whole answer without a reason
+        reason = self._finish_reason or ("stop" if is_done else None)
+        return {**self._facts, "choices": [{"message": message, "finish_reason": reason}]}
