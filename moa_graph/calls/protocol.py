@@ -95,7 +95,7 @@ class ProtocolEvents:
                 metadata = dict(get_config().get("metadata") or {})
                 watcher.on_chat_model_start({}, [[]], run_id=self._run, tags=[], metadata=metadata)
                 getattr(watcher, "seen", set[str]()).add(self._id)  # LangGraph tells what nobody has seen
-            self._tell({"event": "message-start", "role": "ai", "id": self._id, "message_id": self._id})
+            self._tell({"event": "message-start", "role": "ai", "id": self._id})
         return bool(self._watchers)
 
     def _block(self, key: Any, fresh: dict[str, Any]) -> dict[str, Any]:
@@ -109,7 +109,7 @@ class ProtocolEvents:
 
     def _tell(self, event: dict[str, Any]) -> None:
         for watcher in self._watchers or ():
-            watcher.on_stream_event(event, run_id=self._run)
+            watcher.on_stream_event({**event, "message_id": self._id}, run_id=self._run)
 
 
 def _watchers() -> list[Any]:

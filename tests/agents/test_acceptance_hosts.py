@@ -111,3 +111,19 @@ async def test_a_mixture_on_a_server_is_a_node_here(tmp_path: Path) -> None:
             told = [event async for event in remote.astream(QUESTION, stream_mode="custom")]
     assert result["messages"][-1].text.endswith("Answer: 411")
     assert told[-1]["type"] == "run_finished"
+
+
+async def test_the_servers_current_protocol_tells_the_answer_token_by_token(tmp_path: Path) -> None:
+    told: list[dict[str, Any]] = []
+    asked_for: Any = {"messages": [{"role": "user", "content": "What is 17 * 24 + 3?"}]}
+    with langgraph_dev(tmp_path, {"MOA_SIMULATE": "1"}) as server:
+        async with get_client(url=server.url) as client, client.threads.stream(assistant_id="moa-lite") as thread:
+            await thread.run.start(input=asked_for)
+            async for event in thread.subscribe(["messages"]):
+                told.append(dict(event)["params"]["data"])
+                if told[-1]["event"] == "message-finish":
+                    break
+    deltas = [one["delta"]["text"] for one in told if one["event"] == "content-block-delta"]
+    assert (told[0]["event"], told[1]["event"]) == ("message-start", "content-block-start")
+    assert len(deltas) > 5
+    assert "".join(deltas).endswith("Answer: 411")
