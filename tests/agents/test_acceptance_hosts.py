@@ -13,7 +13,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from langgraph.graph import START, MessagesState, StateGraph
@@ -120,7 +120,7 @@ async def test_the_servers_current_protocol_tells_the_answer_token_by_token(tmp_
         async with get_client(url=server.url) as client, client.threads.stream(assistant_id="moa-lite") as thread:
             await thread.run.start(input=asked_for)
             async for event in thread.subscribe(["messages"]):
-                told.append(dict(event)["params"]["data"])
+                told.append(cast(Any, event)["params"]["data"])
                 if told[-1]["event"] == "message-finish":
                     break
     deltas = [one["delta"]["text"] for one in told if one["event"] == "content-block-delta"]
