@@ -22,7 +22,7 @@ from moa_graph.form import Form
 from moa_graph.models.adapted import adapted
 from moa_graph.models.catalogue import Catalogue
 from moa_graph.stages.judge import Comparison, Ranking
-from moa_graph.visible import VisibleStream, hidden_text, visible_text
+from moa_graph.visible import VisibleStream, answer_text, hidden_text, visible_text
 from tests.models_for_tests import Asked, Reply, scripted
 from tests.virtual_clock import run_virtual
 from tests.whole.hostile import Hostile
@@ -72,7 +72,7 @@ def stream(hostile: Hostile) -> None:
     if last is None:
         shown, showing = "", VisibleStream()
         last = (showing.feed(fed) or "") + (showing.finish() or "")
-    assert shown + last == visible_text(text)
+    assert shown + last == answer_text(text)
 
 
 def read_message(hostile: Hostile) -> None:
