@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 from dataclasses import replace
 
+from moa_graph.calls.answering import Answering
 from moa_graph.calls.budget import affordable_bytes, bytes_of_prompt
-from moa_graph.calls.exchange import Answering, Outcome, exchange, look_up, wait_before
+from moa_graph.calls.exchange import Outcome, exchange, look_up, wait_before
 from moa_graph.calls.failures import Diagnosis, judge
 from moa_graph.calls.form_ladder import one_rung_down, rung_of
 from moa_graph.calls.media import readable_by

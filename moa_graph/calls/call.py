@@ -15,11 +15,11 @@ from __future__ import annotations
 import asyncio
 import time
 
+from moa_graph.calls.answering import Answering
 from moa_graph.calls.attempts import first_live_reply
 from moa_graph.calls.budget import NOTHING, Balance
 from moa_graph.calls.context import NodeContext
 from moa_graph.calls.events import RecordFinished
-from moa_graph.calls.exchange import Answering
 from moa_graph.calls.hedge import first_of_both
 from moa_graph.calls.ledger import Ledger, total
 from moa_graph.calls.reply import Reply

@@ -6,19 +6,18 @@ What happened comes back as an :class:`Outcome`. Whether to ask once more, and h
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Literal, Self
+from typing import Literal
 
 from langchain_core.messages import AIMessage
 from langgraph.errors import GraphBubbleUp
 
-from moa_graph.calls.budget import NOTHING, ONE_CALL, Balance, bytes_of_prompt, most_of_one_call
-from moa_graph.calls.context import NodeContext
+from moa_graph.calls.answering import Answering
+from moa_graph.calls.budget import NOTHING, ONE_CALL, bytes_of_prompt, most_of_one_call
 from moa_graph.calls.failures import Diagnosis, classify, judge, usage_of
 from moa_graph.calls.gate import Door, Ticket
-from moa_graph.calls.ledger import Ledger, OpenCall, stated_cost
+from moa_graph.calls.ledger import OpenCall, stated_cost
 from moa_graph.calls.limits import door_of
 from moa_graph.calls.mend import Attempt
 from moa_graph.calls.model_call import message_of
@@ -27,83 +26,16 @@ from moa_graph.calls.request import AnswerRequest
 from moa_graph.calls.round import CallTime, CallTimedOut, Closed
 from moa_graph.calls.sound import reasoning_characters
 from moa_graph.calls.stored import found, through
-from moa_graph.calls.streams import AnswerStream, FirstTokens, LiveText, Reader
 from moa_graph.calls.structured import read
 from moa_graph.errors import StoreMiss
 from moa_graph.models.abilities import abilities_of
 from moa_graph.state import Grant
 from moa_graph.views import CHARACTERS_PER_TOKEN
 
-__all__ = ["Answering", "Outcome", "exchange", "look_up", "wait_before"]
+__all__ = ["Outcome", "exchange", "look_up", "wait_before"]
 
 FIRST_WAIT = 0.5
 LONGEST_WAIT = 8.0
-
-
-def _do_nothing() -> None:
-    """Nobody waits to be told."""
-
-
-@dataclass(frozen=True)
-class Answering:
-    """What all requests for one answer share.
-
-    Args:
-        request: What is asked.
-        node: What the calls of its node share.
-        ledger: Where the requests are noted.
-        balance: What is left of the answer's grant.
-        reader: Reads along while the answer is streamed; None for one that comes whole.
-        sent: Called when a request has gone out.
-    """
-
-    request: AnswerRequest
-    node: NodeContext
-    ledger: Ledger
-    balance: Balance
-    reader: Reader | None = None
-    sent: Callable[[], None] = _do_nothing
-
-    @classmethod
-    def of(
-        cls,
-        request: AnswerRequest,
-        node: NodeContext,
-        ledger: Ledger,
-        balance: Balance,
-        *,
-        sent: Callable[[], None] = _do_nothing,
-        begun: Callable[[], None] = _do_nothing,
-    ) -> Self:
-        """With a reader, where somebody watches the answer or the next stage waits for its beginning.
-
-        Args:
-            request: What is asked.
-            node: What the calls of its node share.
-            ledger: Where the requests are noted.
-            balance: What is left of the answer's grant.
-            sent: Called when a request has gone out.
-            begun: Called at the first token of each request whose answer is watched.
-        """
-        reader: Reader | None = None
-        if request.answers:
-            reader = AnswerStream(node.mixture, request.stage, node.write, begun)
-        elif request.first_tokens is not None:
-            tell = partial(node.round.count_beginning, request.record)
-            reader = FirstTokens(request.first_tokens, tell)
-        elif request.live and request.together is None:
-            reader = LiveText(node.mixture, (request.stage, request.slot, request.sample), node.write)
-        return cls(request, node, ledger, balance, reader, sent)
-
-    @property
-    def streamed(self) -> str:
-        """What has come so far of an answer that is streamed."""
-        return self.reader.text if self.reader is not None else ""
-
-    def begin_again(self, reason: str) -> None:
-        """What was streamed counts no longer."""
-        if self.reader is not None:
-            self.reader.begin_again(reason)
 
 
 @dataclass(frozen=True)

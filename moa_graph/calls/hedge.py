@@ -9,10 +9,10 @@ import asyncio
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from moa_graph.calls.answering import Answering
 from moa_graph.calls.attempts import first_live_reply, stored_reply
 from moa_graph.calls.budget import Balance
 from moa_graph.calls.context import NodeContext
-from moa_graph.calls.exchange import Answering
 from moa_graph.calls.ledger import Ledger
 from moa_graph.calls.reply import Reply
 from moa_graph.calls.request import AnswerRequest
