@@ -30,8 +30,10 @@ def visible_text(text: str) -> str:
     if "think" not in text.lower():
         return _CONTROL.sub("", text).strip()
     scanner = _Scanner()
-    shown = "".join([*scanner.feed(text), *scanner.finish()])
-    return _CONTROL.sub("", shown).strip()
+    shown = scanner.feed(text)
+    last = scanner.finish()
+    shown = last if scanner.took_back else [*shown, *last]
+    return _CONTROL.sub("", "".join(shown)).strip()
 
 
 def answer_text(text: str) -> str:

@@ -237,6 +237,7 @@ def test_a_prompt_about_no_references_bears_its_instruction() -> None:
         ("<think>hm</think> <think>hm</think>yes", "yes"),
         ("yes\n<think>\nhm\n</think>\nno", "yes\n\nno"),
         ("<think>it ended in the middle", ""),
+        ("it ended with its reasoning</think>", ""),
         ("The <think> tag opens a block, </think> ends it.", "The <think> tag opens a block, </think> ends it."),
         ("Write `<think>` and `</think>`.", "Write `<think>` and `</think>`."),
         ("It ends with </think>.", "It ends with </think>."),
