@@ -15,8 +15,8 @@ __all__ = ["VisibleStream", "answer_text", "hidden_text", "visible_text"]
 
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
 _TOKEN = re.compile(r"(?P<code>```)|(?P<opens><think(?:ing)?>)|(?P<closes></think(?:ing)?>)", re.IGNORECASE)
-_UNFINISHED = re.compile(r"(?:</?[a-z]{0,8}|</?think(?:ing)?>)\Z", re.IGNORECASE)
-"""What may become a tag, or one of which it isn't known yet what stands behind it."""
+_UNFINISHED = re.compile(r"(?:</?[a-z]{0,8}|<think(?:ing)?>)\Z", re.IGNORECASE)
+"""What may become a tag, or an opening one of which it isn't known yet what stands behind it."""
 _QUOTES = frozenset("`'\"([")
 _QUOTES_BEHIND = frozenset("`'\")]")
 
@@ -30,10 +30,8 @@ def visible_text(text: str) -> str:
     if "think" not in text.lower():
         return _CONTROL.sub("", text).strip()
     scanner = _Scanner()
-    shown = scanner.feed(text)
-    last = scanner.finish()
-    shown = last if scanner.took_back else [*shown, *last]
-    return _CONTROL.sub("", "".join(shown)).strip()
+    shown = "".join([*scanner.feed(text), *scanner.finish()])
+    return _CONTROL.sub("", shown).strip()
 
 
 def answer_text(text: str) -> str:
@@ -159,7 +157,9 @@ class _Scanner:
         shown.append(part)
 
     def _take_token(self, token: re.Match[str], behind: str, shown: list[str]) -> None:
-        written, is_quoted = token[0], self._before in _QUOTES or behind in _QUOTES_BEHIND
+        written, is_quoted = token[0], self._before in _QUOTES
+        if token.lastgroup == "opens":
+            is_quoted = is_quoted or behind in _QUOTES_BEHIND
         if token.lastgroup == "code":
             self._in_code = not self._in_code and self._block is None
         elif token.lastgroup == "opens":
