@@ -178,13 +178,14 @@ def _used(
         return usage, False
     if usage is not None:
         return _within_reason(call, usage)
-    if failure is not None and failure.unbilled:
+    if failure is not None and failure.unbilled and not written:
         return NO_USAGE, False
     begun = written > 0 or failure is None or failure.begun
     if failure is not None and failure.kind == "connection" and not begun:
         return NO_USAGE, True  # it may never have reached the model
     output = math.ceil(written / CHARACTERS_PER_TOKEN)
-    if failure is not None and failure.kind not in _LEFT_AT_WORK:
+    broken_off = written > 0 and failure is not None and failure.kind in ("server", "connection")
+    if failure is not None and failure.kind not in _LEFT_AT_WORK and not broken_off:
         output = max(output, call.member.most_output or 0)  # it came to an end, and nobody knows at which length
     read = sum(len(message.text) for message in call.prompt.messages())
     return {"input": math.ceil(read / CHARACTERS_PER_TOKEN), "output": output, "cached": 0}, True

@@ -74,7 +74,10 @@ async def test_a_timeout_is_for_all_tries_of_a_model_together() -> None:
     model = scripted("a", Reply(error=provider_error(500), delay=6))
     record, calls = await ask(model, timeout=10)
     assert len(calls) == 2
-    assert record["failure"] == {"kind": "timeout", "message": "no answer within 10 s"}
+    assert record["failure"] == {
+        "kind": "timeout",
+        "message": "no answer within 10 s: timeout (--timeout) gives a model more time",
+    }
     assert record["seconds"] == pytest.approx(10)
 
 
@@ -112,7 +115,10 @@ async def test_a_model_that_answers_its_cancellation_with_an_error_is_not_asked_
     model = scripted("a", Reply(until=stubborn))
     record, calls = await ask(model, timeout=10)
     assert len(calls) == len(model.journal.asked) == 1
-    assert record["failure"] == {"kind": "timeout", "message": "no answer within 10 s"}
+    assert record["failure"] == {
+        "kind": "timeout",
+        "message": "no answer within 10 s: timeout (--timeout) gives a model more time",
+    }
 
 
 async def test_a_run_is_cancelled_even_where_a_model_answers_that_with_an_error() -> None:

