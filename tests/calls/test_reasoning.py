@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
+import math
 from contextlib import suppress
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from moa_graph import create_moa
 from moa_graph.errors import BudgetTooSmall, RunFailed
@@ -43,19 +47,31 @@ async def test_an_answer_that_ended_in_its_reasoning_is_asked_once_more_with_roo
     assert "asked again with more room for its reasoning" in result["records"][0]["notes"]
 
 
-@pytest.mark.parametrize("thinks", [0, 900, 5000, 50_000])
-@pytest.mark.parametrize("budget", [{"tokens": 30_000}, {"usd": 0.05}, {"usd": 0.2}, {"tokens": 60_000, "usd": 0.1}])
-async def test_the_servers_own_count_never_passes_the_budget(
-    thinks: int, budget: dict[str, float], monkeypatch: pytest.MonkeyPatch
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    thinks=st.integers(0, 60_000),
+    usd=st.none() | st.floats(0.001, 0.5),
+    tokens=st.none() | st.integers(1_000, 100_000),
+    max_tokens=st.integers(16, 4_000),
+    reasoning=st.sampled_from(["off", "low", "medium", "high", "default", 2_000]),
+)
+def test_the_servers_own_count_never_passes_the_budget(
+    thinks: int,
+    usd: float | None,
+    tokens: int | None,
+    max_tokens: int,
+    reasoning: str | int,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    budget = {name: most for name, most in {"usd": usd, "tokens": tokens}.items() if most is not None}
     with provider_on_loopback("together", thinks=thinks) as provider:
         provider.set_environment(monkeypatch)
-        mixture = {**thinking_mixture(max_tokens=512, reasoning="low"), "budget": budget}
+        mixture = {**thinking_mixture(max_tokens=max_tokens, reasoning=reasoning), "budget": budget}
         with suppress(RunFailed, BudgetTooSmall):  # where more is thought than can be paid for
-            await create_moa(mixture).compile().ainvoke(QUESTION)
+            asyncio.run(create_moa(mixture).compile().ainvoke(QUESTION))
     dollars = (provider.input_tokens * 1.4 + provider.output_tokens * 4.4) / 1e6
-    assert provider.output_tokens + provider.input_tokens <= budget.get("tokens", float("inf"))
-    assert dollars <= budget.get("usd", float("inf"))
+    assert provider.output_tokens + provider.input_tokens <= (tokens or math.inf)
+    assert dollars <= (usd or math.inf)
 
 
 @pytest.mark.parametrize("kept", [False, True])

@@ -23,13 +23,6 @@ from tests.providers import DEAD_AT_TOGETHER, provider_on_loopback
 OLDEST = timedelta(days=120)
 
 
-@pytest.fixture(autouse=True)
-def configuration(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
-    """An empty one."""
-    monkeypatch.setenv("MOA_CONFIG_DIR", str(tmp_path / "config"))
-    return tmp_path / "config"
-
-
 def listed(*names: str, **fields: Any) -> list[Any]:
     return [served_model("openai", {"id": name, **fields}) for name in names]
 
