@@ -153,8 +153,11 @@ def test_a_recording_is_replayed_from_a_disk_that_cannot_be_written(readable_by_
         import os, sys
         from moa_graph import create_moa
         from moa_graph.store import open_store
-        import moa_graph.models.simulated, moa_graph.store.sqlite, langgraph.graph
+        import moa_graph.store.sqlite
 
+        stages = [{"aggregate": {"slot": "sim:a"}}]
+        question = {"messages": [("user", "a question")]}
+        create_moa({"stages": stages}).compile().invoke(question)  # reads its files while they can be read
         if os.geteuid() == 0:
             os.setgroups([]); os.setgid(65534); os.setuid(65534)
         try:
@@ -163,8 +166,7 @@ def test_a_recording_is_replayed_from_a_disk_that_cannot_be_written(readable_by_
         except OSError:
             pass
         store = open_store(sys.argv[1], "replay")
-        graph = create_moa({"stages": [{"aggregate": {"slot": "sim:a"}}]}, store=store).compile()
-        state = graph.invoke({"messages": [("user", "a question")]})
+        state = create_moa({"stages": stages}, store=store).compile().invoke(question)
         assert state["report"]["degraded"] == []
     """
     path.chmod(0o444)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -10,6 +11,9 @@ from moa_graph.calls import exchange
 from moa_graph.server.simulator import RunningSimulator, running_simulator
 from tests.server.simulator_clients import until
 from tests.whole.mixtures_over_http import KEY, KEY_VARIABLE, SDKS
+
+PATIENCE = 5.0
+"""Seconds until a simulator must have seen that its clients have closed their connections."""
 
 
 @pytest.fixture(autouse=True)
@@ -29,6 +33,9 @@ def running(request: pytest.FixtureRequest) -> Iterator[RunningSimulator]:
     profiles = {profile.name: profile for profile in request.module.PROFILES}
     with running_simulator(profiles, key=KEY, strict=True) as simulator:
         yield simulator
+        give_up = time.monotonic() + PATIENCE
+        while simulator.stats()["connections"]["open"] and time.monotonic() < give_up:
+            time.sleep(0.01)  # a client has closed its sockets, and the server's thread has yet to see it
         assert simulator.stats()["connections"]["open"] == 0
 
 
