@@ -62,6 +62,9 @@ def openai_batch(result: dict[str, Any], mixture: str) -> dict[str, Any]:
         failure = result["failure"]
         return {**told, "error": {"code": failure["kind"], "message": failure["message"]}}
     usage = result["usage"]
+    message = {"role": "assistant", "content": result["answer"], "refusal": None}
+    if tool_calls := result.get("tool_calls"):
+        message |= {"content": result["answer"] or None, "tool_calls": tool_calls}
     body = {
         "id": f"chatcmpl-{result['id']}",
         "object": "chat.completion",
@@ -70,8 +73,8 @@ def openai_batch(result: dict[str, Any], mixture: str) -> dict[str, Any]:
         "choices": [
             {
                 "index": 0,
-                "message": {"role": "assistant", "content": result["answer"], "refusal": None},
-                "finish_reason": "stop",
+                "message": message,
+                "finish_reason": "tool_calls" if tool_calls else "stop",
                 "logprobs": None,
             }
         ],

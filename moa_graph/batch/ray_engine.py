@@ -127,12 +127,12 @@ class _Answering:
         os.environ.update(variables)
         graph = travelling.build()
         graph.plan.store = Store(_EntriesElsewhere(holder))
-        self._graph = graph.compile()
+        self._graph, self._compiled = graph, graph.compile()
 
     async def answer(self, row: Row, limits: Mapping[str, Any], proposals: bool) -> dict[str, Any]:
         """The row's result, with what its runs did and cost."""
         try:
-            return asdict(await answer_row(self._graph, row, limits, proposals=proposals))
+            return asdict(await answer_row(self._graph, self._compiled, row, limits, proposals=proposals))
         except MoaError as error:  # Ray would wrap it in an error of its own
             return {"fatal": str(error)}
 
@@ -226,13 +226,15 @@ class MixtureMap:
     """
 
     def __init__(self, mixture: str | Mapping[str, Any], settings: Mapping[str, Any] | None = None) -> None:
-        self._graph = create_moa(mixture, **dict(settings or {})).compile()
+        self._graph = create_moa(mixture, **dict(settings or {}))
+        self._compiled = self._graph.compile()
 
     async def __call__(self, batch: dict[str, Any]) -> dict[str, Any]:
         """Answers a batch of rows side by side."""
         prompts: Sequence[Any] = [str(prompt) for prompt in batch["prompt"]]
         rows = [Row(str(place), place, ({"role": "user", "content": prompt},)) for place, prompt in enumerate(prompts)]
-        done = await asyncio.gather(*(answer_row(self._graph, row, {}, proposals=False) for row in rows))
+        answering = (answer_row(self._graph, self._compiled, row, {}, proposals=False) for row in rows)
+        done = await asyncio.gather(*answering)
         results = [one.result for one in done]
         told: dict[str, Callable[[dict[str, Any]], Any]] = {
             "answer": lambda result: result["answer"] or "",

@@ -7,12 +7,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from langchain_core.messages import BaseMessage, convert_to_messages
+from langchain_core.messages import BaseMessage, convert_to_messages, convert_to_openai_messages
 
 from moa_graph.batch.rows import BadRow, Row
-from moa_graph.errors import InputError, OptionsError, RunFailed
-from moa_graph.graph import Compiled
+from moa_graph.chat_model.asking import read_call
+from moa_graph.errors import InputError, MixtureError, OptionsError, RunFailed
+from moa_graph.graph import Compiled, MoaGraph
 from moa_graph.models.recorded import place_in_batch
+from moa_graph.options import AnswerSettings, Options
 from moa_graph.report import Report
 from moa_graph.runs import Outcome, run
 from moa_graph.state import Record
@@ -51,11 +53,14 @@ class Answered:
         )
 
 
-async def answer_row(graph: Compiled, row: Row, limits: Mapping[str, Any], *, proposals: bool) -> Answered:
+async def answer_row(
+    graph: MoaGraph, compiled: Compiled, row: Row, limits: Mapping[str, Any], *, proposals: bool
+) -> Answered:
     """Asks the mixture for a row's answer.
 
     Args:
         graph: The mixture's graph.
+        compiled: The same, compiled.
         row: What is asked.
         limits: Run-time options beside the row's own, such as the most that it may cost.
         proposals: Whether the result tells what each model proposed.
@@ -69,10 +74,11 @@ async def answer_row(graph: Compiled, row: Row, limits: Mapping[str, Any], *, pr
     conversation: list[BaseMessage] = convert_to_messages(list(row.messages))
     outcomes: list[Outcome] = []
     try:
+        options, settings = _asked_of(graph, row, limits)
         for turn in (None, *row.later):
             if turn is not None:
                 conversation += convert_to_messages([("user", turn)])
-            outcomes.append(await run(graph, conversation, options={**row.options, **limits}))
+            outcomes.append(await run(compiled, conversation, options=options, answer=settings))
             conversation.append(outcomes[-1].message)
     except CONCERNS_THE_ROW as error:
         return failed_row(row, type(error).__name__, str(error), clock() - began)
@@ -80,6 +86,23 @@ async def answer_row(graph: Compiled, row: Row, limits: Mapping[str, Any], *, pr
     result = _result(row, outcomes, seconds, proposals=proposals)
     records = [record for outcome in outcomes for record in outcome.records]
     return Answered(result, [outcome.report for outcome in outcomes], records, seconds)
+
+
+def _asked_of(graph: MoaGraph, row: Row, limits: Mapping[str, Any]) -> tuple[Options, AnswerSettings]:
+    """The options of a row's runs, and what is asked of its answer.
+
+    Raises:
+        OptionsError: The row asks for what no mixture, or not this one, can give.
+    """
+    options = graph.plan.options(**{**row.options, **limits})
+    if not row.asked:
+        return options, AnswerSettings()
+    asked = dict(row.asked)
+    stop = asked.pop("stop", ())
+    try:
+        return read_call(asked, options, AnswerSettings(stop=(stop,) if isinstance(stop, str) else tuple(stop)), graph)
+    except MixtureError as error:
+        raise OptionsError(str(error)) from error
 
 
 def failed_row(row: Row, kind: str, message: str, seconds: float) -> Answered:
@@ -106,6 +129,7 @@ def _result(row: Row, outcomes: Sequence[Outcome], seconds: float, *, proposals:
         "id": row.id,
         "status": "answered",
         "answer": outcomes[-1].answer,
+        **_tool_calls(outcomes[-1].message),
         "degraded": [reason for report in reports for reason in report["degraded"]],
         "failure": None,
         "usage": {name: sum(report["usage"][name] for report in reports) for name in ("input", "output", "cached")},
@@ -125,6 +149,14 @@ def _result(row: Row, outcomes: Sequence[Outcome], seconds: float, *, proposals:
     if proposals:
         result["proposals"] = [_told(record) for outcome in outcomes for record in outcome.records]
     return result
+
+
+def _tool_calls(message: BaseMessage) -> dict[str, Any]:
+    """The calls of tools that an answer asks for, in OpenAI's form; nothing where it asks for none."""
+    if not getattr(message, "tool_calls", ()):
+        return {}
+    told = convert_to_openai_messages(message)
+    return {"tool_calls": told["tool_calls"]}
 
 
 def _score(records: Sequence[Record]) -> float | None:

@@ -17,6 +17,14 @@ OPENAI_FIELDS = frozenset({"custom_id", "method", "url", "body"})
 
 OPENAI_ADDRESS = "/v1/chat/completions"
 
+ABOUT_THE_REQUEST = frozenset({"model", "messages", "moa", "n", "stream"})
+"""Fields of a body that say nothing of the answer: the rest is asked of the model that writes it."""
+
+WITHOUT_EFFECT = frozenset(
+    {"user", "metadata", "store", "service_tier", "safety_identifier", "prompt_cache_key", "prompt_cache_retention"}
+)
+"""Fields of a body about bookkeeping and caching: an answer is the same without them."""
+
 _PROMPTS = ("prompt", "question", "instruction", "text")
 _IDS = ("id", "question_id", "idx", "custom_id")
 _READ = frozenset({"id", "messages", "options"})
@@ -32,6 +40,7 @@ class Row:
         messages: The conversation, as OpenAI writes messages.
         later: The user's further turns, each asked when the one before is answered.
         options: Run-time options of this row alone.
+        asked: What is asked of the model that writes the answer, by OpenAI's names: ``temperature``, ``tools``.
         source: The row's other columns, for formats that repeat them.
         brought_id: Whether the id is its own, rather than a hash of its content.
         where: File and line, or file and row.
@@ -42,6 +51,7 @@ class Row:
     messages: tuple[dict[str, Any], ...]
     later: tuple[str, ...] = ()
     options: Mapping[str, Any] = field(default_factory=dict)
+    asked: Mapping[str, Any] = field(default_factory=dict)
     source: Mapping[str, Any] = field(default_factory=dict)
     brought_id: bool = False
     where: str = ""
@@ -78,7 +88,9 @@ def row_of(data: Any, place: int, where: str = "") -> Row:
     """
     if not isinstance(data, Mapping):
         raise ValueError(f"a row is an object with prompt or messages, not {type(data).__name__}")
+    asked: Mapping[str, Any] = {}
     if data.keys() >= {"custom_id", "body"}:
+        asked = _asked_by_openai(data)
         data = _from_openai(data)
     messages, later = _conversation(data)
     options = data.get("options")
@@ -87,7 +99,9 @@ def row_of(data: Any, place: int, where: str = "") -> Row:
     given = id_of(data)
     identity = given if given is not None else hash_of([*messages, *later], options)
     source = {str(name): value for name, value in data.items() if name not in _READ}
-    return Row(identity, place, tuple(messages), tuple(later), dict(options or {}), source, given is not None, where)
+    return Row(
+        identity, place, tuple(messages), tuple(later), dict(options or {}), asked, source, given is not None, where
+    )
 
 
 def id_of(data: Any) -> str | None:
@@ -119,13 +133,18 @@ def _from_openai(line: Mapping[str, Any]) -> dict[str, Any]:
     body = line["body"]
     if not isinstance(body, Mapping):
         raise ValueError("body must be an object, as a request to chat completions")
-    asked = body.keys() - {"model", "messages"}
-    if asked:
-        raise ValueError(
-            f"body sets {', '.join(sorted(map(str, asked)))}: a mixture's parameters stand in its description; "
-            "leave them out here"
-        )
-    return {"id": line["custom_id"], "messages": body.get("messages")}
+    if body.get("stream") or body.get("n") not in (None, 1):
+        raise ValueError("body: a batch has one whole answer for each line: leave out stream and n")
+    return {"id": line["custom_id"], "messages": body.get("messages"), "options": body.get("moa")}
+
+
+def _asked_by_openai(line: Mapping[str, Any]) -> dict[str, Any]:
+    """What a line of OpenAI's batch format asks of the model that writes the answer."""
+    body = line["body"]
+    if not isinstance(body, Mapping):
+        return {}
+    left_out = ABOUT_THE_REQUEST | WITHOUT_EFFECT
+    return {str(name): value for name, value in body.items() if name not in left_out and value is not None}
 
 
 def _conversation(data: Mapping[str, Any]) -> tuple[list[dict[str, Any]], list[str]]:

@@ -99,7 +99,7 @@ class Work:
     async def ask(self, row: Row, need: Need | None) -> Answered:
         """Answers a row within what it may need."""
         limits = {} if need is None else _within(need, self.job, row.options)
-        return await answer_row(self._compiled, row, limits, proposals=self.job.proposals)
+        return await answer_row(self.graph, self._compiled, row, limits, proposals=self.job.proposals)
 
     def need_of(self, row: Row) -> Need:
         """The most that a row may take, retries included."""

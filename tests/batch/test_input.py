@@ -48,6 +48,12 @@ def test_a_line_of_openais_batch_format_is_a_row() -> None:
     assert (row.id, row.messages) == ("c-1", ({"role": "user", "content": "hi"},))
 
 
+def test_a_line_of_openais_batch_format_keeps_what_it_asks_of_the_writer() -> None:
+    body = {"messages": [{"role": "user", "content": "hi"}], "temperature": 0, "user": "me", "moa": {"quorum": 2}}
+    row = row_of({"custom_id": "c-1", "body": body}, 0)
+    assert (row.asked, row.options) == ({"temperature": 0}, {"quorum": 2})
+
+
 @pytest.mark.parametrize(
     ("data", "reason"),
     [
@@ -61,7 +67,7 @@ def test_a_line_of_openais_batch_format_is_a_row() -> None:
         ({"prompt": "hi", "id": [1]}, "id must be text or a whole number"),
         ({"prompt": "hi", "options": 3}, "options must be an object"),
         ({"custom_id": "a", "url": "/v1/embeddings", "body": {}}, "only /v1/chat/completions can be answered"),
-        ({"custom_id": "a", "body": {"messages": [], "temperature": 0}}, "body sets temperature"),
+        ({"custom_id": "a", "body": {"messages": [], "n": 2}}, "leave out stream and n"),
     ],
 )
 def test_what_cannot_be_asked_says_why(data: object, reason: str) -> None:

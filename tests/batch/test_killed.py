@@ -82,5 +82,5 @@ def test_a_limit_in_dollars_holds_by_the_servers_own_count(tmp_path: Path) -> No
 
 @pytest.mark.acceptance
 @pytest.mark.timeout(3600)
-def test_a_limit_in_dollars_holds_whatever_is_killed(tmp_path: Path) -> None:
-    dollars_are_kept(tmp_path, rows=4_000, kills=30, low=10, high=400, usd=1.5)
+def test_a_limit_in_dollars_holds_over_ten_thousand_rows_and_thirty_kills(tmp_path: Path) -> None:
+    dollars_are_kept(tmp_path, rows=10_000, kills=30, low=10, high=1_000, usd=3.75)
