@@ -19,6 +19,7 @@ from moa_graph.server.openai.asgi import ClientGone, Receive, Scope, Send, send_
 from moa_graph.server.openai.books import Books, check_prices
 from moa_graph.server.openai.chat import ChatCompletions
 from moa_graph.server.openai.errors import ApiError, as_api_error
+from moa_graph.server.openai.generation import Generation
 from moa_graph.server.openai.guard import Gatekeeper, Guard
 from moa_graph.server.openai.metrics import Metrics
 from moa_graph.server.openai.mixtures import Shelf
@@ -108,12 +109,13 @@ class Door:
 
     def _routes(self, guard: Sequence[Middleware]) -> list[BaseRoute]:
         settings = self.settings
-        chat = ChatCompletions(self.runner, settings)
+        chat = Generation(ChatCompletions(), self.runner, settings)
+        responses = Generation(Responses(), self.runner, settings)
         routes: list[tuple[str, str, Callable[[Scope, Receive, Send], Awaitable[None]]]] = [
             ("GET", "/v1/models", self._models),
             ("GET", "/v1/models/{name:path}", self._model),
             ("POST", "/v1/chat/completions", chat),
-            ("POST", "/v1/responses", Responses(self.runner, settings)),
+            ("POST", "/v1/responses", responses),
             ("GET", "/health", self._health),
             ("GET", "/metrics", self._metrics),
         ]

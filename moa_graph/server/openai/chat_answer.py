@@ -15,6 +15,7 @@ from langchain_core.messages.tool import ToolCallChunk
 import moa_graph
 from moa_graph.runs import Outcome
 from moa_graph.server.openai.asked import Writing
+from moa_graph.server.openai.errors import ApiError
 from moa_graph.server.openai.panel import answer_of, panel_blocks, usage_of
 from moa_graph.server.openai.sse import event
 
@@ -137,11 +138,21 @@ class ChatChunks:
 
     Args:
         model: The name that the client wrote.
+        left_out: What was asked for and isn't done.
+        most_tokens: ``max_tokens`` of the request.
         with_usage: Whether the usage comes last, so that every chunk before it says that it has none.
         old_calls: Whether a tool call is told as ``function_call``.
     """
 
-    def __init__(self, model: str, *, with_usage: bool, old_calls: bool = False) -> None:
+    def __init__(
+        self,
+        model: str,
+        left_out: Mapping[str, str],
+        most_tokens: int | None = None,
+        *,
+        with_usage: bool = False,
+        old_calls: bool = False,
+    ) -> None:
         head = {
             "id": new_identity(),
             "object": "chat.completion.chunk",
@@ -151,12 +162,15 @@ class ChatChunks:
             "system_fingerprint": FINGERPRINT,
         }
         self.head = head | ({"usage": None} if with_usage else {})
+        self._left_out = left_out
+        self._most_tokens = most_tokens
+        self._with_usage = with_usage
         self._old_calls = old_calls
         self._before = b"data: " + orjson.dumps(self.head)[:-1] + b',"choices":[{"index":0,"delta":'
         self._after = b',"logprobs":null,"finish_reason":null}]}\n\n'
         self._after_with_event = b',"logprobs":null,"finish_reason":null}],"moa":'
 
-    def role(self) -> bytes:
+    def begin(self) -> bytes:
         """The first chunk: somebody answers."""
         return self._before + b'{"role":"assistant","content":"","refusal":null}' + self._after
 
@@ -184,12 +198,15 @@ class ChatChunks:
             delta = {"tool_calls": [{"index": index, **begun, "function": function}]}
         return self._before + orjson.dumps(delta) + self._after
 
-    def end(self, message: AIMessage, moa: Mapping[str, Any]) -> bytes:
-        """The last chunk of the answer: why it ended, and the report."""
-        reason = finish_reason(message, old_calls=self._old_calls)
+    def end(self, outcome: Outcome) -> bytes:
+        """The last chunk of the answer, with the report; then the usage, in a chunk without choices."""
+        reason = finish_reason(outcome.message, old_calls=self._old_calls)
         choice = {"index": 0, "delta": {}, "logprobs": None, "finish_reason": reason}
-        return event({**self.head, "choices": [choice], "moa": moa})
+        last = event({**self.head, "choices": [choice], "moa": moa_of(outcome, self._left_out)})
+        if not self._with_usage:
+            return last
+        return last + event({**self.head, "choices": [], "usage": chat_usage([outcome], self._most_tokens)})
 
-    def usage(self, outcome: Outcome, cap: int | None) -> bytes:
-        """The chunk without choices, after the last."""
-        return event({**self.head, "choices": [], "usage": chat_usage([outcome], cap)})
+    def failed(self, error: ApiError) -> bytes:
+        """What a stream ends with that fails in the middle: no ``[DONE]`` follows it."""
+        return event({"error": error.to_data()})

@@ -152,6 +152,8 @@ def _refuse_what_is_not_served(body: ChatBody, most_choices: int) -> None:
     if (body.n or 1) > most_choices:
         what = "A mixture gives one answer a request" if most_choices == 1 else f"'n' is at most {most_choices} here"
         raise refused("n", f"{what}: ask several times instead. (A server may allow more, by --most-choices.)")
+    if body.stream and (body.n or 1) > 1:
+        raise refused("n", "A stream holds one answer: leave 'n' out, or 'stream'.")
 
 
 def _writing(body: ChatBody) -> Writing:

@@ -12,25 +12,32 @@ from langchain_core.messages.tool import ToolCallChunk, tool_call_chunk
 from moa_graph.runs import Event, Outcome, Part, Token
 from moa_graph.server.openai.errors import ApiError
 from moa_graph.server.openai.panel import block
+from moa_graph.server.openai.sse import Put
 from moa_graph.state import Record
 
 __all__ = ["Narrator", "Teller"]
 
 
 class Teller(Protocol):
-    """Writes what a run tells in one protocol's events."""
+    """Writes one run in one protocol's events, each as the bytes that are sent."""
 
-    def told(self, told: Mapping[str, Any], reasoning: str) -> None:
+    def begin(self) -> bytes:
+        """Somebody answers."""
+
+    def told(self, told: Mapping[str, Any], reasoning: str) -> bytes:
         """An event of the run, with what it adds to the reasoning."""
 
-    def text(self, text: str) -> None:
+    def text(self, text: str) -> bytes:
         """A piece of the answer."""
 
-    def call(self, index: int, piece: ToolCallChunk, identity: str | None) -> None:
+    def call(self, index: int, piece: ToolCallChunk, identity: str | None) -> bytes:
         """A piece of a tool call; ``identity`` comes with its first piece alone."""
 
-    def end(self, outcome: Outcome) -> None:
+    def end(self, outcome: Outcome) -> bytes:
         """The answer is whole."""
+
+    def failed(self, error: ApiError) -> bytes:
+        """There will be no more of the answer."""
 
 
 class Narrator:
@@ -38,12 +45,14 @@ class Narrator:
 
     Args:
         teller: Writes it.
+        put: Takes what is written.
         answering: Called with the first part: what the run asks for isn't refused.
         live: Whether every event is told, rather than those of finished proposals alone.
     """
 
-    def __init__(self, teller: Teller, answering: Callable[[], None], *, live: bool = False) -> None:
+    def __init__(self, teller: Teller, put: Put, answering: Callable[[], None], *, live: bool = False) -> None:
         self._teller = teller
+        self._put = put
         self._answering = answering
         self._live = live
         self._last_stage = ""
@@ -79,7 +88,7 @@ class Narrator:
             case "run_started":
                 self._last_stage = next(reversed(event["stages"]), "")
         if self._live and event["type"] not in ("record_finished", "run_finished"):
-            self._teller.told(event, "")
+            self._put(self._teller.told(event, ""))
 
     def given(self, records: Sequence[Record]) -> None:
         """Tells what the slots of a node gave."""
@@ -93,12 +102,12 @@ class Narrator:
             return
         reasoning = "" if record["stage"] == self._last_stage else block(record)
         if reasoning or record["status"] == "failed" or self._live:
-            self._teller.told({**event, "text": record["text"]} if self._live else event, reasoning)
+            self._put(self._teller.told({**event, "text": record["text"]} if self._live else event, reasoning))
 
     def _token(self, token: Token) -> None:
         if token.text:
             self._begun = True
-            self._teller.text(token.text)
+            self._put(self._teller.text(token.text))
         for piece in token.chunk.tool_call_chunks:
             self._begun = True
             self._call(piece)
@@ -107,20 +116,20 @@ class Narrator:
         """Providers number calls by whatever else the message holds: here they count from 0."""
         place = piece["index"] if piece["index"] is not None else piece["id"] or "only"
         if place in self._calls:
-            self._teller.call(self._calls[place], piece, None)
+            self._put(self._teller.call(self._calls[place], piece, None))
         else:
             self._calls[place] = len(self._calls)
-            self._teller.call(self._calls[place], piece, piece["id"] or f"call_{uuid.uuid4().hex[:24]}")
+            self._put(self._teller.call(self._calls[place], piece, piece["id"] or f"call_{uuid.uuid4().hex[:24]}"))
 
     def _outcome(self, outcome: Outcome) -> None:
         if not self._begun:
             self._whole(outcome)
-        self._teller.end(outcome)
+        self._put(self._teller.end(outcome))
 
     def _whole(self, outcome: Outcome) -> None:
         """The answer of a run that streamed none of it: it was chosen, or is of a given form."""
         if outcome.answer:
-            self._teller.text(outcome.answer)
+            self._put(self._teller.text(outcome.answer))
         for index, call in enumerate(outcome.message.tool_calls):
             arguments = json.dumps(call["args"], ensure_ascii=False)
             self._call(tool_call_chunk(name=call["name"], args=arguments, id=call["id"], index=index))

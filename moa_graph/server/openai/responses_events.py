@@ -20,7 +20,7 @@ from moa_graph.server.openai.responses_answer import (
     reasoning_part,
     text_part,
 )
-from moa_graph.server.openai.sse import Put, named_event
+from moa_graph.server.openai.sse import DONE, named_event
 
 __all__ = ["ResponseEvents"]
 
@@ -56,30 +56,30 @@ class ResponseEvents:
     """Tells one run.
 
     Args:
-        put: Takes the events.
         resource: The response.
         left_out: What was asked for and isn't done.
         summary: Whether the reasoning is told in brief as well.
     """
 
-    def __init__(self, put: Put, resource: Resource, left_out: Mapping[str, str], *, summary: bool) -> None:
-        self._put = put
+    def __init__(self, resource: Resource, left_out: Mapping[str, str], *, summary: bool) -> None:
+        self._written: list[bytes] = []
         self._resource = resource
         self._left_out = left_out
         self._summary = summary
         self._number = 0
         self._open = _Open()
 
-    def begin(self) -> None:
+    def begin(self) -> bytes:
         """Somebody answers."""
         self._tell("response.created", response=self._resource.begun())
         self._tell("response.in_progress", response=self._resource.begun())
+        return self._taken()
 
-    def told(self, told: Mapping[str, Any], reasoning: str) -> None:
+    def told(self, told: Mapping[str, Any], reasoning: str) -> bytes:
         """A finished proposal is one part of the reasoning, with its event."""
         if not reasoning or self._open.message is not None or self._open.calls:
             self._tell("response.in_progress", response=self._resource.begun(), moa=told)
-            return
+            return self._taken()
         if self._open.reasoning is None:
             self._open.reasoning = new_identity("rs")
             item = reasoning_item(self._open.reasoning, [], summary=False, status="in_progress")
@@ -92,6 +92,7 @@ class ResponseEvents:
         self._tell("response.reasoning.done", **where, text=reasoning)
         self._tell("response.content_part.done", **where, part=reasoning_part(reasoning))
         self._open.blocks.append(reasoning)
+        return self._taken()
 
     def _tell_brief(self, reasoning: str) -> None:
         where = {"item_id": self._open.reasoning, "output_index": 0, "summary_index": len(self._open.blocks)}
@@ -101,8 +102,12 @@ class ResponseEvents:
         self._tell("response.reasoning_summary_text.done", **where, text=text)
         self._tell("response.reasoning_summary_part.done", **where, part={"type": "summary_text", "text": text})
 
-    def text(self, text: str) -> None:
+    def text(self, text: str) -> bytes:
         """A piece of the answer."""
+        self._tell_text(text)
+        return self._taken()
+
+    def _tell_text(self, text: str) -> None:
         opened = self._open
         if opened.message is None:
             self._end_reasoning()
@@ -114,7 +119,7 @@ class ResponseEvents:
         opened.text += text
         self._tell("response.output_text.delta", **self._in_message(), delta=text, logprobs=[])
 
-    def call(self, index: int, piece: ToolCallChunk, identity: str | None) -> None:
+    def call(self, index: int, piece: ToolCallChunk, identity: str | None) -> bytes:
         """A piece of a tool call."""
         opened = self._open
         if index not in opened.calls:
@@ -128,25 +133,25 @@ class ResponseEvents:
             call.arguments += arguments
             where = {"item_id": call.identity, "output_index": call.place}
             self._tell("response.function_call_arguments.delta", **where, delta=arguments)
+        return self._taken()
 
-    def end(self, outcome: Outcome) -> None:
+    def end(self, outcome: Outcome) -> bytes:
         """The answer is whole: every item ends, and the response with them."""
         if self._open.message is None and not self._open.calls:
-            self.text("")
+            self._tell_text("")
         incomplete = outcome.message.response_metadata.get("finish_reason") == "length"
         self._end_items("incomplete" if incomplete else "completed")
         ended = self._resource.ended(outcome, self._open.output, self._left_out)
         self._tell(f"response.{ended['status']}", response=ended)
+        return self._taken()
 
     def failed(self, error: ApiError) -> bytes:
         """The events with which a stream ends that failed in the middle."""
-        told: list[bytes] = []
-        self._put = told.append
         self._end_items("incomplete")
         data = error.to_data()
         self._tell("error", code=data["code"], message=data["message"], param=data["param"], error=data)
         self._tell("response.failed", response=self._resource.failed(data, self._open.output))
-        return b"".join(told)
+        return self._taken() + DONE
 
     def _end_items(self, status: str) -> None:
         """Ends what is open, in the order of its places."""
@@ -186,5 +191,10 @@ class ResponseEvents:
         return {"item_id": self._open.message, "output_index": self._open.message_place, "content_index": 0}
 
     def _tell(self, kind: str, **fields: Any) -> None:
-        self._put(named_event(kind, {"type": kind, "sequence_number": self._number, **fields}))
+        self._written.append(named_event(kind, {"type": kind, "sequence_number": self._number, **fields}))
         self._number += 1
+
+    def _taken(self) -> bytes:
+        """The events since the last time."""
+        written, self._written = self._written, []
+        return written[0] if len(written) == 1 else b"".join(written)

@@ -100,6 +100,11 @@ class ResponseAsked:
     echo: Mapping[str, Any]
     summary: bool = False
 
+    @property
+    def choices(self) -> int:
+        """The protocol knows one answer a request."""
+        return 1
+
 
 def read_response(data: Mapping[str, Any]) -> ResponseAsked:
     """What a body asks for.

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, Callable, Mapping
-from contextlib import AsyncExitStack, aclosing
+from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
+from contextlib import AsyncExitStack, aclosing, contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -32,9 +32,6 @@ Given = Callable[[list[Record]], None]
 
 STARTS = 2
 """Runs that start at once. To start takes milliseconds, in which newcomers would wait for their first chunk."""
-
-BUSY = 16
-"""Runs at once from which on a stream begins before it is clear that its run can."""
 
 
 @dataclass(frozen=True)
@@ -81,17 +78,21 @@ class Runner:
         log_prompts: bool = False,
     ) -> None:
         self.shelf = shelf
-        self.running = 0
+        self.attended = 0
         self._starting = asyncio.Semaphore(STARTS)
         self._books = books
         self._admission = admission
         self._advice = advice or AdviceShelf()
         self._log_prompts = log_prompts
 
-    @property
-    def patience(self) -> float:
-        """Seconds in which an error may still become a streamed answer's status: none while many runs go on."""
-        return 1.0 if self.running < BUSY else 0.0
+    @contextmanager
+    def attending(self) -> Iterator[None]:
+        """Counts a request that is being answered, in ``attended``."""
+        self.attended += 1
+        try:
+            yield
+        finally:
+            self.attended -= 1
 
     def prepare(self, asked: Asked, owner: str) -> Run:
         """The run that a request asks for.
@@ -161,17 +162,13 @@ class Runner:
             tokens=given is not None,
             given=given,
         )
-        self.running += 1
-        try:
-            async with AsyncExitStack() as start, aclosing(parts):
-                await start.enter_async_context(self._starting)
-                async for part in parts:
-                    await start.aclose()  # with the first part a run has started
-                    if isinstance(part, Outcome):
-                        self._advice.put(run.turn, part.message)
-                    yield part
-        finally:
-            self.running -= 1
+        async with AsyncExitStack() as start, aclosing(parts):
+            await start.enter_async_context(self._starting)
+            async for part in parts:
+                await start.aclose()  # with the first part a run has started
+                if isinstance(part, Outcome):
+                    self._advice.put(run.turn, part.message)
+                yield part
 
     async def outcome(self, run: Run) -> Outcome:
         """What a run gives, with which nobody reads along."""

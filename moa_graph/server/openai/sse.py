@@ -85,6 +85,7 @@ class Stream:
     """A stream of events that has yet to begin.
 
     Args:
+        begin: The first events. They go out before anything else is done.
         tell: Puts events until the stream is whole. Its first argument is called once it is clear that there will be
             an answer.
         fail: The events with which a stream ends that fails in the middle.
@@ -93,6 +94,7 @@ class Stream:
         quiet: Seconds of silence after which a comment goes out.
     """
 
+    begin: bytes
     tell: Callable[[Callable[[], None], Put], Coroutine[Any, Any, None]]
     fail: Callable[[ApiError], bytes]
     headers: Mapping[str, str] = field(default_factory=dict)
@@ -111,6 +113,8 @@ async def send_events(receive: Receive, send: Send, stream: Stream) -> None:
     Raises:
         ApiError: It failed before anything was sent.
     """
+    if not stream.patience:
+        await _begin(send, stream)
     outbox = _Outbox(stream.quiet)
     answering = asyncio.Event()
     telling = asyncio.create_task(stream.tell(answering.set, outbox.put))
@@ -127,9 +131,9 @@ async def send_events(receive: Receive, send: Send, stream: Stream) -> None:
             with suppress(TimeoutError):
                 async with asyncio.timeout(stream.patience):
                     await answering.wait()
-        if telling.done() and not telling.cancelled():
-            telling.result()
-        await send({"type": "http.response.start", "status": 200, "headers": _lines(stream.headers)})
+            if telling.done() and not telling.cancelled():
+                telling.result()
+            await _begin(send, stream)
         while not outbox.closed:
             if part := await outbox.take():
                 await send({"type": "http.response.body", "body": part, "more_body": True})
@@ -140,6 +144,11 @@ async def send_events(receive: Receive, send: Send, stream: Stream) -> None:
         gone.cancel()
         telling.cancel()
         await asyncio.gather(telling, gone, return_exceptions=True)
+
+
+async def _begin(send: Send, stream: Stream) -> None:
+    await send({"type": "http.response.start", "status": 200, "headers": _lines(stream.headers)})
+    await send({"type": "http.response.body", "body": stream.begin, "more_body": True})
 
 
 def _lines(headers: Mapping[str, str]) -> list[tuple[bytes, bytes]]:
