@@ -64,7 +64,7 @@ class Stop(Counting):
             return Choice(reason="no agreement", data=comparison)
         reason = f"{votes} of {asked} agree on {winner}"
         if not found.extracted:
-            reason = f"{votes} of {asked} say nearly the same, by their words"
+            reason = f"{votes} of {asked} say nearly the same by their words"
         return Choice([proposals[found.values.index(winner)]], reason, end=reason, data=comparison)
 
     def told_to_proposers(self) -> str | None:

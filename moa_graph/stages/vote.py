@@ -65,16 +65,17 @@ class Vote(Counting):
         winner, votes, _ = plurality(found.values)
         if votes > 1:
             index = found.values.index(winner)
-            reason = f"{votes} of {len(proposals)} say nearly the same, by their words: the first of them"
+            reason = f"{votes} of {len(proposals)} say nearly the same by their words, and the first of them is taken"
         else:
-            index, reason = found.typical or 0, "the response most like the others, by its words"
-        return Choice([proposals[index]], reason, end=self._end(reason), data=counted, degraded=f"{NO_VOTE}: {reason}")
+            index, reason = found.typical or 0, "the response whose words are most like the others' is taken"
+        return Choice([proposals[index]], reason, end=self._end(reason), data=counted, degraded=f"{OPEN}: {reason}")
 
     def _end(self, reason: str) -> str | None:
         return reason if self.tie == "escalate" else None
 
 
 NO_VOTE = "no answer could be extracted to vote on"
+OPEN = "no short answers to count, as to an open question"
 
 
 def _in_words(answers: Sequence[str | None]) -> str:

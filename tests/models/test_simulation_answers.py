@@ -13,7 +13,6 @@ from moa_graph.models.simulation import (
     Profile,
     Request,
     SimulatedFault,
-    bundled_problems,
     complete,
     count_tokens,
     profile_named,
@@ -22,7 +21,6 @@ from moa_graph.models.simulation.reading import final_answer
 from tests.models.simulation_requests import answer_to, instant, request, shown, text_of
 
 questions = st.one_of(
-    st.sampled_from([problem.question for problem in bundled_problems()]),
     st.builds("What is {} * {}?".format, st.integers(0, 999), st.integers(0, 999)),
     st.text(max_size=80),
 )
@@ -95,13 +93,6 @@ def test_stock_profiles_never_err_in_arithmetic() -> None:
     assert all(all(right_answers(profile, 50)) for profile in STOCK_PROFILES.values())
 
 
-@pytest.mark.parametrize("problem", bundled_problems(), ids=lambda problem: problem.question)
-def test_every_bundled_question_is_answered_by_who_knows_it_and_missed_by_who_does_not(problem) -> None:  # type: ignore[no-untyped-def]
-    asked = request(f"Please tell me: {problem.question} Be brief.")
-    assert final_answer(text_of(asked, instant(skill={"any": 1}))) == problem.answer
-    assert final_answer(text_of(asked, instant(skill={"any": 0}))) in problem.wrong
-
-
 def test_samples_and_seeds_vary_the_draws_and_temperature_zero_stills_them() -> None:
     profile = instant(skill={"any": 0.5}, correlation=0)
     by_sample = {text_of(request(), profile, sample) for sample in range(12)}
@@ -116,7 +107,8 @@ def test_free_text_says_that_it_is_simulated_who_speaks_and_about_what() -> None
     question = "How should we plan the autumn release?"
     texts = {name: text_of(request(question), profile_named(name)) for name in ("swift", "careful", "elm")}
     for name, text in texts.items():
-        assert "simulated" in text.lower()
+        assert text.startswith("Simulated: no real model was asked.")
+        assert len(text.splitlines()) == 3
         assert name in text
         assert "the autumn release" in text
     assert len(set(texts.values())) == 3
@@ -150,34 +142,14 @@ def test_references_are_also_found_in_the_user_message() -> None:
 
 def test_unmarked_answers_are_read_where_the_question_is_known() -> None:
     assert final_answer(text_of(shown("I get 412", "so 5 and then 412.", "411"))) == "412"
-    capitals = shown("Surely Lyon.", "Lyon it is", "Paris", question="What is the capital of France?")
-    assert final_answer(text_of(capitals)) == "Lyon"
 
 
-words = st.text(alphabet=st.sampled_from("abcdefgh .!?\n"), min_size=1, max_size=300)
-
-
-@given(st.lists(words, min_size=1, max_size=5), st.data())
-def test_a_changed_reference_changes_a_synthesis(references: list[str], data: st.DataObject) -> None:
-    place = data.draw(st.integers(0, len(references) - 1))
-    changed = [*references]
-    changed[place] = data.draw(words.filter(lambda text: text != references[place]))
-    asked = "Tell me about the sea"
-    assert text_of(shown(*references, question=asked)) != text_of(shown(*changed, question=asked))
-
-
-def test_a_synthesis_holds_what_each_reference_alone_says() -> None:
-    text = text_of(shown("Both say this. Only one says that.", "Both say this. Only two says so.", question="Why?"))
-    assert text.count("Both say this.") == 1
-    assert "Only one says that." in text
-    assert "Only two says so." in text
-
-
-def test_a_synthesis_of_syntheses_passes_on_what_was_said_and_not_their_frames() -> None:
-    inner = text_of(shown("The sea is wide.", "The sea is salt.", question="Why?"))
-    outer = text_of(shown(inner, "The sea is deep.", question="Why?"))
-    assert outer.count("Simulated synthesis") == outer.count("made from responses") == 1
-    assert all(said in outer for said in ("The sea is wide.", "The sea is salt.", "The sea is deep."))
+def test_what_is_written_from_references_without_an_answer_says_what_a_model_would_do() -> None:
+    text = text_of(shown("The sea is wide.", "The sea is salt in 7 ways.", question="Why?"))
+    assert len(text.splitlines()) == 3
+    assert text.startswith("Simulated: no real model was asked.")
+    assert "tester would now read 2 responses and write one answer from what they say" in text
+    assert "sea" not in text
 
 
 def test_stop_sequences_end_the_answer() -> None:

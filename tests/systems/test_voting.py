@@ -72,15 +72,16 @@ async def test_free_text_is_compared_as_a_whole_and_the_report_says_so() -> None
     result = await answer_of(voting("a", "b", "c"), a=ON_SPORT, b=ON_SLEEP, c=ON_SLEEP_TOO)
 
     assert result["messages"][-1].text == ON_SLEEP
-    told = "2 of 3 say nearly the same, by their words: the first of them"
-    assert result["report"]["degraded"] == [f"no answer could be extracted to vote on: {told}"]
+    told = "2 of 3 say nearly the same by their words, and the first of them is taken"
+    assert result["report"]["degraded"] == [f"no short answers to count, as to an open question: {told}"]
 
 
 async def test_of_free_texts_that_all_differ_the_most_typical_is_taken() -> None:
     result = await answer_of(voting("a", "b", "c", tie="abstain"), a=ON_FOOD, b=ON_SPORT, c=ON_SLEEP)
 
     [reason] = result["report"]["degraded"]
-    assert reason == "no answer could be extracted to vote on: the response most like the others, by its words"
+    taken = "the response whose words are most like the others' is taken"
+    assert reason == f"no short answers to count, as to an open question: {taken}"
     assert result["messages"][-1].text in (ON_FOOD, ON_SPORT, ON_SLEEP)
 
 

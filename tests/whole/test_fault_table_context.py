@@ -63,7 +63,7 @@ async def test_the_aggregator_answers_from_fewer_references(sdk: str, simulator:
     assert (await counts(simulator, "narrow"))["requests"] == 2
     (record,) = seen.told("record_finished", stage="aggregate")
     assert record["notes"] == ["references were shortened to fit the model's window"]
-    assert "Simulated synthesis by narrow of 2 responses" in seen.answer
+    assert "narrow would now read 2 responses" in seen.answer
     assert (seen.report["stages"][0]["live"], seen.report["degraded"]) == (12, [])
 
 

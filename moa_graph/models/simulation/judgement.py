@@ -9,7 +9,7 @@ from moa_graph.models.simulation.conversation import Conversation
 from moa_graph.models.simulation.draws import Draws
 from moa_graph.models.simulation.problems import Problem, find_problem, solve
 from moa_graph.models.simulation.profile import Profile
-from moa_graph.models.simulation.prose import free_text, solved_text, synthesis, voted_text
+from moa_graph.models.simulation.prose import own_text, solved_text, synthesis, voted_text
 from moa_graph.models.simulation.reading import final_answer, plurality, same_answer
 
 __all__ = ["Judgement"]
@@ -51,10 +51,10 @@ class Judgement:
             answer = self.answers[self.agreed[0]]
             return voted_text(str(answer), len(self.agreed), len(references))
         if references:
-            return synthesis(self.profile.name, question, references)
+            return synthesis(self.profile.name, len(references))
         if self.problem is not None and self.own_answer is not None:
             return solved_text(self.problem, self.own_answer, self.draws)
-        return free_text(self.profile.name, question, self.draws, self.profile.fewest_tokens)
+        return own_text(self.profile.name, question, self.profile.fewest_tokens)
 
     @property
     def short_answer(self) -> str:

@@ -1,4 +1,4 @@
-"""What references say: each one's final answer, the plurality, and sentences that others lack."""
+"""What references say: each one's final answer, and the plurality."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from fractions import Fraction
 from moa_graph.models.simulation.arithmetic import written
 from moa_graph.models.simulation.problems import Problem
 
-__all__ = ["final_answer", "merged_sentences", "plurality", "same_answer", "sentences"]
+__all__ = ["final_answer", "plurality", "same_answer"]
 
 _MARKED = [
     re.compile(pattern, re.IGNORECASE | re.MULTILINE)
@@ -22,32 +22,20 @@ _MARKED = [
     )
 ]
 _NUMBER = re.compile(r"-?\d[\d,]*(?:\.\d+)?")
-_BETWEEN_SENTENCES = re.compile(r"(?<=[.!?])\s+|\n+")
 
 
 def final_answer(text: str, problem: Problem | None = None) -> str | None:
     r"""The answer that ``text`` ends in, or None.
 
-    An answer is marked (``Answer: 42``, ``\boxed{42}``, ``#### 42``, "the answer is 42"). Where the problem
-    is known and nothing is marked, it is the last number, or the one possible answer that the text names.
+    An answer is marked (``Answer: 42``, ``\boxed{42}``, ``#### 42``, "the answer is 42"). Where a sum was asked for
+    and nothing is marked, it is the last number.
     """
     for pattern in _MARKED:
         stated: list[str] = [found.strip(" *_`$\t\r") for found in pattern.findall(text)]
         if any(stated):
             return next(answer for answer in reversed(stated) if answer)
-    return None if problem is None else _unmarked_answer(text, problem)
-
-
-def _unmarked_answer(text: str, problem: Problem) -> str | None:
-    if _NUMBER.fullmatch(problem.answer):
-        numbers = _NUMBER.findall(text)
-        return numbers[-1] if numbers else None
-    named = [
-        answer
-        for answer in (problem.answer, *problem.wrong)
-        if re.search(rf"\b{re.escape(answer)}\b", text, re.IGNORECASE)
-    ]
-    return named[0] if len(named) == 1 else None
+    numbers = [] if problem is None else _NUMBER.findall(text)
+    return numbers[-1] if numbers else None
 
 
 def _comparable(answer: str) -> str:
@@ -70,23 +58,3 @@ def plurality(answers: Sequence[str | None]) -> list[int]:
         return []
     winner = max(votes, key=votes.__getitem__)
     return [i for i, answer in enumerate(answers) if answer is not None and _comparable(answer) == winner]
-
-
-def sentences(text: str) -> list[str]:
-    """The sentences of ``text``, lines counting as sentences of their own."""
-    return [found.strip() for found in _BETWEEN_SENTENCES.split(text) if re.search(r"\w", found)]
-
-
-def merged_sentences(references: Sequence[str], each: int, characters: int) -> list[str]:
-    """Sentences from every reference in turn that no earlier one has.
-
-    Args:
-        references: The texts to take from.
-        each: Most sentences from one of them.
-        characters: Most characters of one sentence.
-    """
-    taken: dict[str, str] = {}
-    for reference in references:
-        fresh = [s for s in sentences(reference) if s.casefold() not in taken][:each]
-        taken.update((sentence.casefold(), sentence[:characters]) for sentence in fresh)
-    return list(taken.values())

@@ -6,7 +6,7 @@ import math
 from typing import Any
 
 from moa_graph.models.simulation.judgement import Judgement
-from moa_graph.models.simulation.reading import final_answer, sentences
+from moa_graph.models.simulation.reading import final_answer
 from moa_graph.models.simulation.schema.numbers import SCORE_NAMES, SHARE_NAMES
 
 __all__ = ["meant_by"]
@@ -58,7 +58,7 @@ def meant_by(name: str, reference: int | None, kind: str, judgement: Judgement) 
         case "list of integer" | "list of number" if name in _RANKING and judgement.ranking:
             return list(judgement.ranking)
         case "list of string" if judgement.conversation.references:
-            return sentences(judgement.text)[:3]
+            return judgement.text.splitlines()[:3]
     return None
 
 
