@@ -102,20 +102,23 @@ def _run(job: Job, *, events: bool) -> Summary:
     from moa_graph.batch.work import run_job
     from moa_graph.cli.batch_progress import BatchProgress, tell_summary
 
-    with BatchProgress(quiet=events) as shown:
+    shown = BatchProgress(quiet=events)
 
-        def progress(summary: Summary, done: Answered | None) -> None:
-            shown.update(summary)
-            if events:
-                _tell_event(summary, done)
-            elif done is not None and done.result["status"] == "failed":
-                shown.tell_failure(done.result)
+    def progress(summary: Summary, done: Answered | None) -> None:
+        shown.update(summary)
+        if events:
+            _tell_event(summary, done)
+        elif done is not None and done.result["status"] == "failed":
+            shown.tell_failure(done.result)
 
-        try:
+    try:
+        with shown:
             summary = asyncio.run(run_job(job, progress, shown.say))
-        except KeyboardInterrupt:
-            click.echo("moa: stopped; run the same command again to go on", err=True)
-            raise click.exceptions.Exit(INTERRUPTED) from None
+    except KeyboardInterrupt:
+        if shown.last is not None:
+            shown.last.stopped = "interrupted"
+            tell_summary(shown.last)
+        raise click.exceptions.Exit(INTERRUPTED) from None
     if events:
         click.echo(json.dumps({"type": "batch_finished", **summary.to_data()}))
     tell_summary(summary)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-from rich.console import Console
+from rich.console import Console, Group
+from rich.live import Live
 from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
 from rich.table import Table
+from rich.text import Text
 
 if TYPE_CHECKING:
     from moa_graph.batch import Summary
@@ -19,36 +21,36 @@ __all__ = ["BatchProgress", "tell_summary"]
 FAILURES_TOLD = 10
 BARS = 10
 WIDEST_BAR = 30
+REFRESHES = 4
+"""A second."""
 
 
 class BatchProgress:
-    """A bar on a terminal; nothing but failures in a pipe.
+    """A bar and a line of figures on a terminal; nothing but failures in a pipe.
 
     Args:
         quiet: Whether to show nothing at all.
+        console: Where to show it; default: stderr.
     """
 
-    def __init__(self, *, quiet: bool = False) -> None:
-        self._console = Console(stderr=True, highlight=False)
+    def __init__(self, *, quiet: bool = False, console: Console | None = None) -> None:
+        self._console = console or Console(stderr=True, highlight=False)
         self._told = 0
         self._quiet = quiet
-        self._bar: Progress | None = None
+        self._live: Live | None = None
+        self._bar = Progress(BarColumn(bar_width=None), MofNCompleteColumn(), TimeRemainingColumn(), expand=True)
+        self._task = self._bar.add_task("", total=None)
+        self.last: Summary | None = None
         if self._console.is_terminal and not quiet:
-            self._bar = Progress(
-                BarColumn(bar_width=None),
-                MofNCompleteColumn(),
-                TimeRemainingColumn(),
-                TextColumn("{task.fields[told]}"),
-                console=self._console,
-                expand=True,
-            )
-            self._task = self._bar.add_task("", total=None, told="")
+            self._live = Live(self._bar, console=self._console, refresh_per_second=REFRESHES)
 
     def update(self, summary: Summary) -> None:
         """Shows how it goes."""
-        if self._bar is not None:
-            done = summary.answered + summary.failed
-            self._bar.update(self._task, total=summary.rows, completed=done, told=_figures(summary))
+        self.last = summary
+        if self._live is not None:
+            self._bar.update(self._task, total=summary.rows, completed=summary.answered + summary.failed)
+            figures = Text(" · ".join(_figures(summary, self._bar.tasks[0].elapsed or 0.0)), style="dim")
+            self._live.update(Group(self._bar, figures))
 
     def tell_failure(self, result: Mapping[str, Any]) -> None:
         """Tells of a row without an answer; only the first few, since the output tells of all."""
@@ -57,44 +59,60 @@ class BatchProgress:
             return
         failure = result["failure"]
         which = "" if result["id"] is None else f"{result['id']}: "
-        self._console.print(escape(f"failed: {which}{failure['message']}"), soft_wrap=True)
+        self._console.print(escape(f"failed: {which}{failure['message']}"), soft_wrap=not self._console.is_terminal)
         if self._told == FAILURES_TOLD:
             self._console.print("further failures are told in the output only")
 
     def say(self, text: str) -> None:
         """Tells of a job at a provider."""
         if not self._quiet:
-            self._console.print(escape(text), soft_wrap=True)
+            self._console.print(escape(text), soft_wrap=not self._console.is_terminal)
 
     def __enter__(self) -> Self:
-        if self._bar is not None:
-            self._bar.start()
+        if self._live is not None:
+            self._live.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._bar is not None:
-            self._bar.stop()
+        if self._live is not None:
+            self._live.stop()
 
 
-def _figures(summary: Summary) -> str:
-    """Dollars spent and foreseen, and failures."""
+def _figures(summary: Summary, seconds: float) -> Iterator[str]:
+    """Rate, dollars spent and foreseen, failures by kind, and the slowest model.
+
+    Args:
+        summary: What the batch has done.
+        seconds: How long this try has taken so far.
+    """
+    yield f"{summary.done_now / seconds if seconds else 0.0:.1f} rows/s"
     spent = summary.usd if summary.spent is None else summary.spent
     foreseen = summary.foreseen(spent)
-    dollars = f"${spent:.2f}" + (f" of about ${foreseen:.2f}" if foreseen else "")
-    return dollars + (f", {summary.failed} failed" if summary.failed else "")
+    yield f"${spent:.2f}" + (f" of about ${foreseen:.2f}" if foreseen else "")
+    if summary.failed:
+        yield f"failed: {summary.failed}"
+    if summary.failures:
+        yield "failures of calls: " + _by_kind(summary)
+    if summary.slowest_model is not None:
+        yield "slowest: {}, {:.1f} s".format(*summary.slowest_model)
+
+
+def _by_kind(summary: Summary) -> str:
+    return ", ".join(f"{kind} {count}" for kind, count in summary.failures.most_common())
 
 
 def tell_summary(summary: Summary) -> None:
     """What the batch came to, in a few lines on stderr."""
     console = Console(stderr=True, highlight=False)
+    whole_lines = not console.is_terminal
     parts = [f"{summary.answered} answered"]
     parts += [f"{summary.failed} failed ({summary.bad} bad rows)"] if summary.failed else []
     parts += [f"{summary.repeated} repeated"] if summary.repeated else []
     parts += [f"{summary.left} left"] if summary.left else []
     parts += [f"{summary.degraded} degraded"] if summary.degraded else []
-    console.print(", ".join(parts), soft_wrap=True)
+    console.print(", ".join(parts), soft_wrap=whole_lines)
     rate = summary.done_now / summary.seconds if summary.seconds else 0.0
     price = f"${summary.usd:.4f}" + ("" if summary.usd_complete else " and what isn't known")
     console.print(
@@ -102,17 +120,16 @@ def tell_summary(summary: Summary) -> None:
         soft_wrap=True,
     )
     if summary.failures:
-        kinds = ", ".join(f"{kind} {count}" for kind, count in summary.failures.most_common())
-        console.print(f"failures by kind: {kinds}", soft_wrap=True)
+        console.print(f"failures by kind: {_by_kind(summary)}", soft_wrap=whole_lines)
     if summary.slowest_model is not None:
         model, seconds = summary.slowest_model
-        console.print(f"slowest model: {escape(model)}, {seconds:.1f} s an answer", soft_wrap=True)
+        console.print(f"slowest model: {escape(model)}, {seconds:.1f} s an answer", soft_wrap=whole_lines)
     if console.is_terminal and summary.latencies.count > 1:
         console.print(_picture("seconds a row", summary.latencies.bars(BARS), "{:.3g}"))
         if summary.costs.count > 1:
             console.print(_picture("US dollars a row", summary.costs.bars(BARS), "{:.2g}"))
     if summary.stopped:
-        console.print(f"stopped: {escape(summary.stopped)}", soft_wrap=True)
+        console.print(f"stopped: {escape(summary.stopped)}", soft_wrap=whole_lines)
     if summary.stopped or summary.left:
         console.print("Run the same command again to go on.")
 
