@@ -1,4 +1,7 @@
-"""The form that a structured answer must have: a JSON Schema, and a pydantic class where one stands behind it."""
+"""The form that a structured answer must have: a JSON Schema, and a pydantic class where one stands behind it.
+
+What checks schemas is imported where one is checked: most runs have none, and it takes a while.
+"""
 
 from __future__ import annotations
 
@@ -6,13 +9,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Self
 
-from jsonschema import Draft202012Validator
-from jsonschema.exceptions import SchemaError
 from langchain_core.utils.function_calling import convert_to_json_schema
 from pydantic import BaseModel, ValidationError
-from referencing import Registry
-from referencing.exceptions import Unresolvable
-from referencing.jsonschema import DRAFT202012
 
 from moa_graph.errors import InputError
 
@@ -59,6 +57,12 @@ class Form:
 
     @classmethod
     def _checked(cls, name: str, schema: Mapping[str, Any]) -> Self:
+        from jsonschema import Draft202012Validator
+        from jsonschema.exceptions import SchemaError
+        from referencing import Registry
+        from referencing.exceptions import Unresolvable
+        from referencing.jsonschema import DRAFT202012
+
         try:
             Draft202012Validator.check_schema(schema)
         except SchemaError as error:
@@ -84,6 +88,9 @@ class Form:
             return None, "; ".join(problems)
 
     def _check_by_schema(self, content: Any) -> tuple[Any, str | None]:
+        from jsonschema import Draft202012Validator
+        from referencing import Registry
+
         validator = Draft202012Validator(self.schema, registry=Registry())
         problems = [f"{_where(error.absolute_path)}: {error.message}" for error in validator.iter_errors(content)]
         return (None, "; ".join(problems)) if problems else (content, None)

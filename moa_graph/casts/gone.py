@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from datetime import UTC, date, datetime
 from functools import cache
-from importlib.resources import files
 
-import yaml
+from moa_graph.casts.packaged import packaged
 
 __all__ = ["gone", "last_day_of", "leaving"]
 
@@ -31,5 +30,5 @@ def last_day_of(reference: str) -> date | None:
 
 @cache
 def _days() -> Mapping[str, date]:
-    written = yaml.safe_load((files("moa_graph.casts") / "gone.yaml").read_text(encoding="utf-8"))
+    written = packaged("gone.yaml")
     return {f"{provider}:{name}": day for provider, listed in written.items() for name, day in listed["models"].items()}

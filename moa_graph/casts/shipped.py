@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cache
-from importlib.resources import files
-
-import yaml
 
 from moa_graph.casts.cast import Cast
+from moa_graph.casts.packaged import packaged
 
 __all__ = ["shipped_casts"]
 
@@ -16,7 +14,7 @@ __all__ = ["shipped_casts"]
 @cache
 def shipped_casts() -> Mapping[str, Cast]:
     """Provider to its cast, in the order in which keys are looked for."""
-    written = yaml.safe_load((files("moa_graph.casts") / "shipped.yaml").read_text(encoding="utf-8"))
+    written = packaged("shipped.yaml")
     return {
         provider: Cast.from_data({"name": provider, **fields}, f"shipped cast {provider}")
         for provider, fields in written.items()

@@ -1,19 +1,15 @@
-"""What goes to stdout: the answer as it comes, plain in a pipe and as Markdown on a terminal; or JSON."""
+"""What goes to stdout: the answer as it comes, plain in a pipe; or JSON."""
 
 from __future__ import annotations
 
 import json
 from typing import Any, Protocol, TextIO
 
-from rich.console import Console
-
 from moa_graph.calls.events import Event
 from moa_graph.cli.beside import Alone
-from moa_graph.cli.markdown import MarkdownStream
-from moa_graph.cli.printable import printable
 from moa_graph.runs import Outcome
 
-__all__ = ["AnswerBegunAnew", "AnswerOutput", "EventLines", "MarkdownAnswer", "PlainAnswer", "WholeAsJSON"]
+__all__ = ["AnswerBegunAnew", "AnswerOutput", "EventLines", "PlainAnswer", "WholeAsJSON"]
 
 
 class AnswerBegunAnew(Exception):
@@ -87,46 +83,6 @@ class PlainAnswer:
             text, self._mark = f"{self._mark}\n{text}", None
         self._out.write(text)
         self._out.flush()
-
-
-class MarkdownAnswer:
-    """Draws what comes as Markdown.
-
-    Args:
-        console: The terminal.
-    """
-
-    def __init__(self, console: Console) -> None:
-        self._console = console
-        self._stream = MarkdownStream(console)
-        self._shown = ""
-
-    def event(self, event: Event) -> None:
-        """Says where the answer begins anew."""
-        if event["type"] == "reset":
-            self._drop(event["reason"])
-
-    def add(self, text: str) -> None:
-        """Draws what came."""
-        self._shown += text
-        self._stream.add(printable(text))
-
-    def finish(self, outcome: Outcome, alone: Alone | None = None) -> None:
-        """Draws the rest for good."""
-        if not outcome.answer.startswith(self._shown):
-            self._drop("another answer took its place")
-        self._stream.add(printable(outcome.answer[len(self._shown) :]))
-        self._stream.end()
-
-    def leave(self) -> None:
-        """Leaves what came."""
-        self._stream.end()
-
-    def _drop(self, reason: str) -> None:
-        if self._shown:
-            self._stream.end()
-            self._console.print(f"({printable(reason)}: the answer begins anew)", style="dim", markup=False)
-            self._stream, self._shown = MarkdownStream(self._console), ""
 
 
 class WholeAsJSON:

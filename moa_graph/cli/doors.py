@@ -11,7 +11,7 @@ from typing import TextIO
 from rich.console import Console
 
 from moa_graph.calls.events import Event
-from moa_graph.cli.answer import AnswerOutput, EventLines, MarkdownAnswer, PlainAnswer, WholeAsJSON
+from moa_graph.cli.answer import AnswerOutput, EventLines, PlainAnswer, WholeAsJSON
 from moa_graph.cli.beside import Alone, compared
 from moa_graph.cli.panel import in_short, whole
 from moa_graph.cli.printable import printable
@@ -159,6 +159,8 @@ def open_door(
     elif as_json:
         output = whole
     elif _draws(out) and (mark is None or err.is_terminal):
+        from moa_graph.cli.markdown import MarkdownAnswer
+
         output = MarkdownAnswer(out)
     else:
         output = PlainAnswer(sys.stdout, None if sys.stdout.isatty() and sys.stderr.isatty() else mark)

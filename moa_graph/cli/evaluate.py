@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Any
 
 import click
@@ -54,6 +53,8 @@ def evaluate(data: str, candidates: str, folder: str, **settings: Any) -> None: 
     and recorded.jsonl, for moa tune.
     """
     needs_eval()
+    import asyncio
+
     from moa_graph.evaluation.evaluating import evaluate as run_evaluation
 
     named = [name.strip() for name in candidates.split(",") if name.strip()]

@@ -13,6 +13,7 @@ from typing import Any, TypeGuard
 
 import click
 
+from moa_graph.cli.tuning import seldom_collecting
 from moa_graph.errors import InputError, MixtureError, MoaError, OptionsError, TooFewProposals
 from moa_graph.secrets import redact
 
@@ -37,6 +38,13 @@ class OneLineErrors(click.Group):
         """Runs the command and ends the process with its exit code, as click does."""
         if not standalone_mode:
             return super().main(args, standalone_mode=False, **extra)
+        if args is not None:
+            sys.exit(self._code_of(args, **extra))
+        with seldom_collecting():  # the process's own command line: nobody else lives in it
+            sys.exit(self._code_of(None, **extra))
+
+    def _code_of(self, args: Sequence[str] | None, **extra: Any) -> int:
+        """The exit code of the command, whose error was told."""
         try:
             code = super().main(args, standalone_mode=False, **extra)
         except click.Abort:
@@ -49,7 +57,7 @@ class OneLineErrors(click.Group):
                 raise
             _tell(error)
             code = _exit_code(error)
-        sys.exit(code if isinstance(code, int) else 0)
+        return code if isinstance(code, int) else 0
 
     def invoke(self, ctx: click.Context) -> Any:
         """Runs the command; that nobody reads its output any more ends it quietly."""

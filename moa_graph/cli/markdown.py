@@ -1,4 +1,4 @@
-"""Markdown that is drawn while it comes."""
+"""An answer on a terminal: Markdown that is drawn while it comes."""
 
 from __future__ import annotations
 
@@ -8,9 +8,13 @@ from rich.console import Console, ConsoleOptions
 from rich.markdown import Markdown
 from rich.segment import Segment
 
+from moa_graph.calls.events import Event
+from moa_graph.cli.beside import Alone
+from moa_graph.cli.printable import printable
 from moa_graph.cli.redrawing import COLUMNS_KEPT_FREE, RedrawnLines
+from moa_graph.runs import Outcome
 
-__all__ = ["MarkdownStream", "blocks_of"]
+__all__ = ["MarkdownAnswer", "MarkdownStream", "blocks_of"]
 
 
 class MarkdownStream:
@@ -56,6 +60,46 @@ class MarkdownStream:
         width = max(self._console.width - COLUMNS_KEPT_FREE, 1)
         self._console.print(_Block(text, cut=False), end="", width=width)
         self._blocks += 1
+
+
+class MarkdownAnswer:
+    """Draws what comes as Markdown.
+
+    Args:
+        console: The terminal.
+    """
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._stream = MarkdownStream(console)
+        self._shown = ""
+
+    def event(self, event: Event) -> None:
+        """Says where the answer begins anew."""
+        if event["type"] == "reset":
+            self._drop(event["reason"])
+
+    def add(self, text: str) -> None:
+        """Draws what came."""
+        self._shown += text
+        self._stream.add(printable(text))
+
+    def finish(self, outcome: Outcome, alone: Alone | None = None) -> None:
+        """Draws the rest for good."""
+        if not outcome.answer.startswith(self._shown):
+            self._drop("another answer took its place")
+        self._stream.add(printable(outcome.answer[len(self._shown) :]))
+        self._stream.end()
+
+    def leave(self) -> None:
+        """Leaves what came."""
+        self._stream.end()
+
+    def _drop(self, reason: str) -> None:
+        if self._shown:
+            self._stream.end()
+            self._console.print(f"({printable(reason)}: the answer begins anew)", style="dim", markup=False)
+            self._stream, self._shown = MarkdownStream(self._console), ""
 
 
 class _Block:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Protocol
-
-from filelock import FileLock
+from typing import TYPE_CHECKING, Protocol
 
 from moa_graph.store.entry import Entry
+
+if TYPE_CHECKING:
+    from filelock import FileLock
 
 __all__ = ["PATIENCE_SECONDS", "Backend", "file_lock"]
 
@@ -36,4 +37,6 @@ class Backend(Protocol):
 
 def file_lock(path: Path) -> FileLock:
     """The lock that processes take to change the file at ``path``; a killed process lets go of it."""
+    from filelock import FileLock  # stores in memory need none
+
     return FileLock(f"{path}.lock", timeout=PATIENCE_SECONDS, poll_interval=0.005)

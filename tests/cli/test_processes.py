@@ -69,6 +69,36 @@ def test_help_imports_nothing_heavy() -> None:
         assert f"'{heavy}'" not in loaded.stdout
 
 
+def test_a_question_to_stand_ins_imports_only_what_it_needs() -> None:
+    """Not what takes long and such a run has no use for: SDKs, clients, checkers of schemas, Markdown, locks, plots."""
+    code = "import atexit, sys; atexit.register(lambda: print(*sys.modules)); from moa_graph.cli import main; main()"
+    ran = subprocess.run(
+        [sys.executable, "-c", code, "ask", QUESTION, "--simulate"],
+        env=environment(), capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    loaded = set(ran.stdout.splitlines()[-1].split())
+    assert {"langgraph.graph.state", "moa_graph.runs"} <= loaded
+    assert not loaded & {
+        "aiohttp", "aiosqlite", "filelock", "genai_prices", "jsonschema", "langchain", "langchain_openai",
+        "markdown_it", "matplotlib", "numpy", "openai", "pandas", "pyarrow", "referencing", "rich.markdown",
+        "starlette", "tiktoken", "uvicorn", "moa_graph.batch", "moa_graph.chat_model",
+        "moa_graph.evaluation",
+        "moa_graph.server",
+    }  # fmt: skip
+
+
+def test_a_process_of_its_own_collects_garbage_seldom_and_a_caller_of_the_command_is_left_alone() -> None:
+    code = "import gc; from moa_graph.cli import main\n"
+    told = "print(gc.get_threshold()[0], gc.get_freeze_count() > 0)"
+    called = f"{code}try: main(['presets'])\nexcept SystemExit: {told}"
+    alone = f"{code}try: main()\nexcept SystemExit: {told}"
+    for program, said in ((called, "700 False"), (alone, "50000 True")):
+        ran = subprocess.run(
+            [sys.executable, "-c", program, "presets"], env=environment(), capture_output=True, text=True, check=True
+        )
+        assert ran.stdout.splitlines()[-1] == said
+
+
 def test_without_a_command_the_help_is_shown_as_it_is_written() -> None:
     bare = subprocess.run(COMMAND, env=environment(), capture_output=True, text=True, check=False)
     asked = subprocess.run([*COMMAND, "--help"], env=environment(), capture_output=True, text=True, check=True)

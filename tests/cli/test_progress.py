@@ -8,8 +8,8 @@ import pytest
 from langchain_core.messages import AIMessage
 from rich.console import Console
 
-from moa_graph.cli.answer import MarkdownAnswer
 from moa_graph.cli.doors import Door
+from moa_graph.cli.markdown import MarkdownAnswer
 from moa_graph.cli.progress import LiveProgress, say
 from moa_graph.cli.redrawing import RedrawnLines
 from moa_graph.cli.tally import Tally
