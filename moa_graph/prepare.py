@@ -16,9 +16,10 @@ from moa_graph.description import Budget
 from moa_graph.errors import InputError, MissingKey, MixtureError, OptionsError
 from moa_graph.models.catalogue import Member
 from moa_graph.options import Options
+from moa_graph.stage_kit.again import asked_again, ids, since_last_answer
 from moa_graph.stage_kit.plan import Plan, chosen, namespace
 from moa_graph.stage_kit.single import SingleSlot
-from moa_graph.state import MoaState, Record, Turn, live
+from moa_graph.state import MoaState, Record, Turn
 
 __all__ = ["Prepare", "cannot_limit"]
 
@@ -41,7 +42,8 @@ class Prepare:
         runtime = get_runtime()
         options = self._plan.options_of(runtime)
         before: Turn = state.get("turn") or {}
-        repeated, messages = _without_repetition(state["messages"], before)
+        again = await asked_again(state, config, runtime)
+        repeated, messages = again.repeated, again.messages
         _check(messages, before if "|" not in namespace(runtime) else {})
         members = self._members(options)
         self._check_options(options, members)
@@ -49,10 +51,10 @@ class Prepare:
         self._check_models(members)
         simulated = bool(members) and all(member.provider == "sim" for member in members)
         advice = self._advice(messages, options)
-        kept = advice or _kept_records(state, repeated, messages)
+        kept = advice or again.records
         turn: Turn = {
             "status": "running",
-            "opened_with": _ids(_since_last_answer(messages)),
+            "opened_with": ids(since_last_answer(messages)),
             "active": 0.0,
             "end": None,
             "degraded": [],
@@ -61,7 +63,7 @@ class Prepare:
             "must_write": bool(options.answer.tools) or options.answer.form is not None,
         }
         kept_ids = {record["id"] for record in kept}
-        ledger = [call for call in state.get("ledger") or [] if call["record"] in kept_ids]
+        ledger = [call for call in again.ledger if call["record"] in kept_ids]
         opened: MoaState = {**state, "messages": messages, "records": kept, "ledger": ledger, "turn": turn}
         self._plan.check_budget(opened, options)
         turn = {**turn, **self._plan.open(self._plan.stages[0], opened, options)}
@@ -168,41 +170,6 @@ def cannot_limit(budget: Budget | None, members: Iterable[Member]) -> str | None
                 "set price: {input: ..., output: ...} in models, US dollars per million tokens"
             )
     return None
-
-
-def _without_repetition(messages: Sequence[AnyMessage], before: Turn) -> tuple[list[AnyMessage], list[AnyMessage]]:
-    """The messages of a turn that had no answer, where the same is asked anew, and the conversation without them."""
-    asked = set(before.get("opened_with", ())) if before.get("status") == "running" else set()
-    unanswered = [message for message in messages if message.id in asked]
-    rest = [message for message in messages if message.id not in asked]
-    if not unanswered or _said(unanswered) != _said(_since_last_answer(rest)):
-        return [], list(messages)
-    return unanswered, rest
-
-
-def _since_last_answer(messages: Sequence[AnyMessage]) -> list[AnyMessage]:
-    """What this turn is to answer: everything after the last answer that the conversation holds."""
-    answers = [
-        index for index, message in enumerate(messages) if isinstance(message, AIMessage) and not message.tool_calls
-    ]
-    return list(messages[answers[-1] + 1 :] if answers else messages)
-
-
-def _kept_records(state: MoaState, repeated: Sequence[AnyMessage], messages: Sequence[AnyMessage]) -> list[Record]:
-    """The live records of the turn before, if it had no answer and the same is asked again."""
-    before: Turn = state.get("turn") or {}
-    if before.get("status") != "running":
-        return []
-    same = bool(repeated) or _ids(_since_last_answer(messages)) == before.get("opened_with")
-    return live(state.get("records") or []) if same else []
-
-
-def _said(messages: Sequence[AnyMessage]) -> list[tuple[str, Any]]:
-    return [(message.type, message.content) for message in messages]
-
-
-def _ids(messages: Sequence[AnyMessage]) -> list[str]:
-    return [message.id for message in messages if message.id is not None]
 
 
 def _check(messages: Sequence[AnyMessage], before: Turn) -> None:

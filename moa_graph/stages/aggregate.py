@@ -105,11 +105,14 @@ class Aggregate(SingleSlot):
         ]
 
     async def answers_of(self, slot: BoundSlot, run: RunContext, config: RunnableConfig) -> Gathered:
-        """Each step of the window is shown the synthesis of the one before."""
-        whole = self.prompt(slot, run)
+        """Each step of the window is shown the synthesis of the one before. Steps that a killed run took stand."""
+        whole, there = self.prompt(slot, run), run.own_live()
         steps = self._steps(whole.references or ())
         gathered: Gathered = ([], [])
         for index, new in enumerate(steps):
+            if (taken := there.get(slot.record_id(index))) is not None:
+                gathered[0].append(taken)
+                continue
             kept = (shown_text(gathered[0][-1]),) * self.window.keep if self.window and index else ()
             task = Task(index, replace(whole, references=(*kept, *new)))
             step = await self.ask_tasks(slot, run, [task], config, streamed=index == len(steps) - 1)
