@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
@@ -23,6 +24,8 @@ from pydantic import (
 )
 from pydantic.fields import FieldInfo
 from pydantic_core import CoreSchema
+
+from moa_graph.secrets import could_be_a_key, shown
 
 __all__ = [
     "Budget",
@@ -76,13 +79,32 @@ PositiveSeconds = Annotated[float, *duration(gt=0)]
 class Description(BaseModel):
     """Base of everything that a person may write: unknown fields are refused, values are frozen."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, hide_input_in_errors=True)
+
+    def __repr_args__(self) -> Iterator[tuple[str | None, Any]]:
+        """Nothing that a mixture is printed by shows a secret; a chat model object is told by its class and name."""
+        for name, value in super().__repr_args__():
+            yield name, _Named(value) if isinstance(value, BaseChatModel) else shown(value)
+
+
+class _Named:
+    """Stands for a chat model object where it is printed: its own fields may hold keys and headers."""
+
+    def __init__(self, model: BaseChatModel) -> None:
+        self._model = model
+
+    def __repr__(self) -> str:
+        bearers = (getattr(self._model, name, None) for name in ("model_name", "model", "model_id"))
+        named = next((name for name in bearers if isinstance(name, str)), None)
+        return f"<{type(self._model).__name__}{f' {named}' if named else ''}>"
 
 
 def _read_model(value: Any) -> Any:
     if isinstance(value, BaseChatModel) or (isinstance(value, str) and value.strip()):
         return value
-    raise ValueError(f"{value!r} is no model: write a name from `models` or provider:name, or give a chat model object")
+    raise ValueError(
+        f"{shown(value)!r} is no model: write a name from `models` or provider:name, or give a chat model object"
+    )
 
 
 def _write_model(model: str | BaseChatModel) -> str:
@@ -154,6 +176,16 @@ class ModelSettings(_WithModel):
     extra: dict[str, Any] = Field(default_factory=dict, description="Further parameters of the chat model's class.")
     price: Price | None = Field(default=None, description="Overrides the price that the price library knows.")
     window: int | None = Field(default=None, ge=1, description="Context window in tokens; overrides the known one.")
+
+    @field_validator("key_variable")
+    @classmethod
+    def _is_no_key(cls, variable: str | None) -> str | None:
+        if variable is not None and could_be_a_key(variable):
+            raise ValueError(
+                "name the environment variable that holds the key, such as OPENAI_API_KEY; what is written there looks "
+                "like the key itself, so it isn't repeated here"
+            )
+        return variable
 
     @field_validator("base_url")
     @classmethod

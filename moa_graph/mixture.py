@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, Self
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import urlsplit
 
 import yaml
 from pydantic import Field, ValidationError, field_validator, model_validator
@@ -18,7 +18,7 @@ from moa_graph.errors import MixtureError
 from moa_graph.models.reference import PROVIDERS
 from moa_graph.options import Options
 from moa_graph.problems import SHORT_FORM, explained
-from moa_graph.secrets import without_credentials, without_secrets
+from moa_graph.secrets import secrets_in
 from moa_graph.source import Form, Source
 from moa_graph.stage_kit.base import Stage, stage_kinds
 from moa_graph.stage_kit.written import ANY_STAGE, AnyStage
@@ -85,20 +85,15 @@ class Mixture(Description):
     @model_validator(mode="after")
     def _no_secrets(self) -> Self:
         for name, settings in self.models.items():
-            if settings.base_url is not None and without_credentials(settings.base_url) != settings.base_url:
+            if settings.base_url is not None and "@" in urlsplit(settings.base_url).netloc:
                 raise ValueError(f"models.{name}.base_url: leave out the user and password, which are no part of it")
-            asked = dict(parse_qsl(urlsplit(settings.base_url or "").query))
-            for secret in asked.keys() - without_secrets(asked).keys():
-                raise ValueError(
-                    f"models.{name}.base_url: {secret} holds a secret, which is never part of a description: name the "
-                    "environment variable that holds it in key_variable"
-                )
-            for field, value in settings.extra.items():
-                given = value if isinstance(value, Mapping) else {field: value}
-                for secret in given.keys() - without_secrets(given).keys():
+            for field in ("base_url", "extra"):
+                for path in secrets_in(getattr(settings, field)):
+                    own_name = path.rpartition(".")[2]
+                    place = "" if path == own_name else f" ({path})"
                     raise ValueError(
-                        f"models.{name}.extra: {secret} holds a secret, which is never part of a description: name the "
-                        "environment variable that holds it in key_variable"
+                        f"models.{name}.{field}: {own_name} holds a secret{place}, which is never part of a "
+                        "description: name the environment variable that holds it in key_variable"
                     )
         return self
 

@@ -17,7 +17,12 @@ from moa_graph.description import ModelSettings, Price, Reasoning
 from moa_graph.models import prices
 from moa_graph.models.build import PARAMETERS, Built, build, with_parameters
 from moa_graph.models.clients import LoopClients, of_running_loop
-from moa_graph.models.objects import goes_through_its_loops_client, secrets_of
+from moa_graph.models.objects import (
+    SHORTEST_SECRET,
+    goes_through_its_loops_client,
+    secrets_among,
+    secrets_of,
+)
 from moa_graph.models.reasoning import ROOM, room_for
 from moa_graph.models.reference import COMPATIBLE, PROVIDERS, Reference, key_variable_of, parse
 
@@ -63,10 +68,17 @@ class Member:
         """Environment variable that must hold the key; None if none is needed."""
         return key_variable_of(self.written, self.settings) if self.written else None
 
-    @cached_property
+    @property
     def secrets(self) -> tuple[str, ...]:
-        """What a chat model object was given that nobody may read: keys, and what its headers hold."""
-        return () if self.written else secrets_of(cast(BaseChatModel, self.settings.model))
+        """What nobody may read: its key, and what its headers hold."""
+        if self.written is None:
+            return self._secrets_of_object
+        key = os.environ.get(self.key_variable or "", "")
+        return tuple(one for one in (key, *secrets_among(self.settings.extra)) if len(one) >= SHORTEST_SECRET)
+
+    @cached_property
+    def _secrets_of_object(self) -> tuple[str, ...]:
+        return secrets_of(cast(BaseChatModel, self.settings.model))
 
     @cached_property
     def price(self) -> Price | None:
@@ -85,7 +97,7 @@ class Member:
     @cached_property
     def _identity(self) -> tuple[str, str]:
         """What members that may share a chat model have in common."""
-        return self.reference, repr(self.sent)
+        return self.reference, repr(dict(self.sent))  # unlike its own repr, with what mustn't be shown
 
     def for_sample(self, sample: int) -> Member:
         """This member for one of a slot's samples: a seed would make all of them the same, so each has its own."""

@@ -7,19 +7,23 @@ breaks in the second of them. A copy goes through the running loop's own client 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
 from langchain_core.language_models import BaseChatModel
 from pydantic import SecretStr
 
 from moa_graph.models.clients import LoopClients
+from moa_graph.secrets import is_secret_in_url
 
 __all__ = [
+    "SHORTEST_SECRET",
     "asks_through_openai_sdk",
     "copied",
     "goes_through_its_loops_client",
     "retries_for_one_request",
+    "secrets_among",
     "secrets_of",
 ]
 
@@ -54,13 +58,24 @@ def copied(model: BaseChatModel, clients: LoopClients) -> BaseChatModel:
 
 def secrets_of(model: BaseChatModel) -> tuple[str, ...]:
     """What of a model nobody may read: its keys, and what its headers hold."""
-    found = []
-    for name, value in vars(model).items():
+    return tuple(one for one in secrets_among(vars(model)) if len(one) >= SHORTEST_SECRET)
+
+
+def secrets_among(fields: Mapping[str, Any]) -> Iterator[str]:
+    """The values among a chat model's fields that nobody may read.
+
+    Args:
+        fields: By name.
+    """
+    for name, value in fields.items():
         if isinstance(value, SecretStr):
-            found.append(value.get_secret_value())
+            yield value.get_secret_value()
         elif isinstance(value, Mapping) and name.endswith("headers"):
-            found.extend(str(header) for header in value.values())
-    return tuple(secret for secret in found if len(secret) >= SHORTEST_SECRET)
+            yield from map(str, value.values())
+        elif name == "default_query" and isinstance(value, Mapping):
+            yield from (str(one) for key, one in value.items() if is_secret_in_url(str(key)))
+        elif name.endswith("proxy") and isinstance(value, str) and (password := urlsplit(value).password):
+            yield unquote(password)
 
 
 def retries_for_one_request(of: str) -> int:
