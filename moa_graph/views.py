@@ -19,6 +19,7 @@ from moa_graph.fences import delimiter, fence, read_references
 
 __all__ = [
     "CHARACTERS_PER_TOKEN",
+    "MESSAGE_BYTES",
     "Prompt",
     "appended",
     "cut_middle",
@@ -33,6 +34,9 @@ CHARACTERS_PER_TOKEN = 4
 
 MEDIA_CHARACTERS = 4_000
 """What an image or a file counts for: about a thousand tokens, however long its encoding is."""
+
+MESSAGE_BYTES = 16
+"""Room for the tokens that a chat template puts around each message."""
 
 SHORTEST_REFERENCE = 200
 """Characters below which a reference isn't cut further, but left out."""
@@ -140,6 +144,11 @@ class Prompt:
     tools: tuple[dict[str, Any], ...] = ()
     after: bool = False
 
+    @property
+    def told(self) -> tuple[object, ...]:
+        """All that stands beside the conversation, but for tools."""
+        return self.instruction, self.references, self.title, self.own, self.role, self.form, self.after
+
     def messages(self) -> list[BaseMessage]:
         """What the model is sent (Wang et al. 2024, arXiv 2406.04692, section 2.2)."""
         return list(self._messages)
@@ -176,6 +185,12 @@ class Prompt:
         told = len(self.instruction) + len(self.role or "") + len(self.form or "")
         ended = FENCE_CHARACTERS if self.after else 0
         return said + shown + told + ended + (len(str(self.tools)) if self.tools else 0)
+
+    @cached_property
+    def bytes(self) -> int:
+        """An upper bound of its tokens. A form is sent twice: in words, and as a response format or a tool."""
+        sent = (part for message in self._messages for part in (message.content, getattr(message, "tool_calls", "")))
+        return sum(map(_bytes, (*sent, self.form, self.tools))) + MESSAGE_BYTES * len(self._messages)
 
     def fitted(self, characters: int) -> Prompt:
         """This prompt in about ``characters``, as far as that goes without touching the user's last turn.
@@ -214,6 +229,10 @@ def _second_turn(conversation: Sequence[BaseMessage]) -> int | None:
 def _without_first_turn(conversation: tuple[BaseMessage, ...]) -> tuple[BaseMessage, ...]:
     kept = conversation[:1] if isinstance(conversation[0], SystemMessage) else ()
     return (*kept, *conversation[_second_turn(conversation) or 0 :])
+
+
+def _bytes(content: Any) -> int:
+    return len(str(content or "").encode("utf-8", "replace"))
 
 
 def _length(message: BaseMessage) -> int:

@@ -24,12 +24,13 @@ from openai import AsyncOpenAI
 
 from moa_graph.batch.deferring import Waiting
 from moa_graph.batch.journal import Journal
-from moa_graph.calls.budget import MESSAGE_BYTES, most_of_one_call
+from moa_graph.calls.budget import most_of_one_call
 from moa_graph.calls.failures import judge, usage_of
 from moa_graph.errors import MoaError
 from moa_graph.models.catalogue import Member
 from moa_graph.models.prices import cost
 from moa_graph.store import Store, entry_of
+from moa_graph.views import MESSAGE_BYTES
 
 __all__ = ["Jobs", "SubmittedJob"]
 

@@ -16,10 +16,11 @@ from typing import TypeVar
 from langchain_core.messages import AIMessage
 
 from moa_graph.batch.journal import Journal
-from moa_graph.calls.budget import MESSAGE_BYTES, most_of_one_call
+from moa_graph.calls.budget import most_of_one_call
 from moa_graph.calls.failures import usage_of
 from moa_graph.description import Price
 from moa_graph.store import CallIdentity, Entry, Store
+from moa_graph.views import MESSAGE_BYTES
 
 __all__ = ["CountedStore", "Need", "Purse", "running_row"]
 

@@ -6,7 +6,7 @@ import asyncio
 from dataclasses import replace
 
 from moa_graph.calls.answering import Answering
-from moa_graph.calls.budget import affordable_bytes, bytes_of_prompt
+from moa_graph.calls.budget import affordable_bytes
 from moa_graph.calls.exchange import Outcome, exchange, look_up, wait_before
 from moa_graph.calls.failures import Diagnosis, judge
 from moa_graph.calls.form_ladder import one_rung_down, rung_of
@@ -178,7 +178,7 @@ def _within_grant(answering: Answering, attempt: Attempt) -> Attempt:
     if left is None or not prompt.references or not answering.request.answers:
         return attempt
     affordable = affordable_bytes(left, member.most_output, member.price)
-    needed = bytes_of_prompt(prompt)
+    needed = prompt.bytes
     if affordable is None or needed <= affordable:
         return attempt
     shorter = prompt.fitted(prompt.characters * max(affordable, 0) // needed)

@@ -12,13 +12,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
-
-from langchain_core.messages import BaseMessage
 
 from moa_graph.description import Budget, Price
 from moa_graph.state import Call, Grant
-from moa_graph.views import Prompt
 
 __all__ = [
     "NOTHING",
@@ -26,8 +22,6 @@ __all__ = [
     "Balance",
     "PlannedAnswer",
     "affordable_bytes",
-    "bytes_of",
-    "bytes_of_prompt",
     "hand_out",
     "larger",
     "limits_of",
@@ -36,9 +30,6 @@ __all__ = [
     "plus",
     "spent",
 ]
-
-MESSAGE_BYTES = 16
-"""Room for the tokens that a chat template puts around each message."""
 
 BYTES_PER_EXPECTED_TOKEN = 4
 """Room for a reference that isn't written yet. One that turns out longer is cut to what the grant pays for."""
@@ -90,22 +81,6 @@ def limits_of(budget: Budget | None) -> Grant | None:
     if budget is None or (budget.calls is None and budget.tokens is None and budget.usd is None):
         return None
     return {"calls": budget.calls, "tokens": budget.tokens, "usd": budget.usd}
-
-
-def bytes_of(messages: Iterable[BaseMessage]) -> int:
-    """An upper bound of the tokens in ``messages``."""
-    return sum(
-        _bytes(message.content) + _bytes(getattr(message, "tool_calls", "")) + MESSAGE_BYTES for message in messages
-    )
-
-
-def bytes_of_prompt(prompt: Prompt) -> int:
-    """An upper bound of a prompt's tokens. A form is sent twice: in words, and as a response format or a tool."""
-    return bytes_of(prompt.messages()) + _bytes(prompt.form or "") + _bytes(prompt.tools or "")
-
-
-def _bytes(content: Any) -> int:
-    return len(str(content or "").encode("utf-8", "replace"))
 
 
 def most_of_one_call(prompt_bytes: int, max_tokens: int | None, price: Price | None) -> Grant:

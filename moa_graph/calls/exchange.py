@@ -14,7 +14,7 @@ from langchain_core.messages import AIMessage
 from langgraph.errors import GraphBubbleUp
 
 from moa_graph.calls.answering import Answering
-from moa_graph.calls.budget import NOTHING, ONE_CALL, bytes_of_prompt, most_of_one_call
+from moa_graph.calls.budget import NOTHING, ONE_CALL, most_of_one_call
 from moa_graph.calls.failures import Diagnosis, classify, judge, usage_of
 from moa_graph.calls.gate import Door, Ticket
 from moa_graph.calls.ledger import OpenCall, stated_cost
@@ -127,7 +127,7 @@ class _Exchange:
         if self.answering.balance.left is None:
             return ONE_CALL
         member = self.attempt.member
-        return most_of_one_call(bytes_of_prompt(self.attempt.prompt), member.most_output, member.price)
+        return most_of_one_call(self.attempt.prompt.bytes, member.most_output, member.price)
 
     async def _answer(self) -> tuple[AIMessage | None, bool, Diagnosis | None]:
         """The model's message, whether it was stored, and what is wrong with it."""

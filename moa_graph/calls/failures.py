@@ -198,7 +198,7 @@ def usage_of(message: AIMessage) -> Usage | None:
 
 
 def _mapping(value: Any) -> Mapping[str, Any]:
-    return value if isinstance(value, Mapping) else {}
+    return value if isinstance(value, (dict, Mapping)) else {}
 
 
 def _refusal(message: AIMessage) -> str | None:

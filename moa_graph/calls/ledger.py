@@ -13,7 +13,7 @@ from typing import Literal
 
 from langchain_core.messages import AIMessage
 
-from moa_graph.calls.budget import bytes_of_prompt, plus
+from moa_graph.calls.budget import plus
 from moa_graph.calls.events import Writer
 from moa_graph.calls.failures import Diagnosis
 from moa_graph.calls.media import holds_media
@@ -193,7 +193,7 @@ def _used(
 
 def _within_reason(call: OpenCall, usage: Usage) -> tuple[Usage, bool]:
     """What a provider tells, held within what the request could have used at most."""
-    most_read = MOST_TOKENS if holds_media(call.prompt.messages()) else bytes_of_prompt(call.prompt) + TEMPLATE_TOKENS
+    most_read = MOST_TOKENS if holds_media(call.prompt.messages()) else call.prompt.bytes + TEMPLATE_TOKENS
     most_written = MOST_TOKENS
     if call.member.most_output is not None:
         most_written = (call.member.most_output + TEMPLATE_TOKENS) * call.answers

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from langchain_core.messages import AIMessage, HumanMessage
 
-from moa_graph.calls.budget import Balance, bytes_of_prompt, most_of_one_call
+from moa_graph.calls.budget import Balance, most_of_one_call
 from moa_graph.calls.failures import Diagnosis
 from moa_graph.models.catalogue import Member
 from moa_graph.models.reasoning import ROOM, less
@@ -83,7 +83,8 @@ def fits_at_all(member: Member, prompt: Prompt) -> bool:
     """Whether the shortest form of the prompt can be within the window, even if its tokens are unusually long."""
     if member.window is None:
         return True
-    return prompt.fitted(0).characters <= member.window * CHARACTERS_PER_TOKEN * 2
+    most = member.window * CHARACTERS_PER_TOKEN * 2
+    return prompt.characters <= most or prompt.fitted(0).characters <= most
 
 
 def mended(attempt: Attempt, diagnosis: Diagnosis, *, limited: bool) -> Attempt | None:
@@ -139,7 +140,7 @@ def roomier(attempt: Attempt, diagnosis: Diagnosis, left: Grant | None) -> Attem
     if not diagnosis.out_of_room or attempt.roomier or member.most_output is None:
         return None
     more = member.with_more_room()
-    need = most_of_one_call(bytes_of_prompt(attempt.prompt), more.most_output, member.price)
+    need = most_of_one_call(attempt.prompt.bytes, more.most_output, member.price)
     if Balance(left).reserve(need):
         return attempt.changed("asked again with more room for its reasoning", member=more, roomier=True)
     lower = less(member.settings.reasoning)

@@ -72,7 +72,9 @@ def _read_reply(message: AIMessage, request: AnswerRequest, member: Member, note
     if calls_tools(message, request):
         return replace(reply, tool_calls=tuple(message.tool_calls))
     if request.schema is None:
-        told = "" if request.closes and reply.text else told_calls(message.tool_calls)
+        told = "" if request.closes and text else told_calls(message.tool_calls)
+        if text and not told:
+            return reply
         text = f"{reply.text}\n\n{told}".strip()
         return replace(reply, text=text) if text else replace(reply, failure=judge(AIMessage("")))
     data, problem = read(message, request.schema)

@@ -15,6 +15,8 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
+from moa_graph.calls.prompts import SharedPrompts
+
 if TYPE_CHECKING:
     from moa_graph.calls.stored import EqualCalls
 
@@ -151,6 +153,7 @@ class Round:
         expected: Proposals that are there or may still come: beginnings of more are never waited for.
         control: The run's own object, held so that the key made from its identity stays the run's.
         equal_calls: Numbers of the stage's equal calls; None until a store asks for them.
+        prompts: What the stage's calls are shown.
     """
 
     quorum: int | None = None
@@ -161,6 +164,7 @@ class Round:
     expected: int = 0
     control: object = None
     equal_calls: EqualCalls | None = None
+    prompts: SharedPrompts = field(default_factory=SharedPrompts)
     inside: int = 0
     began: float = 0.0
     closes: float = math.inf

@@ -11,7 +11,7 @@ from langchain_core.runnables import RunnableConfig
 from langgraph.runtime import Runtime, get_runtime
 from pydantic import BaseModel, Field
 
-from moa_graph.calls.budget import PlannedAnswer, bytes_of_prompt, most_of_one_call
+from moa_graph.calls.budget import PlannedAnswer, most_of_one_call
 from moa_graph.calls.call import NodeContext
 from moa_graph.calls.request import AnswerRequest
 from moa_graph.calls.round import Round
@@ -86,7 +86,7 @@ class ModelStage(Stage):
         settings = answer_settings(self, run)
         planned = []
         for task in self._missing(slot, run):
-            prompt_bytes = bytes_of_prompt(whole_prompt(task.prompt, settings, run.stage)) + expected
+            prompt_bytes = whole_prompt(task.prompt, settings, run.stage).bytes + expected
             first = most_of_one_call(prompt_bytes, everyone[0].most_output, everyone[0].price)
             roomy = [one.with_more_room() if one.room else one for one in everyone]
             needs = [most_of_one_call(prompt_bytes, one.most_output, one.price) for one in roomy]
@@ -118,9 +118,9 @@ class ModelStage(Stage):
         """
         if not tasks:
             return [], []
-        requests = [request_for(self, slot, run, task, streamed=streamed) for task in tasks]
         runtime = get_runtime()
         async with self._shared_round(run, config, runtime) as current:
+            requests = [request_for(self, slot, run, task, current.prompts, streamed=streamed) for task in tasks]
             node = surroundings(run, config, runtime, current)
             if node.store is not None:
                 requests = self._numbered(requests, run, current)
@@ -133,7 +133,11 @@ class ModelStage(Stage):
             name, slots = run.stage.name, self.asked_slots(run)
             current.equal_calls = EqualCalls(call for call in run.state.get("ledger") or () if call["stage"] != name)
             current.equal_calls.numbered(
-                [request_for(self, slot, run, task) for slot in slots for task in self.tasks(slot, run)]
+                [
+                    request_for(self, slot, run, task, current.prompts)
+                    for slot in slots
+                    for task in self.tasks(slot, run)
+                ]
             )
         return current.equal_calls.numbered(requests)
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from moa_graph.calls.prompts import SharedPrompts
 from moa_graph.calls.request import AnswerRequest
 from moa_graph.calls.structured import instruction_for
 from moa_graph.form import Form
@@ -44,7 +45,13 @@ class Task:
 
 
 def request_for(
-    stage: ModelStage, slot: BoundSlot, run: RunContext, task: Task, *, streamed: bool = True
+    stage: ModelStage,
+    slot: BoundSlot,
+    run: RunContext,
+    task: Task,
+    prompts: SharedPrompts,
+    *,
+    streamed: bool = True,
 ) -> AnswerRequest:
     """What a slot's models are asked for one answer.
 
@@ -53,6 +60,7 @@ def request_for(
         slot: The slot.
         run: What there is to be shown.
         task: The answer.
+        prompts: What the stage's other calls are shown.
         streamed: Whether the tokens may be the answer's.
     """
     closing = streamed and stage.answers and run.stage.is_last and stage.answer_model() is None
@@ -69,7 +77,7 @@ def request_for(
         about=task.about,
         order=(run.stage.index, slot.index, task.sample),
         members=members,
-        prompt=whole_prompt(task.prompt, settings, run.stage),
+        prompt=prompts.shared(whole_prompt(task.prompt, settings, run.stage)),
         tries=settings.tries or slot.slot.tries,
         timeout=stated or _usual_time(stage.timeout, members),
         patient=stated is None,
@@ -84,7 +92,7 @@ def request_for(
         must_answer=closing and settings.nothing_else_will_do,
         first_tokens=first_tokens(run.stage),
         live=run.options.answer.live,
-        asked_before=[call["record"] for call in run.state.get("ledger") or ()].count(record),
+        asked_before=run.requests_made[record],
     )
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Self
 
 from langchain_core.messages import BaseMessage
@@ -34,7 +36,7 @@ class RunContext:
         """What a stage knows of the run that the calling node is part of."""
         return cls(stage, state, stage.plan.options_of())
 
-    @property
+    @cached_property
     def conversation(self) -> tuple[BaseMessage, ...]:
         """The user's turns and the answers to them, behind the system prompt that was chosen for this run."""
         return with_system_prompt(self.options.system_prompt, self.state["messages"])
@@ -48,6 +50,11 @@ class RunContext:
     def records(self) -> list[Record]:
         """Everything that this turn's stages have given so far, live and failed."""
         return self.state.get("records") or []
+
+    @cached_property
+    def requests_made(self) -> Counter[str]:
+        """Identity of a record to the requests that this turn has made for it."""
+        return Counter(call["record"] for call in self.state.get("ledger") or ())
 
     @property
     def earlier(self) -> list[BoundStage]:
