@@ -7,14 +7,18 @@ sends the model's headers and those of an error's response. :class:`CallTracer` 
 from __future__ import annotations
 
 import asyncio
+import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Self
 from uuid import UUID
 
 from langchain_core.callbacks import BaseCallbackHandler, BaseCallbackManager
+from langchain_core.callbacks.manager import handle_event
 from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.runnables import RunnableConfig
+from langchain_core.tracers import context
+from langchain_core.tracers._streaming import _StreamingCallbackHandler
 from langchain_core.tracers.base import BaseTracer
 from langchain_core.tracers.langchain import LangChainTracer
 from langchain_core.tracers.schemas import Run
@@ -23,10 +27,12 @@ from langsmith import uuid7
 from langsmith.utils import tracing_is_enabled
 
 from moa_graph.calls.failures import usage_of
+from moa_graph.calls.shown import CarefullyTold, carefully_told, shown
+from moa_graph.calls.streams import Reader
 from moa_graph.description import Price
 from moa_graph.models.catalogue import Member
 from moa_graph.models.prices import cost
-from moa_graph.secrets import redact, without_secrets
+from moa_graph.secrets import redact
 from moa_graph.state import Call, Record, Usage
 from moa_graph.views import cut_middle
 
@@ -34,54 +40,6 @@ __all__ = ["NODE_TRACES", "CallTracer", "describe_node", "model_run"]
 
 CHARACTERS_IN_NODES = 200
 """Of a text that a node's run shows. The whole text stands in the model's run below it, and in the root's output."""
-
-
-SHOWN_PARAMETERS = frozenset(
-    {
-        "_type",
-        "advise",
-        "content",
-        "frequency_penalty",
-        "logprobs",
-        "max_completion_tokens",
-        "max_output_tokens",
-        "max_tokens",
-        "mixture",
-        "model",
-        "model_name",
-        "n",
-        "num_ctx",
-        "num_predict",
-        "parallel_tool_calls",
-        "presence_penalty",
-        "reasoning",
-        "reasoning_effort",
-        "response_format",
-        "seed",
-        "service_tier",
-        "stop",
-        "stop_sequences",
-        "stream",
-        "strict",
-        "temperature",
-        "thinking",
-        "thinking_budget",
-        "tool_choice",
-        "tools",
-        "top_k",
-        "top_logprobs",
-        "top_p",
-        "truncation",
-        "verbosity",
-    }
-)
-"""What traces show of how a model was asked. Anything else may be meant for its provider alone."""
-
-
-def _shown(parameters: Mapping[str, Any]) -> dict[str, Any]:
-    kept = {name: value for name, value in parameters.items() if name in SHOWN_PARAMETERS or name.startswith("ls_")}
-    shown: dict[str, Any] = without_secrets(kept)
-    return shown
 
 
 def _brief(update: Any) -> Any:
@@ -123,7 +81,7 @@ def describe_node(config: RunnableConfig, mixture: str, record: Record, calls: S
 
 @contextmanager
 def model_run(config: dict[str, Any], member: Member, why_cancelled: Callable[[], str]) -> Iterator[dict[str, Any]]:
-    """Has one call traced by :class:`CallTracer`.
+    """Has one call told to whoever listens: without secrets, and with an end, also where it is cancelled.
 
     Args:
         config: The arguments of ``agenerate`` that are about traces.
@@ -131,19 +89,47 @@ def model_run(config: dict[str, Any], member: Member, why_cancelled: Callable[[]
         why_cancelled: Says why, when the call is cancelled.
     """
     callbacks = config.get("callbacks")
-    if not isinstance(callbacks, BaseCallbackManager) or not any(_tracers(callbacks)):
+    if not isinstance(callbacks, BaseCallbackManager):
         yield config
         return
     callbacks, run_id = callbacks.copy(), uuid7()
-    callbacks.handlers = [_careful(handler, member) for handler in callbacks.handlers]
-    callbacks.inheritable_handlers = [_careful(handler, member) for handler in callbacks.inheritable_handlers]
+    with _taken_from_context(callbacks):
+        careful = {id(one): _careful(one, member) for one in (*callbacks.handlers, *callbacks.inheritable_handlers)}
+        callbacks.handlers = [careful[id(one)] for one in callbacks.handlers]
+        callbacks.inheritable_handlers = [careful[id(one)] for one in callbacks.inheritable_handlers]
+        try:
+            yield {**config, "callbacks": callbacks, "run_id": run_id}
+        except asyncio.CancelledError:
+            _end(callbacks.handlers, RuntimeError(why_cancelled()), run_id)
+            raise
+
+
+@contextmanager
+def _taken_from_context(callbacks: BaseCallbackManager) -> Iterator[None]:
+    """Has ``callbacks`` hold the handlers that wait in context variables: LangChain would add them beside stand-ins."""
+    taken = []
+    for variable, inheritable, *_ in getattr(context, "_configure_hooks", ()):
+        if (handler := variable.get()) is not None:
+            if not any(one is handler for one in callbacks.handlers):
+                callbacks.add_handler(handler, inheritable)
+            variable.set(None)
+            taken.append((variable, handler))
     try:
-        yield {**config, "callbacks": callbacks, "run_id": run_id}
-    except asyncio.CancelledError:
-        for tracer in _tracers(callbacks):
-            if str(run_id) in tracer.run_map:
-                tracer.on_llm_error(RuntimeError(why_cancelled()), run_id=run_id)
-        raise
+        yield
+    finally:
+        for variable, handler in taken:
+            variable.set(handler)
+
+
+def _end(handlers: Sequence[BaseCallbackHandler], why: RuntimeError, run_id: UUID) -> None:
+    """Tells those who haven't been told of a run's end; LangChain tells nobody of a cancelled call's."""
+    for handler in handlers:
+        if isinstance(handler, LangChainTracer) and str(run_id) in handler.run_map:
+            handler.on_llm_error(why, run_id=run_id)
+        elif isinstance(handler, CarefullyTold) and run_id in handler.open_runs:
+            told: Any = handler
+            if not inspect.iscoroutinefunction(told.on_llm_error):
+                handle_event([told], "on_llm_error", "ignore_llm", why, run_id=run_id)
 
 
 class CallTracer(LangChainTracer):
@@ -174,14 +160,14 @@ class CallTracer(LangChainTracer):
         self, *, metadata: Mapping[str, str] | None = None, tags: list[str] | None = None
     ) -> LangChainTracer:
         """A copy that also tells how the model was set; LangChain asks for it before each call."""
-        copied = super().copy_with_metadata_defaults(metadata=_shown(metadata or {}), tags=tags)
+        copied = super().copy_with_metadata_defaults(metadata=shown(metadata or {}), tags=tags)
         return self.instead_of(copied, self.price, self.secrets)
 
     def on_chat_model_start(
         self, serialized: dict[str, Any], messages: list[list[BaseMessage]], *, run_id: UUID, **kwargs: Any
     ) -> Run:
         """Opens the run, without the model object: it holds headers, and nothing that its parameters don't say."""
-        parameters = _shown(kwargs.pop("invocation_params", {}))
+        parameters = shown(kwargs.pop("invocation_params", {}))
         return super().on_chat_model_start({}, messages, run_id=run_id, invocation_params=parameters, **kwargs)
 
     def on_llm_error(self, error: BaseException, *, run_id: UUID, **kwargs: Any) -> Run:
@@ -214,13 +200,11 @@ def _costs(price: Price, tokens: Any) -> dict[str, float | None]:
     }
 
 
-def _tracers(callbacks: Any) -> list[LangChainTracer]:
-    return [one for one in getattr(callbacks, "handlers", ()) if isinstance(one, LangChainTracer)]
-
-
 def _careful(handler: BaseCallbackHandler, member: Member) -> BaseCallbackHandler:
-    """A tracer of somebody's own stays as it is."""
-    if isinstance(handler, LangChainTracer) and type(handler) in (LangChainTracer, CallTracer):
-        # A CallTracer comes where a mixture's model is a mixture.
-        return CallTracer.instead_of(handler, member.price, member.secrets)
-    return handler
+    """Who is told in the place of a handler. Streams are as they were: they tell of messages alone."""
+    if type(handler) in (LangChainTracer, CallTracer):  # a CallTracer comes where a mixture's model is a mixture
+        tracer: Any = handler
+        return CallTracer.instead_of(tracer, member.price, member.secrets)
+    if isinstance(handler, _StreamingCallbackHandler | Reader):
+        return handler
+    return carefully_told(handler, member.secrets)

@@ -8,8 +8,7 @@ counts what a call used, the mixture is one model that used them all.
 from __future__ import annotations
 
 import inspect
-from functools import cache
-from typing import Any
+from typing import Any, ClassVar
 
 from langchain_core.callbacks import AsyncCallbackManager, BaseCallbackHandler, BaseCallbackManager, CallbackManager
 from langchain_core.callbacks.base import Callbacks
@@ -17,6 +16,8 @@ from langchain_core.outputs import ChatGeneration, LLMResult
 from langchain_core.tracers import BaseTracer
 from langchain_core.tracers._streaming import _StreamingCallbackHandler
 from langchain_core.tracers.root_listeners import AsyncRootListenersTracer, RootListenersTracer
+
+from moa_graph.calls.stand_in import StandIn, Told, behind, stand_in
 
 __all__ = ["counted_once", "follows_runs", "itself", "with_usage_below"]
 
@@ -53,60 +54,29 @@ def with_usage_below(manager: BaseCallbackManager) -> BaseCallbackManager:
     return told
 
 
-class _SeesNoUsage:
-    """Stands in for a handler: all it is told goes to that one, the end of the chat model's run without its usage."""
+def _told_without_usage(_: Any, told: tuple[Any, ...], named: dict[str, Any]) -> Told:
+    """An answer without its usage, an error without its response's headers."""
+    what, *rest = told
+    about = {name: value for name, value in named.items() if name != "response"}
+    return (_usage_left_out(what), *rest), about
 
-    OWN = frozenset({"__class__", "__dict__", "copy_with_metadata_defaults", "handler", "on_llm_end", "on_llm_error"})
 
-    def __getattribute__(self, name: str) -> Any:
-        if name in _SeesNoUsage.OWN:
-            return object.__getattribute__(self, name)
-        return getattr(object.__getattribute__(self, "handler"), name)
+class _SeesNoUsage(StandIn):
+    """Stands in for a handler that is told of the end of the chat model's run without its usage."""
 
-    def copy_with_metadata_defaults(self, **defaults: Any) -> BaseCallbackHandler:
-        """LangChain copies LangSmith's tracer for each run."""
-        handler: Any = object.__getattribute__(self, "handler")
-        return _without_usage(handler.copy_with_metadata_defaults(**defaults))
+    ALTERED: ClassVar = {"on_llm_end": _told_without_usage, "on_llm_error": _told_without_usage}
 
 
 def _without_usage(handler: BaseCallbackHandler) -> BaseCallbackHandler:
     """What stands in for a handler that sees the runs below and counts tokens there; any other handler itself."""
     if issubclass(type(handler), _SeesNoUsage) or not follows_runs(handler):
         return handler
-    kind: Any = type(handler)
-    stand_in = object.__new__(_stand_in_for(kind))
-    object.__setattr__(stand_in, "handler", handler)
-    return stand_in
+    return stand_in(_SeesNoUsage, handler)
 
 
 def itself(handler: BaseCallbackHandler) -> BaseCallbackHandler:
     """The handler for the runs below."""
-    stand_in: Any = handler
-    own: BaseCallbackHandler = stand_in.handler if isinstance(stand_in, _SeesNoUsage) else handler
-    return own
-
-
-@cache
-def _stand_in_for(kind: Any) -> type[BaseCallbackHandler]:
-    """A class that passes for ``kind``, as LangChain and instruments look for handlers by their classes."""
-    ends = {"on_llm_end": _passing_on(kind, "on_llm_end"), "on_llm_error": _passing_on(kind, "on_llm_error")}
-    made: type[BaseCallbackHandler] = type(kind.__name__, (_SeesNoUsage, kind), ends)
-    return made
-
-
-def _passing_on(kind: Any, name: str) -> Any:
-    """A method that passes on what it is told, an answer without its usage, an error without its response's headers."""
-    if inspect.iscoroutinefunction(getattr(kind, name)):
-
-        async def told_later(self: Any, what: Any, *, response: Any = None, **about: Any) -> Any:
-            return await getattr(self.handler, name)(_usage_left_out(what), **about)
-
-        return told_later
-
-    def told(self: Any, what: Any, *, response: Any = None, **about: Any) -> Any:
-        return getattr(self.handler, name)(_usage_left_out(what), **about)
-
-    return told
+    return behind(handler, _SeesNoUsage)
 
 
 def _usage_left_out(response: LLMResult | BaseException) -> LLMResult | BaseException:

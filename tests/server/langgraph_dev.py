@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import shutil
 import signal
 import socket
 import subprocess
@@ -51,7 +50,8 @@ def langgraph_dev(
         environment: Variables beside those of the tests.
         project: The ``langgraph.json``; default: this project's.
     """
-    shutil.copy(project, directory)
+    described = project.read_text().replace('"./', f'"{project.parent}/')  # its paths hold where it stands
+    (directory / project.name).write_text(described)
     port = _free_port()
     command = [sys.executable, "-m", "langgraph_cli", "dev", "--no-browser", "--no-reload", "--port", str(port)]
     log = directory / "server.log"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import importlib
+import importlib.util
 import json
 import os
 import subprocess
@@ -14,7 +14,7 @@ import pytest
 from langgraph.graph.state import CompiledStateGraph
 
 from moa_graph.presets import preset_names, preset_page
-from moa_graph.server.graphs import project_file
+from moa_graph.server.serving import project_file
 
 REPOSITORY = Path(__file__).parents[2]
 LISTED: dict[str, Any] = json.loads((REPOSITORY / "langgraph.json").read_text())["graphs"]
@@ -34,7 +34,7 @@ def in_a_new_process(code: str, **environment: str) -> subprocess.CompletedProce
 
 def test_langgraph_json_is_what_the_presets_make_of_it() -> None:
     written = json.dumps(project_file(), indent=2) + "\n"
-    assert (REPOSITORY / "langgraph.json").read_text() == written, "python -m moa_graph.server.graphs > langgraph.json"
+    assert (REPOSITORY / "langgraph.json").read_text() == written, "python -m moa_graph.server.serving > langgraph.json"
 
 
 def test_every_preset_is_listed_with_its_pages_first_line() -> None:
@@ -43,13 +43,27 @@ def test_every_preset_is_listed_with_its_pages_first_line() -> None:
         assert preset_page(name).startswith(LISTED[name]["description"] + "\n")
 
 
+def run_file(graph_id: str) -> Any:
+    """The graph of an id, from its file, which is run for it anew, as servers do."""
+    path, _, attribute = LISTED[graph_id]["path"].partition(":")
+    spec = importlib.util.spec_from_file_location(f"loaded_{attribute}", REPOSITORY / path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return vars(module)[attribute]
+
+
 @pytest.mark.parametrize("graph_id", LISTED)
-def test_a_listed_graph_can_be_imported_and_brings_no_checkpointer(graph_id: str) -> None:
-    module, _, attribute = LISTED[graph_id]["path"].partition(":")
-    graph = getattr(importlib.import_module(module), attribute)
+def test_a_listed_graph_can_be_loaded_from_its_file_and_brings_no_checkpointer(graph_id: str) -> None:
+    graph = run_file(graph_id)
     assert isinstance(graph, CompiledStateGraph)
     assert graph.checkpointer is None
     assert graph.name == graph_id
+
+
+def test_the_graphs_are_built_once_however_often_their_file_is_run() -> None:
+    assert run_file("moa-lite") is run_file("moa-lite")
 
 
 def test_the_graphs_load_within_a_second_beyond_langgraph_itself() -> None:
