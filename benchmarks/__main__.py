@@ -21,8 +21,11 @@ from benchmarks.models import PROFILES
 from benchmarks.processes import cores
 from benchmarks.server import Server, served
 
-CLEARED = ("MOA_", "LANGSMITH_", "LANGCHAIN_", "OPENAI_", "TOGETHER_", "OPENROUTER_", "ANTHROPIC_", "OTEL_")
+CLEARED = ("MOA_", "LANGSMITH_", "LANGCHAIN_", "OPENAI_", "TOGETHER_", "OPENROUTER_", "ANTHROPIC_", "OTEL_", "AIOHTTP_")
 """How variables begin that would change what is measured: stand-ins, traces, other addresses."""
+
+OF_PYTHON = ("PYTHONASYNCIODEBUG", "PYTHONDEVMODE", "PYTHONDONTWRITEBYTECODE", "PYTHONMALLOC", "PYTHONTRACEMALLOC")
+"""Those that make Python slower, or have it compile what it imports at every start."""
 
 PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY")
 
@@ -54,7 +57,7 @@ def main() -> None:
 def clear_environment() -> None:
     """Leaves out the variables of whoever runs this that would change what is measured."""
     for name in [*os.environ]:
-        if name.startswith(CLEARED) or name.upper() in PROXIES:
+        if name.startswith(CLEARED) or name in OF_PYTHON or name.upper() in PROXIES:
             del os.environ[name]
 
 

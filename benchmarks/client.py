@@ -87,8 +87,7 @@ def compare(
     rounds: int,
     queries: int,
     at_once: int,
-    of: Callable[[Spent], float],
-) -> dict[str, float]:
+) -> dict[str, Spent]:
     """The median over rounds that the contenders run in turn, so that what disturbs one disturbs all.
 
     Args:
@@ -96,17 +95,19 @@ def compare(
         rounds: Of each, after one that doesn't count.
         queries: In one round.
         at_once: Queries at the same time.
-        of: What of a round counts.
     """
     with ExitStack() as stack:
         clients = {name: stack.enter_context(each) for name, each in contenders.items()}
-        found: dict[str, list[float]] = {name: [] for name in clients}
+        found: dict[str, list[Spent]] = {name: [] for name in clients}
         for each in clients.values():
             each.round(max(queries // 2, 1), at_once)
         for _ in range(rounds):
             for name, each in clients.items():
-                found[name].append(of(each.round(queries, at_once)))
-    return {name: median(values) for name, values in found.items()}
+                found[name].append(each.round(queries, at_once))
+    return {
+        name: Spent(median(one.wall for one in spent), median(one.computed for one in spent))
+        for name, spent in found.items()
+    }
 
 
 def _work(pipe: Connection, name: str, url: str, tuned: bool, variables: Mapping[str, str]) -> None:

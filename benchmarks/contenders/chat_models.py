@@ -13,13 +13,13 @@ from pydantic import SecretStr
 
 from benchmarks.contenders.shape import MAX_TOKENS, MODEL, TEMPERATURE
 
-__all__ = ["InstantChatModel", "chat_openai"]
+__all__ = ["ANSWER", "InstantChatModel", "chat_openai"]
 
 ANSWER = "Plan them backwards from the date on which they have to be out, and leave room for what goes wrong."
 
 
-def chat_openai(url: str) -> ChatOpenAI:
-    """``ChatOpenAI`` as its documentation makes it, on its stock transport."""
+def chat_openai(url: str, **settings: Any) -> ChatOpenAI:
+    """``ChatOpenAI`` as its documentation makes it, on its stock transport where none is given."""
     return ChatOpenAI(
         model=MODEL,
         base_url=url,
@@ -27,6 +27,7 @@ def chat_openai(url: str) -> ChatOpenAI:
         temperature=TEMPERATURE,
         max_tokens=MAX_TOKENS,
         max_retries=0,
+        **settings,
     )
 
 

@@ -8,20 +8,10 @@ from contextlib import asynccontextmanager
 from openai import AsyncOpenAI
 
 from benchmarks.client import Ask
-from benchmarks.contenders.shape import MAX_TOKENS, MODEL, TEMPERATURE, Message, by_hand
+from benchmarks.contenders.sdk_loops import looping
 
 
 @asynccontextmanager
 async def contender(url: str) -> AsyncIterator[Ask]:
     async with AsyncOpenAI(api_key="none", base_url=url, max_retries=0) as openai:
-
-        async def call(messages: list[Message]) -> str:
-            answer = await openai.chat.completions.create(
-                model=MODEL,
-                messages=messages,  # type: ignore[arg-type]
-                temperature=TEMPERATURE,
-                max_tokens=MAX_TOKENS,
-            )
-            return str(answer.choices[0].message.content)
-
-        yield by_hand(call)
+        yield looping(openai)

@@ -7,10 +7,10 @@ __all__ = ["FIGURES"]
 FIGURES = (
     "overhead",
     "wall_time",
-    "throughput",
-    "processor_time",
+    "rivals",
     "streaming",
     "tracing",
+    "growth",
     "straggler",
     "latencies",
     "cancelled",

@@ -12,15 +12,20 @@ from benchmarks.server import Server
 
 
 def measure(effort: Effort, server: Server) -> list[Result]:
-    names = {"bare": "bare_graph_in_process", "mixture": "mixture_in_process"}
+    names = {"asking": "bare_graph_in_process", "free": "graph_of_free_nodes", "mixture": "mixture_in_process"}
     spent = compare(
         {name: client(module, "") for name, module in names.items()},
         rounds=effort.scaled(15, 5),
         queries=effort.scaled(60, 25),
         at_once=1,
-        of=lambda spent: spent.computed * 1000,
     )
-    detail = f"{spent['mixture']:.2f} ms against {spent['bare']:.2f} ms"
+    asking, free, mixture = (spent[name].computed * 1000 for name in names)
+    of = "overhead over bare LangGraph, per query of 19 calls in one process"
     return [
-        at_most(1.5, "overhead over bare LangGraph, per query", spent["mixture"] - spent["bare"], "ms", detail),
+        at_most(1.5, f"{of}, its nodes asking a chat model", mixture - asking, "ms", _shown(mixture, asking)),
+        at_most(5, f"{of}, its nodes asking nobody", mixture - free, "ms", _shown(mixture, free)),
     ]
+
+
+def _shown(mixture: float, bare: float) -> str:
+    return f"{mixture:.2f} ms against {bare:.2f} ms"

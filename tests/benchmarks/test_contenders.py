@@ -30,7 +30,7 @@ def told(body: dict[str, Any]) -> tuple[str, ...]:
 
 
 CONTENDERS = [
-    *("mixture", "bare_graph", "graph_on_aiohttp"),
+    *("mixture", "bare_graph", "bare_graph_on_aiohttp", "graph_on_aiohttp"),
     *("chat_openai_loop", "openai_loop", "openai_on_aiohttp_loop", "together_loop", "aiohttp_loop"),
 ]
 
