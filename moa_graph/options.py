@@ -123,7 +123,10 @@ class Options(BaseModel):
     @property
     def answer(self) -> AnswerSettings:
         """What the caller asks of the answer. No field: only Python code can say it."""
-        return self._answer
+        private = self.__pydantic_private__  # every call asks for it, and pydantic's attribute access is slow
+        assert private is not None, "a model with private attributes has them"
+        settings: AnswerSettings = private["_answer"]
+        return settings
 
     def with_answer(self, settings: AnswerSettings) -> Self:
         """These options, with what the caller asks of the answer."""
@@ -135,8 +138,8 @@ class Options(BaseModel):
     def writer(self) -> Mapping[str, Any]:
         """Parameters of the model that writes the answer, over those of its slot."""
         if self.temperature is None:
-            return self._answer.parameters
-        return {"temperature": self.temperature, **self._answer.parameters}
+            return self.answer.parameters
+        return {"temperature": self.temperature, **self.answer.parameters}
 
     def limit(self, budget: Budget | None) -> Budget:
         """``budget`` with this run's lower limits."""

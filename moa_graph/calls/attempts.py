@@ -127,8 +127,7 @@ def _reply(answering: Answering, attempt: Attempt, outcome: Outcome) -> Reply:
         return Reply(member, attempt.notes, failure=outcome.failure)
     if reader is not None:
         reader.finish()
-    dropped = member.chat_model(streaming=reader is not None and not attempt.unstreamed).dropped
-    notes = attempt.notes + tuple(f"{name} was left out: the model refuses it" for name in dropped)
+    notes = attempt.notes + tuple(f"{name} was left out: the model refuses it" for name in outcome.dropped)
     reply = reply_in(outcome.message, answering.request, member, notes)
     message_id = _message_id(answering)
     return reply if message_id is None else replace(reply, message_id=message_id)

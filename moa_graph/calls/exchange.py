@@ -46,11 +46,13 @@ class Outcome:
         message: A whole message.
         failure: Why there is none.
         refused: Of a 429, whether this call is to blame for it, or met it beside others that were too many.
+        dropped: Parameters that the model wasn't told, since it refuses them.
     """
 
     message: AIMessage | None = None
     failure: Diagnosis | None = None
     refused: Literal["blamed", "beside others"] | None = None
+    dropped: tuple[str, ...] = ()
 
 
 async def exchange(answering: Answering, attempt: Attempt, time: CallTime, tries: int, *, first: bool) -> Outcome:
@@ -105,7 +107,7 @@ class _Exchange:
         self.tries = tries
         self.first = first
         streaming = answering.reader is not None and not attempt.unstreamed
-        self.model = attempt.member.chat_model(streaming=streaming).model
+        self.model, self.dropped = attempt.member.chat_model(streaming=streaming)
         self.queued = False
         self.need = self._need()
         self.sent: OpenCall | None = None
@@ -121,7 +123,7 @@ class _Exchange:
             used = self._note(need, message, failure, hit=hit)
         finally:
             balance.settle(need, used)
-        return Outcome(message if failure is None else None, failure, self.refused)
+        return Outcome(message if failure is None else None, failure, self.refused, self.dropped)
 
     def _need(self) -> Grant:
         if self.answering.balance.left is None:

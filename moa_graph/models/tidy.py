@@ -19,6 +19,8 @@ MOST_TOKENS = 1_000_000_000
 def encodable(payload: dict[str, Any]) -> dict[str, Any]:
     """A request that can be sent: half a pair of surrogates, which UTF-8 can't hold, becomes a question mark."""
     messages = payload["messages"]
+    if all(map(_is_plain, messages)):
+        return payload
     try:
         json.dumps(messages, ensure_ascii=False).encode()
     except UnicodeEncodeError:
@@ -26,6 +28,12 @@ def encodable(payload: dict[str, Any]) -> dict[str, Any]:
     except (TypeError, ValueError):
         return payload  # for the SDK to judge
     return payload
+
+
+def _is_plain(message: Any) -> bool:
+    """Whether a message is ASCII text and nothing else, as most are."""
+    content = message.get("content") if isinstance(message, dict) and message.keys() == {"role", "content"} else None
+    return isinstance(content, str) and content.isascii()
 
 
 def tidy_answer(answer: Any) -> Any:
