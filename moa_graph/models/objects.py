@@ -15,6 +15,7 @@ from langchain_core.language_models import BaseChatModel
 from pydantic import SecretStr
 
 from moa_graph.models.clients import LoopClients
+from moa_graph.models.threaded import on_own_threads
 from moa_graph.secrets import is_secret_in_url
 
 __all__ = [
@@ -53,7 +54,7 @@ def copied(model: BaseChatModel, clients: LoopClients) -> BaseChatModel:
             options["http_client"] = clients.transport(str(client.base_url).rstrip("/")).pooled
         once = client.with_options(**options)
         update |= {"root_async_client": once, "async_client": once.chat.completions}
-    return model.model_copy(update=update)
+    return on_own_threads(model.model_copy(update=update))
 
 
 def secrets_of(model: BaseChatModel) -> tuple[str, ...]:

@@ -14,6 +14,7 @@ import anyio
 from anyio.from_thread import BlockingPortal
 from langchain_core.runnables import Runnable, RunnableConfig, ensure_config
 
+from moa_graph.calls.fair_loop import let_others_run
 from moa_graph.state import MoaState
 
 __all__ = ["Node", "Work", "loop_thread"]
@@ -40,8 +41,11 @@ class Node(Runnable[MoaState, dict[str, Any]]):
         return loop_thread().call(self.ainvoke, input, config)
 
     async def ainvoke(self, input: MoaState, config: RunnableConfig | None = None, **_: Any) -> dict[str, Any]:
-        """Runs the node."""
-        return await self.work(input, config or ensure_config())
+        """Runs the node. Of many that are ready at once a few go on, so that LangGraph's work is spread as well."""
+        await let_others_run()
+        update = await self.work(input, config or ensure_config())
+        await let_others_run()
+        return update
 
 
 class _LoopThread:
