@@ -99,7 +99,7 @@ class Jobs:
 
     async def collect_earlier(self) -> None:
         """Takes up the jobs that an earlier try has submitted."""
-        for token, job, member in self._journal.open_jobs():
+        for token, job, member in self._journal.jobs.all_open():
             if member not in self._members:
                 continue
             async with self._client(self._members[member]) as client:
@@ -107,7 +107,7 @@ class Jobs:
                 if found:
                     await self._wait_and_collect(client, SubmittedJob(token, found, member))
                 else:
-                    self._journal.close_job(token)
+                    self._journal.jobs.close(token)
 
     async def answer(self, waiting: Iterable[Waiting], usd: float | None) -> set[str]:
         """Has these calls answered.
@@ -145,7 +145,7 @@ class Jobs:
         content = "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines).encode()
         token = hashlib.sha256(content).hexdigest()[:24]
         reference = group[0].member.reference
-        self._journal.open_job(
+        self._journal.jobs.open(
             token, reference, [(_custom_id(one), one.key, one.member.reference) for one in group], most
         )
         name = f"{self._output.stem}-{token}.jsonl"
@@ -172,7 +172,7 @@ class Jobs:
                 metadata={"moa_graph": token},
             )
             identity = batch.id
-        self._journal.note_job(token, identity)
+        self._journal.jobs.note_name(token, identity)
         self._told(f"job {identity}: {len(group)} requests")
         return SubmittedJob(token, identity, reference)
 
@@ -192,7 +192,7 @@ class Jobs:
             await asyncio.sleep(wait)
             wait = min(wait * 1.5, LONGEST_WAIT)
         if status == "failed":
-            self._journal.close_job(job.token)
+            self._journal.jobs.close(job.token)
             raise MoaError(f"job {job.id} was refused: {_problem_of(state)}")
         answered, calls, usd = 0, 0, 0.0
         if state.get("output_file_id"):
@@ -205,13 +205,13 @@ class Jobs:
                     usd += price
         self.calls += calls
         self.usd += usd
-        self._journal.close_job(job.token, calls, usd)
+        self._journal.jobs.close(job.token, calls, usd)
         self._told(f"job {job.id}: {status}, {answered} answers")
 
     async def _keep(self, line: Mapping[str, Any]) -> tuple[bool, float]:
         """Puts an answer into the store; whether it was one, and what it has cost."""
         body = (line.get("response") or {}).get("body")
-        key, reference = self._journal.line_of(line["custom_id"])
+        key, reference = self._journal.jobs.line(line["custom_id"])
         member = self._members.get(reference)
         if not isinstance(body, Mapping) or "choices" not in body or member is None:
             return False, 0.0

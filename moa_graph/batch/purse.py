@@ -51,13 +51,13 @@ class Purse:
         self._journal = journal
         self.usd = usd
         self.calls = calls
-        self._closed_calls, self._closed_usd = journal.spent()
+        self._closed_calls, self._closed_usd = journal.spending.total()
         self._needs: dict[str, Need] = {}
         self._open: dict[str, tuple[int, float]] = {}
 
     def read_again(self) -> None:
         """Takes up what jobs have spent; no row may be in flight."""
-        self._closed_calls, self._closed_usd = self._journal.spent()
+        self._closed_calls, self._closed_usd = self._journal.spending.total()
 
     @property
     def is_limited(self) -> bool:
@@ -97,13 +97,13 @@ class Purse:
 
     def intend(self, most: Need) -> int:
         """Requests of the running row are about to be sent; gives the number under which that is noted."""
-        number = self._journal.intend(running_row.get(), most.calls, most.usd)
+        number = self._journal.spending.intend(running_row.get(), most.calls, most.usd)
         self._add(most.calls, most.usd)
         return number
 
     def settle(self, number: int, most: Need, used: Need) -> None:
         """The requests were so many, and have cost so much."""
-        self._journal.settle(number, used.calls, used.usd)
+        self._journal.spending.settle(number, used.calls, used.usd)
         self._add(used.calls - most.calls, used.usd - most.usd)
 
     def _add(self, calls: int, usd: float) -> None:
