@@ -23,7 +23,14 @@ from moa_graph.evaluation.dawid_skene import credit_of_agreement
 from moa_graph.evaluation.labelling import Ask
 from moa_graph.evaluation.noninferiority import critical_score, least_prompts, score
 from moa_graph.evaluation.recordings import UNKNOWN, Recordings, read_recordings
-from moa_graph.evaluation.search import Estimates, credit_of_labels, estimate, find_order
+from moa_graph.evaluation.search import (
+    NEAR_BY_AGREEMENT,
+    Estimates,
+    credit_of_labels,
+    estimate,
+    estimate_by_agreement,
+    find_order,
+)
 from moa_graph.evaluation.significance import is_cheaper, mcnemar
 from moa_graph.evaluation.strategies import Strategy, family, play
 
@@ -59,6 +66,20 @@ class Population:
         wins = np.maximum((self.right @ weights)[:, None] - joint, 0)
         losses = np.maximum((self.singles @ weights)[None] - joint, 0)
         return Estimates(wins.astype(float), losses.astype(float), self.shares @ weights, len(drawn))
+
+    def agreed(self, drawn: NDArray[np.intp]) -> Estimates:
+        """What they seem to do by agreement alone, as ``estimate_by_agreement`` has it, from what was played."""
+        answers, played = self.recordings.answers[drawn], self.answers[:, drawn]
+        credit = credit_of_agreement(answers).astype(np.float32)
+        earned = np.take_along_axis(credit, answers.astype(np.intp), axis=1)
+        sums = np.zeros((len(played), answers.shape[1] + 1), np.float32)
+        for code in range(credit.shape[1] - 1):
+            right = np.column_stack([(answers == code) * credit[:, [code]], credit[:, code]])
+            sums += (played == code).astype(np.float32) @ right
+        sums /= len(drawn)
+        wins, losses = np.maximum(sums[:, -1:] - sums[:, :-1], 0), np.maximum(earned.mean(axis=0) - sums[:, :-1], 0)
+        paid = self.shares[:, drawn].mean(axis=1).astype(float)
+        return Estimates(wins.astype(float), losses.astype(float), paid, len(drawn), NEAR_BY_AGREEMENT)
 
     def certified(
         self, order: Sequence[Strategy], drawn: NDArray[np.intp], margin: float, rivals: Sequence[int] | None = None
@@ -117,10 +138,7 @@ def certificates(population: Population, resamples: int, seed: int = 1) -> None:
     unlabelled: dict[Any, Tally] = {(size, margin): Tally() for size in SIZES for margin in MARGINS}
     for _ in range(resamples):
         others = drawn_from.integers(0, len(recordings), OTHERS)
-        agreed = credit_of_agreement(recordings.answers[others])
-        elsewhere = estimate(
-            population.strategies, recordings.answers[others], recordings.costs[others], agreed, range(models)
-        ).doubted()
+        elsewhere = population.agreed(others)
         for size in SIZES:
             drawn = drawn_from.integers(0, len(recordings), size)
             search, test = drawn[: size // 2], drawn[size // 2 :]
@@ -233,6 +251,11 @@ def check(population: Population) -> None:
     fast = population.labelled(drawn)
     assert np.allclose(slow.wins, fast.wins, atol=1e-5)
     assert np.allclose(slow.losses, fast.losses, atol=1e-5)
+    slow = estimate_by_agreement(population.strategies, part.answers, part.costs, range(len(part.models)))
+    fast = population.agreed(drawn)
+    assert np.allclose(slow.wins, fast.wins, atol=1e-5)
+    assert np.allclose(slow.losses, fast.losses, atol=1e-5)
+    assert slow.near == fast.near
 
 
 def main() -> None:

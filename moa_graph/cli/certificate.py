@@ -22,7 +22,7 @@ def tell_certificate(certificate: Mapping[str, Any], where: str | None) -> None:
     console = Console()
     singles = Table("single model", "right", "dollars a prompt")
     for model, single in sorted(certificate["singles"].items(), key=lambda one: -one[1]["dollars"]):
-        singles.add_row(escape(model), _percent(single["accuracy"]), f"{single['dollars']:.6f}")
+        singles.add_row(escape(model), _percent(single["accuracy"]), f"{single['dollars']:.3g}")
     console.print(singles)
     if certificate["tested"]:
         tested = Table("tested, the safest first", "right", "share of dollars", "largest p", "")

@@ -52,7 +52,11 @@ class Asked:
         recordings = read_recordings(file, self.grade, prices=self.prices, models=self.models or None)
         if recordings.left_out:
             left_out = ", ".join(recordings.left_out)
-            click.echo(f"{file}: left out, since they didn't answer every prompt: {left_out}", err=True)
+            click.echo(
+                f"{file}: left out, since they didn't answer every prompt: {left_out}. Name models with --models, and "
+                "a missing answer counts as a wrong one.",
+                err=True,
+            )
         labels = self.labels()
         return recordings if labels is None else replace(recordings, right=labels.known(recordings))
 

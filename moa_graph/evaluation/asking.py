@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
@@ -10,14 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from moa_graph.errors import InputError
-from moa_graph.evaluation.dawid_skene import credit_of_agreement
 from moa_graph.evaluation.labelling import Ask, Memory, Referee, StoppedAsking
 from moa_graph.evaluation.noninferiority import tango_interval
 from moa_graph.evaluation.recordings import UNKNOWN, Recordings
-from moa_graph.evaluation.search import estimate, find_order
+from moa_graph.evaluation.search import estimate_by_agreement, find_order
 from moa_graph.evaluation.significance import is_cheaper, mcnemar
 from moa_graph.evaluation.strategies import Strategy, play
-from moa_graph.evaluation.tuning import Duel, Tested, Tuned, refuse_shared, strategies_for
+from moa_graph.evaluation.tuning import Duel, Tested, Tuned, halves, strategies_for, without_shared
 
 __all__ = ["chain_of", "tune_by_asking"]
 
@@ -84,9 +82,9 @@ def tune_by_asking(
         rivals = [recordings.models.index(incumbent)]
     test, method, searched, trials = recordings, "declared beforehand", 1, [_Trial(declared)] if declared else []
     if declared is None:
-        search, test = (unlabelled, recordings) if unlabelled is not None else _halves(recordings)
+        search, test = (unlabelled, recordings) if unlabelled is not None else halves(recordings)
         if unlabelled is not None:
-            refuse_shared(search, test)
+            search = without_shared(search, test, told)
         method = "answers to other, unlabelled prompts"
         searched, trials = _trials(search, rivals, len(test), margin, level)
     hearing = _Hearing(test, Referee(test, asker(test), margin, level, memory), rivals, incumbent, level, told)
@@ -126,8 +124,7 @@ def _trials(
 ) -> tuple[int, list[_Trial]]:
     """What to test in order, found by agreement on prompts that won't test, and among how many strategies."""
     strategies = strategies_for(search)
-    agreed = credit_of_agreement(search.answers)
-    seen = estimate(strategies, search.answers, search.costs, agreed, rivals).doubted()
+    seen = estimate_by_agreement(strategies, search.answers, search.costs, rivals)
     order = find_order(strategies, seen, models=len(search.models), prompts=prompts, margin=margin, level=level)
     trials = []
     for strategy in order:
@@ -208,14 +205,3 @@ class _Hearing:
                     f"no mixture helps: {test.models[rival]} alone isn't proved dearer, and wasn't shown to be worse",
                 )
         return True, f"a mixture helps, at {chosen.cost_share:.1%} of the dollars of {self.best}"
-
-
-def _halves(recordings: Recordings) -> tuple[Recordings, Recordings]:
-    """Prompts that find the order, and prompts that test, whatever of them is labelled already."""
-
-    def drawn(place: int) -> str:
-        return hashlib.sha256(f"half\x00{recordings.questions[place]}".encode()).hexdigest()
-
-    shuffled = np.array(sorted(range(len(recordings)), key=drawn), dtype=np.intp)
-    half = len(shuffled) // 2
-    return recordings.some(np.sort(shuffled[:half])), recordings.some(np.sort(shuffled[half:]))

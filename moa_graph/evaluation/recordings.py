@@ -166,7 +166,7 @@ def read_recordings(
 
 
 def read_rows(file: str | Path) -> Iterator[dict[str, Any]]:
-    """The rows of a file of recorded answers.
+    """The rows of a file of recorded answers. An answer that is null is one that the model didn't give.
 
     Raises:
         InputError: It can't be read, or a line isn't what it should be; the message names the line.
@@ -182,7 +182,8 @@ def read_rows(file: str | Path) -> Iterator[dict[str, Any]]:
                     row = json.loads(line)
                     if not isinstance(row["question"], str) or not _are_texts(row["outputs"]):
                         raise TypeError("question is a text, outputs a mapping of model to text")
-                    yield row
+                    outputs = {model: text for model, text in row["outputs"].items() if text is not None}
+                    yield {**row, "outputs": outputs}
     except (OSError, EOFError, ValueError, KeyError, TypeError) as error:
         raise InputError(
             f"{file}, line {number}: {type(error).__name__}: {error}. Each line is a JSON object with question and "
@@ -191,7 +192,7 @@ def read_rows(file: str | Path) -> Iterator[dict[str, Any]]:
 
 
 def _are_texts(outputs: Any) -> bool:
-    return isinstance(outputs, dict) and all(isinstance(text, str) for text in outputs.values())
+    return isinstance(outputs, dict) and all(text is None or isinstance(text, str) for text in outputs.values())
 
 
 def _complete(rows: Sequence[Mapping[str, Any]], file: str | Path) -> tuple[str, ...]:
@@ -200,10 +201,6 @@ def _complete(rows: Sequence[Mapping[str, Any]], file: str | Path) -> tuple[str,
         raise InputError(f"{file} holds no rows.")
     everywhere = set(rows[0]["outputs"]).intersection(*(row["outputs"] for row in rows))
     return tuple(model for model in rows[0]["outputs"] if model in everywhere)
-
-
-def _left_out(rows: Sequence[Mapping[str, Any]], named: Sequence[str]) -> tuple[str, ...]:
-    return tuple(sorted({model for row in rows for model in row["outputs"]} - set(named)))
 
 
 def _usage(row: Mapping[str, Any], model: str, text: str) -> Any:

@@ -17,10 +17,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import norm
 
+from moa_graph.evaluation.dawid_skene import credit_of_agreement
 from moa_graph.evaluation.noninferiority import critical_score, restricted_rate
 from moa_graph.evaluation.strategies import Strategy, play
 
-__all__ = ["Estimates", "credit_of_labels", "estimate", "find_order"]
+__all__ = ["NEAR_BY_AGREEMENT", "Estimates", "credit_of_labels", "estimate", "estimate_by_agreement", "find_order"]
 
 Floats = NDArray[np.float64]
 Codes = NDArray[np.int16]
@@ -30,8 +31,10 @@ BLOCK = 256
 SHRUNK = 0.35
 """Share of an estimate that comes from the regression."""
 RIDGE = 5.0
-LEVELS = (0.95, 0.85, 0.7, 0.5, 0.3)
+LEVELS = (0.9, 0.75, 0.6, 0.4, 0.25)
 """After it, the cheapest strategy whose predicted power is at least each of these."""
+NEAR, NEAR_BY_AGREEMENT = (0.003, 0.05), (0.016, 0.08)
+"""Predicted power that is given up for a first strategy that costs less: at least, and at most where none is safe."""
 
 
 def credit_of_labels(answers: NDArray[np.int16], right: NDArray[np.int16]) -> Floats:
@@ -52,18 +55,14 @@ class Estimates:
         losses: Rate of those that the rival alone does.
         paid: Mean cost of a prompt.
         prompts: How many they were found on.
-        near: Predicted power that may be given up, at most, for a strategy that costs less.
+        near: Predicted power that is given up for a first strategy that costs less, at least and at most.
     """
 
     wins: Floats
     losses: Floats
     paid: Floats
     prompts: int
-    near: float = 0.03
-
-    def doubted(self) -> Estimates:
-        """These estimates where they come from agreement alone: models err together more often than it tells."""
-        return replace(self, wins=0.7 * self.wins, losses=1.5 * self.losses, near=0.06)
+    near: tuple[float, float] = NEAR
 
 
 def estimate(
@@ -78,20 +77,37 @@ def estimate(
         credit: Prompt by code, the probability that the answer is right; the last column, for no answer, is 0.
         rivals: Columns of the models that must not be lost to.
     """
-    rows = np.arange(len(answers))
-    earned = {rival: credit[rows, answers[:, rival]] for rival in rivals}
-    wins, losses = np.empty((len(strategies), len(rivals))), np.empty((len(strategies), len(rivals)))
+    columns = list(rivals)
+    wins, losses = np.empty((len(strategies), len(columns))), np.empty((len(strategies), len(columns)))
     paid = np.empty(len(strategies))
+    rows = np.arange(len(answers))
+    earned = np.array([credit[rows, answers[:, rival]].mean() for rival in columns])
+    worth = [_worth(answers[:, columns], credit, code) for code in range(credit.shape[1] - 1)]
     for start in range(0, len(strategies), BLOCK):
         block = slice(start, start + BLOCK)
         played = play(strategies[block], answers, costs)
         paid[block] = played.costs.mean(axis=1)
-        earning = credit[rows, played.answers]
-        for place, rival in enumerate(rivals):
-            differ = played.answers != answers[:, rival]
-            wins[block, place] = (earning * differ).mean(axis=1)
-            losses[block, place] = (differ * earned[rival]).mean(axis=1)
+        sums = np.zeros((len(played.answers), len(columns) + 1))
+        for code, (where, share) in enumerate(worth):
+            sums += (played.answers[:, where] == code).astype(np.float32) @ share
+        sums /= len(answers)
+        both = sums[:, :-1]  # the strategy and the rival give the same answer, and it is right
+        wins[block], losses[block] = np.maximum(sums[:, -1:] - both, 0), np.maximum(earned - both, 0)
     return Estimates(wins, losses, paid, len(answers))
+
+
+def _worth(rivals: Codes, credit: Floats, code: int) -> tuple[NDArray[np.intp], NDArray[np.float32]]:
+    """Prompts on which a code may be right, and by how much, where each rival gives it too, and at all (last)."""
+    where = np.flatnonzero(credit[:, code] > 0)
+    share = credit[where, code][:, None]
+    return where, np.hstack([(rivals[where] == code) * share, share]).astype(np.float32)
+
+
+def estimate_by_agreement(
+    strategies: Sequence[Strategy], answers: Codes, costs: Floats, rivals: Sequence[int]
+) -> Estimates:
+    """The same without a label: what is right is guessed from which models agree."""
+    return replace(estimate(strategies, answers, costs, credit_of_agreement(answers), rivals), near=NEAR_BY_AGREEMENT)
 
 
 def find_order(
@@ -113,9 +129,10 @@ def find_order(
     chances = _predicted_power(wins, losses, seen.prompts, prompts, margin, level).prod(axis=1)
     order: list[int] = []
     safest = float(chances.max())
-    safest -= min(15 * seen.near * (1 - safest) + 0.2 * seen.near, seen.near)
-    for least in (safest, *LEVELS):
-        safe = np.flatnonzero(chances >= min(least, safest))
+    least, most = seen.near
+    safest -= min(least + 15 * most * (1 - safest), most)
+    for level_of_power in (safest, *LEVELS):
+        safe = np.flatnonzero(chances >= min(level_of_power, safest))
         cheapest = int(safe[seen.paid[safe].argmin()])
         if not order or seen.paid[cheapest] < seen.paid[order[-1]]:
             order.append(cheapest)

@@ -10,6 +10,7 @@ the best of them is itself chosen from data.
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -17,14 +18,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from moa_graph.errors import InputError
-from moa_graph.evaluation.dawid_skene import credit_of_agreement
 from moa_graph.evaluation.noninferiority import least_prompts, p_value, tango_interval
 from moa_graph.evaluation.recordings import Recordings
-from moa_graph.evaluation.search import credit_of_labels, estimate, find_order
+from moa_graph.evaluation.search import credit_of_labels, estimate, estimate_by_agreement, find_order
 from moa_graph.evaluation.significance import is_cheaper, mcnemar
 from moa_graph.evaluation.strategies import Strategy, family, play
 
-__all__ = ["Duel", "Tested", "Tuned", "refuse_shared", "strategies_for", "test_in_order", "tune"]
+__all__ = ["Duel", "Tested", "Tuned", "halves", "strategies_for", "test_in_order", "tune", "without_shared"]
 
 MOST_STRATEGIES = 20_000
 
@@ -136,19 +136,21 @@ def tune(
     rivals = range(len(recordings.models)) if incumbent is None else [recordings.models.index(incumbent)]
     level = 1 - confidence
     if unlabelled is not None:
-        search, test = unlabelled.of_models(recordings.models), labelled
-        refuse_shared(search, test)
-        credit, method = credit_of_agreement(search.answers), "answers to other, unlabelled prompts"
+        search, test = without_shared(unlabelled.of_models(recordings.models), labelled, told), labelled
+        method = "answers to other, unlabelled prompts"
     else:
-        search, test = _halves(labelled)
-        credit, method = credit_of_labels(search.answers, search.right), "half of the labels"
+        search, test = halves(labelled)
+        method = "half of the labels"
     least = least_prompts(margin, level)
     told(f"{len(test)} prompts test; a certificate of {margin * 100:g} point(s) takes at least {least}")
-    strategies = strategies_for(search)
+    strategies = strategies_for(search if len(search) else test)
     order: list[Strategy] = []
-    if len(test) >= least:
-        seen = estimate(strategies, search.answers, search.costs, credit, rivals)
-        seen = seen if unlabelled is None else seen.doubted()
+    if len(test) >= least and len(search):
+        if unlabelled is None:
+            credit = credit_of_labels(search.answers, search.right)
+            seen = estimate(strategies, search.answers, search.costs, credit, rivals)
+        else:
+            seen = estimate_by_agreement(strategies, search.answers, search.costs, rivals)
         models = len(search.models)
         order = find_order(strategies, seen, models=models, prompts=len(test), margin=margin, level=level)
     tested = test_in_order(order, test, rivals=rivals, margin=margin, level=level)
@@ -245,25 +247,36 @@ def strategies_for(search: Recordings) -> list[Strategy]:
     return found if longest > 3 else family(order, longest=longest)
 
 
-def _halves(labelled: Recordings) -> tuple[Recordings, Recordings]:
-    """Two halves by a hash of each prompt's identity and text, so that the same data is always split the same way."""
+def halves(recordings: Recordings) -> tuple[Recordings, Recordings]:
+    """Two halves by a hash of each prompt's text, so that the same data is always split the same way.
 
-    def place(row: int) -> str:
-        return hashlib.sha256(f"{labelled.ids[row]}\x00{labelled.questions[row]}".encode()).hexdigest()
-
-    shuffled = np.array(sorted(range(len(labelled)), key=place), dtype=np.intp)
+    A text that is there several times is several draws of it, and each has a place of its own: keeping them together
+    would make the tested half vary more than independent draws do, and its tests err.
+    """
+    seen: Counter[str] = Counter()
+    drawn = []
+    for place, question in enumerate(recordings.questions):
+        text = f"half\x00{seen[question]}\x00{question}"
+        seen[question] += 1
+        drawn.append((hashlib.sha256(text.encode()).hexdigest(), place))
+    shuffled = np.array([place for _, place in sorted(drawn)], dtype=np.intp)
     half = len(shuffled) // 2
-    return labelled.some(np.sort(shuffled[:half])), labelled.some(np.sort(shuffled[half:]))
+    return recordings.some(np.sort(shuffled[:half])), recordings.some(np.sort(shuffled[half:]))
 
 
-def refuse_shared(search: Recordings, test: Recordings) -> None:
-    """Refuses prompts that both find an order and test it.
+def without_shared(search: Recordings, test: Recordings, told: Callable[[str], None]) -> Recordings:
+    """The prompts of ``search`` that don't test: an order found on prompts that test makes the certificate false.
 
     Raises:
-        InputError: There are some.
+        InputError: None is left.
     """
-    if shared := set(search.questions) & set(test.questions):
+    tested = set(test.questions)
+    others = np.array([place for place, text in enumerate(search.questions) if text not in tested], dtype=np.intp)
+    if not len(others):
         raise InputError(
-            f"{len(shared)} prompts are both labelled and among the unlabelled ones: an order found on the prompts "
-            "that test makes the certificate false. Give other prompts."
+            f"all {len(search)} prompts that should find the order are both labelled and among the unlabelled: an "
+            "order found on the prompts that test makes the certificate false. Give other prompts."
         )
+    if shared := len(search) - len(others):
+        told(f"{shared} prompts that test are among the unlabelled too; these don't help to find the order")
+    return search.some(others)
