@@ -18,7 +18,7 @@ __all__ = ["evaluate"]
     "--candidates",
     required=True,
     metavar="NAME,...",
-    help="What answers: provider:name, presets, files of mixtures, between commas.",
+    help="What answers, between commas: provider:name, provider:name*5 (five samples vote), presets, files.",
 )
 @click.option(
     "-o",
@@ -39,11 +39,17 @@ __all__ = ["evaluate"]
 @click.option(
     "--usd",
     type=click.FloatRange(0, min_open=True),
-    help="Most US dollars for all candidates together, but for the judge.",
+    help="Most US dollars for all candidates, the judge and all tries together.",
 )
 @click.option(
     "--max-tokens", type=click.IntRange(1), default=2048, show_default=True, help="Of a single model's answer."
 )
+@click.option(
+    "--self-consistency",
+    metavar="MODEL",
+    help="One of the candidates: also as many of its samples as cost what the dearest candidate costs.",
+)
+@click.option("--check", metavar="GRADE", help="With a judge: also grade so, and tell how often the judge agrees.")
 @click.option("--concurrency", type=click.IntRange(1), default=16, show_default=True, help="Items in flight at once.")
 def evaluate(data: str, candidates: str, folder: str, **settings: Any) -> None:  # fmt: skip
     """Ask every candidate every item of DATA, and grade the answers.
@@ -64,6 +70,9 @@ def evaluate(data: str, candidates: str, folder: str, **settings: Any) -> None: 
     dollars = "unknown" if told.usd is None else f"{told.usd:.6f}"
     click.echo(f"{told.items} items, {len(told.broken)} broken rows, {dollars} dollars in all")
     click.echo(f"results: {told.results}\nrecorded answers: {told.recorded}")
+    if told.agreement is not None:
+        kappa = "" if told.agreement.kappa is None else f", Cohen's kappa {told.agreement.kappa:.2f}"
+        click.echo(f"the judge agrees with the check on {told.agreement.share:.1%} of {told.agreement.answers}{kappa}")
     if told.stopped is not None:
         click.echo(f"stopped: {told.stopped}", err=True)
         raise click.exceptions.Exit(RUN_FAILED)

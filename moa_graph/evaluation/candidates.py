@@ -1,29 +1,46 @@
-"""What can be evaluated: a model, a preset, a file of a mixture."""
+"""What can be evaluated: a model, several samples of it that vote, a preset, a file of a mixture."""
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
+from typing import Any
 
 from moa_graph.graph import load_mixture
 from moa_graph.mixture import Mixture
 
-__all__ = ["file_name", "mixture_of_candidate"]
+__all__ = ["file_name", "mixture_of_candidate", "sampled"]
+
+_SAMPLED = re.compile(r"(.+:.+)\*([2-9]|[1-9]\d+)")
 
 
-def mixture_of_candidate(candidate: str, *, max_tokens: int | None = None) -> Mixture:
-    """The mixture of a candidate; ``provider:name`` is that model alone.
+def sampled(model: str, samples: int) -> str:
+    """The candidate that is self-consistency: ``samples`` answers of one model, of which the plurality counts."""
+    return f"{model}*{samples}"
+
+
+def mixture_of_candidate(candidate: str, *, max_tokens: int | None = None, extract: str | None = None) -> Mixture:
+    """The mixture of a candidate; ``provider:name`` is that model alone, ``provider:name*5`` a vote of five samples.
 
     Args:
-        candidate: ``provider:name``, a preset's name, or a file's path.
+        candidate: ``provider:name``, ``provider:name*SAMPLES``, a preset's name, or a file's path.
         max_tokens: Of a single model's answer.
+        extract: What samples vote on, as stages name it; default: as they find out themselves.
 
     Raises:
         MixtureError: It can't be read or can't work.
     """
-    if ":" in candidate and not Path(candidate).exists():
-        slot = {"model": candidate, **({"max_tokens": max_tokens} if max_tokens else {})}
+    if ":" not in candidate or Path(candidate).exists():
+        return load_mixture(candidate)
+    several = _SAMPLED.fullmatch(candidate)
+    slot: dict[str, Any] = {"model": several[1] if several else candidate}
+    if max_tokens:
+        slot["max_tokens"] = max_tokens
+    if several is None:
         return Mixture.from_data({"name": candidate, "stages": [{"aggregate": {"slot": slot, "view": "none"}}]})
-    return load_mixture(candidate)
+    asked = {"propose": {"slots": [{**slot, "samples": int(several[2])}], "may_fail": True}}
+    vote = {"vote": {"tell": False, **({"extract": extract} if extract else {})}}
+    return Mixture.from_data({"name": candidate, "stages": [asked, vote]})
 
 
 def file_name(candidate: str) -> str:

@@ -31,9 +31,12 @@ BLOCK = 256
 SHRUNK = 0.35
 """Share of an estimate that comes from the regression."""
 RIDGE = 5.0
-LEVELS = (0.9, 0.75, 0.6, 0.4, 0.25)
-"""After it, the cheapest strategy whose predicted power is at least each of these."""
-NEAR, NEAR_BY_AGREEMENT = (0.003, 0.05), (0.016, 0.08)
+MOST_TESTS = 6
+LEAST_POWER = 0.15
+"""Predicted power below which a strategy isn't worth a test."""
+DEPENDENCE = 0.5
+"""How much of an earlier test's chance to fail counts again in a later one's: 0 if that one passes only with it."""
+NEAR, NEAR_BY_AGREEMENT = (0.003, 0.035), (0.012, 0.06)
 """Predicted power that is given up for a first strategy that costs less: at least, and at most where none is safe."""
 
 
@@ -127,16 +130,39 @@ def find_order(
     wins = (1 - SHRUNK) * seen.wins + SHRUNK * np.maximum(made @ (solved @ seen.wins), 0)
     losses = (1 - SHRUNK) * seen.losses + SHRUNK * np.maximum(made @ (solved @ seen.losses), 0)
     chances = _predicted_power(wins, losses, seen.prompts, prompts, margin, level).prod(axis=1)
-    order: list[int] = []
     safest = float(chances.max())
     least, most = seen.near
-    safest -= min(least + 15 * most * (1 - safest), most)
-    for level_of_power in (safest, *LEVELS):
-        safe = np.flatnonzero(chances >= min(level_of_power, safest))
-        cheapest = int(safe[seen.paid[safe].argmin()])
-        if not order or seen.paid[cheapest] < seen.paid[order[-1]]:
-            order.append(cheapest)
-    return [strategies[place] for place in order]
+    safe = np.flatnonzero(chances >= safest - min(least + 15 * most * (1 - safest), most))
+    first = int(safe[seen.paid[safe].argmin()])
+    return [strategies[place] for place in _most_saving(first, chances, seen.paid)]
+
+
+def _most_saving(first: int, chances: Floats, paid: Floats) -> list[int]:
+    """The sequence of tests, from ``first`` on, with the largest expected saving: a test that fails ends it.
+
+    Found among the strategies that cost less than all that are as safe, by dynamic programming over the last test and
+    the number of tests.
+    """
+    front = [first]
+    for place in np.argsort(-chances, kind="stable"):
+        if LEAST_POWER <= chances[place] <= chances[first] and paid[place] < paid[front[-1]]:
+            front.append(int(place))
+    chance, price = chances[front], paid[front]
+    saved = np.full((len(front), MOST_TESTS), -np.inf)
+    before = np.zeros(saved.shape, int)
+    saved[0, 0] = 0.0
+    for last in range(1, len(front)):
+        gain = (price[:last] - price[last]) * chance[last] * chance[:last] ** DEPENDENCE
+        for tests in range(1, MOST_TESTS):
+            found = saved[:last, tests - 1] + gain
+            before[last, tests] = found.argmax()
+            saved[last, tests] = found.max()
+    last, tests = (int(one) for one in np.unravel_index(saved.argmax(), saved.shape))
+    order: list[int] = []
+    while last:
+        order.append(front[last])
+        last, tests = int(before[last, tests]), tests - 1
+    return [first, *reversed(order)]
 
 
 @lru_cache(maxsize=4)

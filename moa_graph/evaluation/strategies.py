@@ -31,6 +31,10 @@ class Strategy:
     models: tuple[int, ...]
     votes: int = 1
 
+    def escalations(self, calls: int) -> int:
+        """Further steps after the first, where so many calls were made."""
+        return calls - self.votes if self.kind == "chain" else 0
+
 
 @dataclass(frozen=True)
 class Outcomes:

@@ -14,7 +14,7 @@ __all__ = ["COLUMNS", "played_results", "read_results", "results_of", "write_res
 
 COLUMNS = (
     *("candidate", "id", "question", "reference", "answer", "extracted", "right", "usd"),
-    *("input_tokens", "output_tokens", "seconds", "calls", "group", "failure"),
+    *("input_tokens", "output_tokens", "seconds", "calls", "escalations", "group", "failure"),
 )
 """One row a candidate and item. ``right`` is empty without a reference, ``usd`` where a price isn't known."""
 
@@ -104,6 +104,7 @@ def played_results(name: str, strategy: Strategy, recordings: Recordings) -> Any
                 "right": None if right == UNKNOWN else code == right,
                 "usd": float(played.costs[0, place]),
                 "calls": int(played.calls[0, place]),
+                "escalations": strategy.escalations(int(played.calls[0, place])),
             }
         )
     return pd.DataFrame(rows, columns=list(COLUMNS))

@@ -14,7 +14,8 @@ from moa_graph.cli import main
 from moa_graph.evaluation.comparing import compare
 from moa_graph.evaluation.evaluating import evaluate
 from moa_graph.evaluation.items import read_items
-from moa_graph.evaluation.judging import Jury, length_controlled_win_rate
+from moa_graph.evaluation.judging import Jury
+from moa_graph.evaluation.length_control import length_controlled_win_rate
 from moa_graph.evaluation.recordings import read_recordings
 from moa_graph.evaluation.roles import roles_of
 from moa_graph.evaluation.tables import read_results, results_of
