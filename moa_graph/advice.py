@@ -7,17 +7,20 @@ the next call of the same turn goes by it, also after a restart, and asks the pa
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
-from typing import Any, Literal
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Literal, cast
 
 from langchain_core.messages import AIMessage, AnyMessage, BaseMessage, HumanMessage, SystemMessage
 
 from moa_graph.state import Record, live
 
-__all__ = ["ADVICE", "find_advice", "opens_a_turn", "with_advice"]
+__all__ = ["ADVICE", "find_advice", "opens_a_turn", "redacted", "with_advice"]
 
 ADVICE = "advice"
 """Name of the entry in a message's ``response_metadata``."""
+
+WRITTEN = frozenset({"data", "given", "notes", "reasoning", "text", "tool_calls"})
+"""What of a record holds a model's words."""
 
 
 def with_advice(mixture: str, messages: Sequence[AnyMessage], records: Sequence[Record]) -> dict[str, Any]:
@@ -29,6 +32,20 @@ def with_advice(mixture: str, messages: Sequence[AnyMessage], records: Sequence[
         records: The panel's records.
     """
     return {ADVICE: {"for": _audience(mixture, messages), "records": live(records)}}
+
+
+def redacted(record: Record, redact: Callable[[str], str]) -> Record:
+    """``record`` with ``redact`` applied to all that its model wrote."""
+    written = {name: _each_text(value, redact) for name, value in record.items() if name in WRITTEN}
+    return cast(Record, {**record, **written})
+
+
+def _each_text(value: Any, change: Callable[[str], str]) -> Any:
+    if isinstance(value, str):
+        return change(value)
+    if isinstance(value, Mapping):
+        return {name: _each_text(inner, change) for name, inner in value.items()}
+    return [_each_text(inner, change) for inner in value] if isinstance(value, list | tuple) else value
 
 
 def find_advice(

@@ -9,7 +9,7 @@ from langchain_core.messages import AIMessage
 from langchain_core.runnables import RunnableConfig
 from langgraph.runtime import get_runtime
 
-from moa_graph.advice import with_advice
+from moa_graph.advice import redacted, with_advice
 from moa_graph.errors import RunFailed
 from moa_graph.fences import without_fences
 from moa_graph.options import Options
@@ -84,7 +84,9 @@ class Finish:
             return {}
         panel = [bound.name for bound in self._plan.taken(state["turn"]) if not bound.is_last]
         records = [one for one in state["records"] if one["stage"] in panel]
-        return with_advice(self._plan.mixture, state["messages"], records) if records else {}
+        redact = options.answer.redact
+        kept = records if redact is None else [redacted(one, redact) for one in records]
+        return with_advice(self._plan.mixture, state["messages"], kept) if records else {}
 
     def _answer(self, state: MoaState, options: Options) -> tuple[Record, list[str]]:
         """The record whose text is the answer, and why it is less than the mixture describes."""

@@ -6,7 +6,7 @@ models and bounds, so that Studio's form offers just what works.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Annotated, Any, Literal, Self
 
@@ -35,6 +35,7 @@ class AnswerSettings:
         on_degraded: Whether an answer that is less than what the mixture describes is given, or an error raised.
         live: Whether every slot's text is told while it is written, as ``record_text`` events. Streaming a model takes
             ten times the processor time of a plain call.
+        redact: Applied to the texts that a message keeps of the stages before the last.
         advise: When the stages before the last are asked, rather than going by what they gave before: once in a
             user's turn, once in a conversation, or at every call.
     """
@@ -49,6 +50,7 @@ class AnswerSettings:
     tries: int | None = None
     live: bool = False
     on_degraded: Literal["answer", "raise"] = "answer"
+    redact: Callable[[str], str] | None = None
     advise: Literal["user_turn", "first_call", "every_call"] = "every_call"
 
     @property

@@ -35,7 +35,8 @@ def parameters_for(model: BaseChatModel, form: Form, rung: Rung, *, beside_tools
         return {"response_format": {"type": "json_object", "schema": dict(form.schema)}}
     if rung == "words" or beside_tools:
         return {}
-    tool = {"type": "function", "function": {"name": form.name, "description": "", "parameters": dict(form.schema)}}
+    function: dict[str, Any] = {"name": form.name, "description": "", "parameters": dict(form.schema)}
+    tool = {"type": "function", "function": {**function, "strict": True} if form.strict else function}
     try:
         bound = model.bind_tools([tool], tool_choice=form.name)
     except NotImplementedError:

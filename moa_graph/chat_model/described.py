@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from copy import deepcopy
 from typing import Any, Literal, NamedTuple, Self
 
 from langchain_core.language_models import BaseChatModel, ModelProfile
@@ -26,6 +27,9 @@ DEEPEST = 3
 """How deep mixtures may stand in each other. Each level multiplies the calls of the one above."""
 
 WRITER_FIELDS = ("temperature", "max_tokens", "timeout", "max_retries")
+
+
+_ANY_CLASS = ConfigDict(arbitrary_types_allowed=True)
 
 
 class Asked(NamedTuple):
@@ -56,6 +60,7 @@ class DescribedModel(BaseChatModel):
     stop: list[str] | None = None
     advise: Literal["user_turn", "first_call", "every_call"] = "user_turn"
     tools: Literal["aggregator", "all"] = "aggregator"
+    redact: Callable[[str], str] | None = Field(default=None, repr=False, exclude=True)
     on_degraded: Literal["answer", "raise"] = "answer"
     options: dict[str, Any] = Field(default_factory=dict)
     streaming: bool | None = None
@@ -100,7 +105,7 @@ class DescribedModel(BaseChatModel):
             return
         before = getattr(self, name)
         field = type(self).model_fields[name]
-        super().__setattr__(name, TypeAdapter(field.rebuild_annotation()).validate_python(value))
+        super().__setattr__(name, TypeAdapter(field.rebuild_annotation(), config=_ANY_CLASS).validate_python(value))
         try:
             self._take_over({name})
         except MoaError:
@@ -112,6 +117,10 @@ class DescribedModel(BaseChatModel):
         copied = super().model_copy(update=update, deep=deep)
         copied._take_over(set(update or ()))  # noqa: SLF001
         return copied
+
+    def __deepcopy__(self, memo: dict[int, Any] | None = None) -> Self:
+        """A copy with options of its own. It shares the graph and its models: connections can't be copied."""
+        return self.model_copy(update={"options": deepcopy(self.options, memo), "stop": deepcopy(self.stop, memo)})
 
     def _take_over(self, changed: set[str]) -> None:
         if changed & set(BUILT_FROM):
@@ -139,6 +148,7 @@ class DescribedModel(BaseChatModel):
             all_tools=self.tools == "all",
             on_degraded=self.on_degraded,
             advise=self.advise,
+            redact=self.redact,
         )
         return writer_settings(given, usual, self._graph)
 

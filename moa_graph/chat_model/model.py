@@ -67,6 +67,8 @@ class ChatMoA(DescribedModel):
         api_key: Accepted where no model of the mixture needs a key; the others take theirs from the environment.
         stop: Texts before which the answer ends.
         advise: When the other models are asked: once in a user's turn, once in a conversation, or at every call.
+        redact: Applied to every text of the panel's before it is kept in a message's metadata, for a loop of tool calls
+            to go by: middleware that redacts answers doesn't look in there.
         tools: Who is offered tools: the aggregator, or all; what a proposer would call is shown as text.
         on_degraded: Whether an answer that is less than what the mixture describes is given, or an error raised. Where
             tools or a form are asked for, the error of the model that writes is raised in any case.

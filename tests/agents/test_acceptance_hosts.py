@@ -6,11 +6,10 @@ PostgreSQL: its programs must be installed (``apt-get install postgresql``) and
 
 from __future__ import annotations
 
+import asyncio
 import os
-import shutil
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, cast
@@ -22,6 +21,7 @@ from langgraph_sdk import get_client
 
 from moa_graph import create_moa
 from moa_graph.server.simulator import running_simulator
+from tests.server.databases import postgresql
 from tests.server.langgraph_dev import langgraph_dev
 from tests.simulated_mixture import asked, at_once, mixture_over_http
 
@@ -50,41 +50,19 @@ with PostgresSaver.from_conn_string(address) as saver:
 """
 
 
-def _programs() -> Path | None:
-    found = shutil.which("pg_ctl")
-    places = sorted(Path("/usr/lib/postgresql").glob("*/bin/pg_ctl")) if found is None else [Path(found)]
-    return places[-1].parent if places else None
-
-
 @pytest.fixture
-def postgresql() -> Iterator[str]:
-    """The address of a PostgreSQL server that ends with the test."""
+def database() -> Iterator[str]:
     pytest.importorskip("langgraph.checkpoint.postgres", reason="pip install langgraph-checkpoint-postgres")
-    programs = _programs()
-    if programs is None:
-        pytest.skip("PostgreSQL isn't installed: apt-get install postgresql")
-    # Not below pytest's own directory, which is closed to other users: PostgreSQL refuses to run as root.
-    home = Path(tempfile.mkdtemp(prefix="moa-pg-"))
-    home.chmod(0o777)
-    as_owner = ["runuser", "-u", "postgres", "--"] if os.getuid() == 0 else []
-    data = home / "data"
-    subprocess.run([*as_owner, programs / "initdb", "-D", data, "-A", "trust", "-U", "tests"], check=True)
-    options = f"-k {home} -c listen_addresses="
-    start = [programs / "pg_ctl", "-D", data, "-o", options, "-l", home / "log", "-w", "start"]
-    subprocess.run([*as_owner, *map(str, start)], check=True)
-    try:
-        yield f"postgresql://tests@/postgres?host={home}"
-    finally:
-        subprocess.run([*as_owner, programs / "pg_ctl", "-D", data, "-m", "immediate", "stop"], check=True)
-        shutil.rmtree(home)
+    with postgresql() as address:
+        yield address
 
 
-def test_a_graph_of_ones_own_with_postgresql_goes_on_after_a_kill(postgresql: str) -> None:
+def test_a_graph_of_ones_own_with_postgresql_goes_on_after_a_kill(database: str) -> None:
     from langgraph.checkpoint.postgres import PostgresSaver
 
     with running_simulator(at_once()) as simulator:
         child = subprocess.run(
-            [sys.executable, "-c", KILLED, postgresql, simulator.base_url],
+            [sys.executable, "-c", KILLED, database, simulator.base_url],
             env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
             check=False,
             timeout=200,
@@ -92,7 +70,7 @@ def test_a_graph_of_ones_own_with_postgresql_goes_on_after_a_kill(postgresql: st
         assert child.returncode == 9
         inner = create_moa(mixture_over_http(simulator.base_url)).compile()
         graph: Any = StateGraph(MessagesState).add_node("inner", inner).add_edge(START, "inner")
-        with PostgresSaver.from_conn_string(postgresql) as saver:
+        with PostgresSaver.from_conn_string(database) as saver:
             app = graph.compile(checkpointer=saver)
             thread = {"configurable": {"thread_id": "1"}}
             result = app.invoke(None, thread)
@@ -127,3 +105,20 @@ async def test_the_servers_current_protocol_tells_the_answer_token_by_token(tmp_
     assert (told[0]["event"], told[1]["event"]) == ("message-start", "content-block-start")
     assert len(deltas) > 5
     assert "".join(deltas).endswith("Answer: 411")
+
+
+async def test_messages_of_the_current_protocol_are_read_each_in_a_task_of_its_own(tmp_path: Path) -> None:
+    """The SDK feeds a message only while ``thread.messages`` is read on, whatever graph it comes from."""
+    asked_for: Any = {"messages": [{"role": "user", "content": "What is 17 * 24 + 3?"}]}
+
+    async def read(message: Any) -> list[str]:
+        return [piece async for piece in message.text]
+
+    with langgraph_dev(tmp_path, {"MOA_SIMULATE": "1"}) as server:
+        async with get_client(url=server.url) as client, client.threads.stream(assistant_id="moa-lite") as thread:
+            await thread.run.start(input=asked_for)
+            async with asyncio.TaskGroup() as group:
+                reading = [group.create_task(read(message)) async for message in thread.messages]
+    (pieces,) = [task.result() for task in reading]
+    assert len(pieces) > 5
+    assert "".join(pieces).endswith("Answer: 411")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -70,6 +71,21 @@ async def test_a_person_approves_the_call_of_a_tool() -> None:
     assert stopped["__interrupt__"]
     result = await agent.ainvoke(Command(resume={"decisions": [{"type": "approve"}]}), thread)
     assert result["messages"][-1].text == "It is 7."
+
+
+async def test_what_is_redacted_in_answers_can_be_redacted_in_the_panels_texts_too() -> None:
+    proposer = scripted("p", "I would write to ada@example.org.")
+    writer = MessageModel(model="w", replies=[calling("add", a=3, b=4), AIMessage("Write to ada@example.org.")])
+    model = ChatMoA(
+        proposers=[proposer], aggregator=writer, redact=lambda text: re.sub(r"[\w.]+@[\w.]+\w", "[address]", text)
+    )
+    redacting = langchains.PIIMiddleware("email", apply_to_output=True)
+    agent: Any = create_agent(model, [add], middleware=[redacting])
+    result = await agent.ainvoke({"messages": [("user", "Whom do I ask?")]})
+    advice = result["messages"][1].response_metadata["advice"]
+    assert advice["records"][0]["text"] == "I would write to [address]."
+    assert "ada@example.org" not in repr(result)
+    assert len(proposer.journal.asked) == 1, "the panel's redacted texts are gone by"
 
 
 async def test_an_address_in_the_answer_is_redacted() -> None:

@@ -70,6 +70,30 @@ def test_tokens_and_seconds_count_over_the_turn_too(limit: dict[str, Any]) -> No
     assert mixture(looping(0), limit).invoke([*said, AIMessage("3"), HumanMessage("Again")]).text == "done"
 
 
+def test_dollars_count_over_the_turn_too() -> None:
+    class Priced(MessageModel):
+        """Says what it used: a dollar's worth of the answer's tokens a call."""
+
+        async def _agenerate(self, *asked: Any, **kwargs: Any) -> Any:
+            result = await super()._agenerate(*asked, **kwargs)
+            used = {"input_tokens": 10, "output_tokens": 10, "total_tokens": 20}
+            message: Any = result.generations[0].message
+            message.usage_metadata = used
+            return result
+
+    price = {"input": 0.0, "output": 100_000.0}
+    writer = Priced(model="w", replies=looping(9).replies)
+    models = {
+        "p": {"model": scripted("p"), "max_tokens": 10, "price": {"input": 0.0, "output": 0.0}},
+        "w": {"model": writer, "max_tokens": 10, "price": price},
+    }
+    stages = [{"propose": {"slots": ["p"]}}, {"aggregate": {"slot": "w"}}]
+    model = ChatMoA({"name": "mine", "models": models, "stages": stages, "budget": {"usd": 3.0}})
+    with pytest.raises(BudgetTooSmall, match=r"budget\.usd: the calls of this turn have spent 3 of 3"):
+        run(model)
+    assert len(writer.shown) == 3
+
+
 def test_a_summary_in_mid_turn_does_not_wake_the_panel() -> None:
     proposer, writer = scripted("p"), looping(5)
     model = ChatMoA(proposers=[proposer], aggregator=writer, name="mine")

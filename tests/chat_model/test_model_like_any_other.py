@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 import pytest
 from langchain.agents import create_agent
 from langchain.agents.middleware import wrap_model_call
 from langchain_core.caches import InMemoryCache
+from langchain_core.callbacks import StdOutCallbackHandler
 from langchain_core.messages import AIMessage, HumanMessage
-from pydantic import BaseModel
+from langchain_core.rate_limiters import InMemoryRateLimiter
+from pydantic import BaseModel, ValidationError
 
 from moa_graph import ChatMoA, MixtureError
+from moa_graph.calls.structured import parameters_for
 from moa_graph.chat_model.identity import digest_of
+from moa_graph.form import Form
 from tests.chat_model.message_models import MessageModel, calling
 from tests.models_for_tests import scripted
 
@@ -59,9 +64,40 @@ async def test_strict_is_passed_on(method: Any, strict: bool | None) -> None:
     writer = MessageModel(model="w", replies=[reply])
     model = ChatMoA(proposers=[scripted("p")], aggregator=writer)
     assert await model.with_structured_output(Sum, method=method, strict=strict).ainvoke("2 + 2?") == Sum(value=4)
-    assert ("strict" in str(writer.offered[0]) or method == "json_schema") is (
-        strict is True or method == "json_schema"
-    )
+    (tool,) = writer.offered[0]["tools"]
+    assert tool["function"].get("strict") is strict
+
+
+@pytest.mark.parametrize("strict", [True, False])
+def test_a_response_format_says_whether_it_is_strict(strict: bool) -> None:
+    asked = parameters_for(scripted("w"), Form.of(Sum, strict=strict), "schema")
+    described = asked["response_format"]["json_schema"]
+    assert described["strict"] is strict
+    assert (described["schema"].get("additionalProperties") is False) is strict
+
+
+def test_every_field_takes_effect_when_it_is_set_or_refuses() -> None:
+    writer = scripted("w")
+    model = ChatMoA(proposers=[scripted("p")], aggregator=writer)
+    model.cache = InMemoryCache()
+    assert model.invoke("Why?").text == model.invoke("Why?").text
+    assert len(writer.journal.asked) == 1
+    model.rate_limiter = InMemoryRateLimiter(requests_per_second=1000)
+    model.callbacks = [StdOutCallbackHandler()]
+    model.profile = {"max_input_tokens": 7}
+    with pytest.raises(ValidationError):
+        model.cache = 3  # type: ignore[assignment]
+    with pytest.raises(ValidationError):
+        model.max_tokens = 0
+
+
+def test_copies_of_any_kind_answer() -> None:
+    model = ChatMoA(proposers=[scripted("p")], aggregator=scripted("w"), options={"quorum": 1})
+    for copied in (copy.copy(model), copy.deepcopy(model), model.model_copy(deep=True)):
+        assert copied.invoke("Why?").text == "w's answer"
+    copied = copy.deepcopy(model)
+    copied.options["deadline"] = 3
+    assert model.options == {"quorum": 1}
 
 
 async def test_a_middlewares_settings_reach_the_writer() -> None:

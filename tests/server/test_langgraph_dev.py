@@ -196,6 +196,22 @@ async def test_a_cancelled_run_closes_its_connections(client: LangGraphClient, s
     assert simulator.stats()["models"]["sleeper"]["completed"] == 0
 
 
+async def test_a_turn_that_another_one_interrupts_keeps_the_users_question(
+    client: LangGraphClient, simulator: RunningSimulator
+) -> None:
+    async def sleeping() -> bool:
+        return bool(simulator.stats()["models"].get("sleeper", {"in_flight": 0})["in_flight"] == 1)
+
+    thread = await thread_of(client)
+    await client.runs.create(thread, "custom", input=QUESTION, context={"quorum": 3})
+    await until(sleeping)
+    again: Any = {"messages": [{"role": "user", "content": "What is 2 + 40?"}]}
+    output: Any = await client.runs.wait(thread, "custom", input=again, multitask_strategy="interrupt")
+    assert [kind for kind, _ in said(output)] == ["human", "human", "ai"]
+    assert said(output)[0][1] == "What is 17 * 24 + 3?"
+    assert output["messages"][-1]["content"].endswith("Answer: 42")
+
+
 async def test_an_edited_proposal_is_what_a_fork_goes_on_with(client: LangGraphClient) -> None:
     thread = await thread_of(client)
     await client.runs.wait(thread, "custom", input=QUESTION)
