@@ -5,27 +5,19 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
-import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from moa_graph.errors import OptionsError
 from moa_graph.models.simulation import Profile
+from moa_graph.server.listening import LOOPBACK, Server, configured, in_thread, listening
 from moa_graph.server.simulator_app import SimulatorApp
 from moa_graph.server.simulator_connection import EXTENSION
 
-try:
-    import uvicorn
+if TYPE_CHECKING:
     from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
-except ImportError as error:
-    raise ImportError("The simulator's server needs more packages: pip install 'moa-graph[server]'") from error
 
 __all__ = ["RunningSimulator", "run", "running_simulator", "serve"]
-
-LOOPBACK = "127.0.0.1"
-LONGEST_START = 30.0
-KEEP_ALIVE = 75
 
 
 @dataclass(frozen=True)
@@ -54,16 +46,8 @@ class RunningSimulator:
         self.app.stats.reset()
 
 
-class _Server(uvicorn.Server):
-    """A server that says when it is ready and doesn't wait for hanging requests when it ends."""
-
-    def __init__(self, config: uvicorn.Config, ready: Callable[[], None]) -> None:
-        super().__init__(config)
-        self._ready = ready
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
-        self._ready()
+class _Server(Server):
+    """A server that doesn't wait for hanging requests when it ends."""
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         for server in self.servers:
@@ -76,6 +60,7 @@ class _Server(uvicorn.Server):
 
 def _protocol_of(app: SimulatorApp) -> type[HttpToolsProtocol]:
     """A protocol that counts connections and lets the app break them."""
+    from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
     class Protocol(HttpToolsProtocol):
         def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -95,33 +80,15 @@ def _protocol_of(app: SimulatorApp) -> type[HttpToolsProtocol]:
 
 
 def _server(app: SimulatorApp, ready: Callable[[], None]) -> _Server:
-    config = uvicorn.Config(
+    config = configured(
         app,
         http=_protocol_of(app),
-        ws="none",
         lifespan="off",
-        log_config=None,
         log_level="warning",
-        access_log=False,
-        server_header=False,
         date_header=False,
-        timeout_keep_alive=KEEP_ALIVE,
         timeout_graceful_shutdown=2,
     )
     return _Server(config, ready)
-
-
-def _listening(host: str, port: int) -> tuple[socket.socket, str]:
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listener = socket.socket(family)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listener.bind((host, port))
-    except OSError as error:
-        listener.close()
-        raise OptionsError(f"can't listen on {host}, port {port}: {error.strerror}. Choose another port.") from error
-    shown = f"[{host}]" if family == socket.AF_INET6 else host
-    return listener, f"http://{shown}:{listener.getsockname()[1]}"
 
 
 async def serve(
@@ -146,7 +113,7 @@ async def serve(
     Raises:
         OptionsError: The port can't be listened on.
     """
-    listener, url = _listening(host, port)
+    listener, url = listening(host, port)
     app = SimulatorApp(profiles, key, strict)
     server = _server(app, lambda: ready(url) if ready else None)
     with contextlib.closing(listener):
@@ -168,7 +135,7 @@ def run(
     ready: Callable[[str], None] | None = None,
 ) -> None:
     """:func:`serve` on the fastest event loop that is installed, for a command that owns its process."""
-    with asyncio.Runner(loop_factory=uvicorn.Config(SimulatorApp()).get_loop_factory()) as runner:
+    with asyncio.Runner(loop_factory=configured(SimulatorApp()).get_loop_factory()) as runner:
         runner.run(serve(port, profiles, key, host, strict=strict, ready=ready))
 
 
@@ -188,17 +155,6 @@ def running_simulator(
         strict: Refuse models that ``profiles`` doesn't name.
         port: Port to listen on; 0: any that is free.
     """
-    listener, url = _listening(LOOPBACK, port)
     app = SimulatorApp(profiles, key, strict)
-    started = threading.Event()
-    server = _server(app, started.set)
-    thread = threading.Thread(target=server.run, args=([listener],), name="simulator", daemon=True)
-    thread.start()
-    try:
-        if not started.wait(LONGEST_START):
-            raise RuntimeError("the simulator didn't start; its log says why")
+    with in_thread(lambda ready: _server(app, ready), "simulator", port) as url:
         yield RunningSimulator(url, app)
-    finally:
-        server.should_exit = True
-        thread.join()
-        listener.close()

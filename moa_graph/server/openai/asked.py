@@ -50,6 +50,13 @@ class Writing:
         given["reasoning"] = EFFORTS.get(self.reasoning_effort or "")
         return {name: value for name, value in given.items() if value is not None}
 
+    def effort_left_out(self) -> dict[str, str]:
+        """What of ``reasoning_effort`` isn't done, for the report: models know three degrees of it."""
+        done = EFFORTS.get(self.reasoning_effort or "")
+        if done in (None, "off", self.reasoning_effort):
+            return {}
+        return {"reasoning_effort": f"models are asked for '{done}', the nearest to '{self.reasoning_effort}'"}
+
     def extras(self) -> dict[str, Any]:
         """Parameters that only OpenAI's protocol has; what changes nothing is left out."""
         return {name: value for name, value in self.sampling.items() if name not in ("top_p", "seed") and value}

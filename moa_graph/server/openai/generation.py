@@ -8,8 +8,9 @@ from contextlib import aclosing
 from typing import Any, Protocol, TypeVar
 
 from moa_graph.runs import Outcome
-from moa_graph.server.openai.asgi import Receive, Scope, Send, body_of, send_json, while_there
+from moa_graph.server.openai.asgi import Receive, Scope, Send, body_of, header, send_json, while_there
 from moa_graph.server.openai.asked import Asked
+from moa_graph.server.openai.errors import ApiError
 from moa_graph.server.openai.narrator import Narrator, Teller
 from moa_graph.server.openai.reading import parse
 from moa_graph.server.openai.runner import Run, Runner
@@ -74,6 +75,8 @@ class Generation:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answers one request."""
+        if header(scope, b"content-encoding") not in (None, "identity"):
+            raise ApiError(415, "Compressed bodies aren't read here: send the JSON as it is.", code="content_encoding")
         data = parse(await body_of(receive, self._settings.most_bytes))
         wanted = self._dialect.read(data, self._settings.most_choices)
         scope["moa.model"] = wanted.asked.model

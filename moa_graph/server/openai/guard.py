@@ -88,8 +88,7 @@ class Gatekeeper:
         hosts = self._settings.hosts
         if self._mounted or "*" in hosts:
             return
-        named = urlsplit(f"//{header(scope, b'host') or ''}").hostname or ""
-        if named not in hosts:
+        if _host_name(header(scope, b"host") or "") not in hosts:
             message = "This server isn't called by that host name. Its operator can allow it: --allow-host NAME."
             raise ApiError(403, message, code="host_not_allowed")
 
@@ -98,7 +97,7 @@ class Gatekeeper:
         origin = header(scope, b"origin")
         if origin is None or "*" in self._settings.origins or origin in self._settings.origins:
             return
-        if urlsplit(origin).netloc != (header(scope, b"host") or ""):
+        if origin.partition("://")[2] != (header(scope, b"host") or ""):
             message = "Pages of this origin may not ask. The server's operator can allow it: --cors ORIGIN."
             raise ApiError(403, message, code="origin_not_allowed")
 
@@ -165,6 +164,14 @@ class Guard:
                 scope["method"], _path(scope)[:200], status or 499, seconds,
                 scope.get("moa.name", "-"), scope.get("moa.model", "-"), identity,
             )  # fmt: skip
+
+
+def _host_name(host: str) -> str:
+    """The name in a ``Host`` header, without the port; empty where it holds none."""
+    try:
+        return (urlsplit(f"//{host}").hostname or "").removesuffix(".")
+    except ValueError:  # such as "[::1"
+        return ""
 
 
 def _path(scope: Scope) -> str:

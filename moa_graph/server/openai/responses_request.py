@@ -19,7 +19,7 @@ __all__ = ["ResponseAsked", "read_response"]
 WITHOUT_EFFECT = frozenset(
     {
         "user", "metadata", "prompt_cache_key", "prompt_cache_retention", "prompt_cache_options", "client_metadata",
-        "safety_identifier", "truncation", "max_tool_calls", "moderation", "context_management", "include",
+        "safety_identifier", "truncation", "max_tool_calls", "moderation", "context_management",
     }
 )  # fmt: skip
 """About bookkeeping, caching and hosted tools, or done here by itself: prompts are fitted to every model's window."""
@@ -76,6 +76,7 @@ class ResponseBody(Fields):
     frequency_penalty: float | None = Field(default=None, ge=-2, le=2)
     presence_penalty: float | None = Field(default=None, ge=-2, le=2)
     top_logprobs: int | None = Field(default=None, ge=0, le=20)
+    include: list[str] | None = None
     text: Text | None = None
     reasoning: Reasoning | None = None
     store: bool | None = None
@@ -153,6 +154,8 @@ def _refuse_what_is_not_served(body: ResponseBody) -> None:
         raise refused("store", "Nothing is kept here: leave 'store' out, or say false.")
     if body.top_logprobs:
         raise refused("top_logprobs", "A mixture's answer has no log probabilities: leave 'top_logprobs' out.")
+    if "message.output_text.logprobs" in (body.include or ()):
+        raise refused("include", "A mixture's answer has no log probabilities: leave them out of 'include'.")
     if body.service_tier not in (None, "auto", "default"):
         raise refused("service_tier", "There is one tier of service here: leave 'service_tier' out.")
 

@@ -109,14 +109,15 @@ class Runner:
         )
         options = _options(served, asked)
         parameters = asked.writing.parameters()
-        left_out = dict(asked.left_out)
+        left_out = dict(asked.left_out) | asked.writing.effort_left_out()
         if not served.writes:
             left_out |= dict.fromkeys(parameters, f"no model writes the answer of {served.id}")
             parameters = {}
         extras = asked.writing.extras()
-        if not served.speaks_openai:
-            left_out |= dict.fromkeys(extras, f"the model that writes the answer of {served.id} doesn't know it")
-            extras = {}
+        if extras and not served.speaks_openai:
+            name = next(iter(extras))
+            why = f"'{name}' can't be passed on: the model behind {served.id} isn't asked in OpenAI's protocol."
+            raise refused(name, f"{why} Leave it out.", "unsupported_by_mixture")
         settings = replace(_settings(served, asked.writing, parameters, extras), live=asked.live)
         turn = self._advice.turn_of(owner, served.id, asked.options, asked.messages)
         self._admission.check(owner)

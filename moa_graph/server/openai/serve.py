@@ -5,23 +5,21 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
-import threading
 from collections.abc import Callable, Iterator
 from types import FrameType
 
 import uvicorn
 
-from moa_graph.errors import OptionsError
+from moa_graph.server.listening import Server, configured, in_thread, listening
 from moa_graph.server.openai.app import Door
 
 __all__ = ["running_door", "serve"]
 
-KEEP_ALIVE = 75
 LAST_SECONDS = 2
 """What is left of a run after the time to end gets so many seconds to close its calls."""
 
 
-class _Server(uvicorn.Server):
+class _Server(Server):
     """Goes on listening while it drains, so that newcomers are told to go elsewhere rather than left at a closed door.
 
     Args:
@@ -31,15 +29,13 @@ class _Server(uvicorn.Server):
     """
 
     def __init__(self, config: uvicorn.Config, door: Door, ready: Callable[[], None]) -> None:
-        super().__init__(config)
+        super().__init__(config, ready)
         self._door = door
-        self._ready = ready
         self._draining: asyncio.Task[None] | None = None
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
         self._loop = asyncio.get_running_loop()
-        self._ready()
+        await super().startup(sockets)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """The first signal drains, the second one ends."""
@@ -65,35 +61,8 @@ class _Server(uvicorn.Server):
 
 
 def _server(door: Door, ready: Callable[[], None]) -> _Server:
-    config = uvicorn.Config(
-        door.app,
-        ws="none",
-        lifespan="on",
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        timeout_keep_alive=KEEP_ALIVE,
-        timeout_graceful_shutdown=LAST_SECONDS,
-    )
+    config = configured(door.app, lifespan="on", timeout_graceful_shutdown=LAST_SECONDS)
     return _Server(config, door, ready)
-
-
-def listening(host: str, port: int) -> tuple[socket.socket, str]:
-    """A socket that listens, and its address.
-
-    Raises:
-        OptionsError: The port can't be listened on.
-    """
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listener = socket.socket(family)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listener.bind((host, port))
-    except OSError as error:
-        listener.close()
-        raise OptionsError(f"can't listen on {host}, port {port}: {error.strerror}. Choose another port.") from error
-    shown = f"[{host}]" if family == socket.AF_INET6 else host
-    return listener, f"http://{shown}:{listener.getsockname()[1]}"
 
 
 def serve(door: Door, host: str, port: int, ready: Callable[[str], None]) -> None:
@@ -116,16 +85,5 @@ def serve(door: Door, host: str, port: int, ready: Callable[[str], None]) -> Non
 @contextlib.contextmanager
 def running_door(door: Door) -> Iterator[str]:
     """Serves in a thread, on a free port of the loopback interface; gives the address. For tests and benchmarks."""
-    listener, url = listening("127.0.0.1", 0)
-    started = threading.Event()
-    server = _server(door, started.set)
-    thread = threading.Thread(target=server.run, args=([listener],), name="moa-serve", daemon=True)
-    thread.start()
-    try:
-        if not started.wait(30):
-            raise RuntimeError("the server didn't start; its log says why")
+    with in_thread(lambda ready: _server(door, ready), "moa-serve") as url:
         yield url
-    finally:
-        server.stop()
-        thread.join()
-        listener.close()
