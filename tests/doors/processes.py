@@ -61,16 +61,16 @@ def door(directory: Path, mixture: Path, *options: str) -> Iterator[tuple[subpro
         yield running
 
 
-def mixture_file(directory: Path, address: str, proposers: int, layers: int) -> Path:
+def mixture_file(directory: Path, address: str, proposers: int, layers: int, name: str = "panel") -> Path:
     """Layers of the same proposers, and a writer."""
     names = [f"p{number}" for number in range(proposers)]
     models = {
-        name: {"model": f"openai:{name}", "base_url": address, "price": PRICE, "max_tokens": 400}
-        for name in (*names, "writer")
+        one: {"model": f"openai:{one}", "base_url": address, "price": PRICE, "max_tokens": 400}
+        for one in (*names, "writer")
     }
     stages: list[Any] = [{"propose": {"slots": names}}] * (layers - 1)
     file = directory / "panel.json"
-    described = {"name": "panel", "models": models, "stages": [*stages, {"aggregate": {"slot": "writer"}}]}
+    described = {"name": name, "models": models, "stages": [*stages, {"aggregate": {"slot": "writer"}}]}
     file.write_text(json.dumps(described))
     return file
 
