@@ -30,6 +30,7 @@ class AnswerSettings:
         form: What the answer must fit; None for free text.
         stop: Texts before which the answer ends.
         parameters: Of the model that writes the answer, over those of its slot: fields of ``ModelSettings``.
+        capped: Whether ``max_tokens`` among them counts that model's thoughts too, as OpenAI's protocol has it.
         timeout: Seconds for that model's answer, retries included; None leaves it to the slot.
         tries: Most requests to that model; None leaves it to the slot.
         on_degraded: Whether an answer that is less than what the mixture describes is given, or an error raised.
@@ -46,6 +47,7 @@ class AnswerSettings:
     form: Form | None = None
     stop: tuple[str, ...] = ()
     parameters: Mapping[str, Any] = field(default_factory=dict)
+    capped: bool = False
     timeout: float | None = None
     tries: int | None = None
     live: bool = False

@@ -129,7 +129,7 @@ def repaired(attempt: Attempt, wrong: str, diagnosis: Diagnosis) -> Attempt | No
 
 
 def roomier(attempt: Attempt, diagnosis: Diagnosis, left: Grant | None) -> Attempt | None:
-    """The attempt with more room to think, or told to think less where that can't be paid; None after one such change.
+    """The attempt with more room to think, or told to think less where it can't have any; None after one such change.
 
     Args:
         attempt: How the member was asked.
@@ -141,7 +141,7 @@ def roomier(attempt: Attempt, diagnosis: Diagnosis, left: Grant | None) -> Attem
         return None
     more = member.with_more_room()
     need = most_of_one_call(attempt.prompt.bytes, more.most_output, member.price)
-    if Balance(left).reserve(need):
+    if not member.capped and Balance(left).reserve(need):
         return attempt.changed("asked again with more room for its reasoning", member=more, roomier=True)
     lower = less(member.settings.reasoning)
     if lower is None or member.written is None:

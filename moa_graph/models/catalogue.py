@@ -41,12 +41,14 @@ class Member:
         settings: The model's settings with the slot's own over them.
         written: The parsed reference; None for a chat model object.
         room: Tokens that are added to ``max_tokens`` for reasoning.
+        capped: Whether ``max_tokens`` counts reasoning too, so that there is no such room.
     """
 
     name: str
     settings: ModelSettings
     written: Reference | None
     room: int = 0
+    capped: bool = False
     _asked_as: Member | None = field(default=None, repr=False, compare=False)
     _copies: dict[bool, Built] = field(default_factory=dict, init=False, repr=False, compare=False)
     _copies_of_loop: WeakKeyDictionary[LoopClients, dict[bool, Built]] = field(
@@ -106,14 +108,16 @@ class Member:
         settings = self.settings.model_copy(update={"seed": self.settings.seed + sample})
         return replace(self, settings=settings)
 
-    def asked_with(self, parameters: Mapping[str, Any]) -> Member:
+    def asked_with(self, parameters: Mapping[str, Any], *, capped: bool = False) -> Member:
         """This member with other parameters for one call. It shares this one's chat model, whatever they are.
 
         Args:
             parameters: Fields of :class:`ModelSettings`.
+            capped: Whether ``max_tokens`` counts thoughts too, so that there is no room for them beside it.
         """
         settings = self.settings.model_copy(update=dict(parameters))
-        return replace(_with_room(replace(self, settings=settings)), _asked_as=self._asked_as or self)
+        asked = replace(self, settings=settings, capped=capped)
+        return replace(_with_room(asked), _asked_as=self._asked_as or self)
 
     def thinking(self, reasoning: Reasoning | None, room: int | None = None) -> Member:
         """This member with another setting of how much it thinks.
@@ -276,8 +280,8 @@ class Catalogue:
 
 
 def _with_room(member: Member) -> Member:
-    """The member with room for its reasoning beside that for its answer."""
-    room = 0 if member.written is None else room_for(member.written, member.settings)
+    """The member with room for its reasoning beside that for its answer, where there may be any."""
+    room = 0 if member.written is None or member.capped else room_for(member.written, member.settings)
     return replace(member, room=room)
 
 

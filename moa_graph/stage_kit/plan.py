@@ -87,7 +87,7 @@ class Plan:
             chosen = self.members[options.aggregator]
             members = (chosen, *(member for member in members if member.name != chosen.name))
         if bound.stage.writes and bound.is_last and (parameters := options.writer):
-            members = tuple(member.asked_with(parameters) for member in members)
+            members = tuple(member.asked_with(parameters, capped=options.answer.capped) for member in members)
         return members
 
     def taken(self, turn: Turn) -> list[BoundStage]:

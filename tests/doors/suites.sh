@@ -21,7 +21,9 @@ case $name in
   llmprobe)
     npx --yes llmprobe "$url" -m moa/council --no-bench --no-save ;;
   openresponses)
-    cd "$needs"
+    mkdir "$work/suite" && cp -r "$needs/bin" "$needs/src" "$work/suite" && cd "$work/suite"
+    echo '{"type": "module"}' > package.json
+    npm install --no-audit --no-fund tsx zod@3 >/dev/null
     npx tsx bin/compliance-test.ts -u "$url" -k none -m moa/council \
       -f basic-response,assistant-phase,response-output-phase-schema,streaming-response,system-prompt,tool-calling,image-input,multi-turn ;;
   openai-python)
@@ -36,7 +38,7 @@ case $name in
   gpt-oss)
     cp -r "$needs/compatibility-test" "$work/gpt-oss" && cd "$work/gpt-oss"
     sed -i "s#http://localhost:8000/v1#$url#; s#openai/gpt-oss-120b#moa/council#" providers.ts
-    npm install >/dev/null && npx tsx index.ts --provider vllm -k 1 ;;
+    npm install --no-audit --no-fund >/dev/null && npx --yes tsx index.ts --provider vllm -k 1 ;;
   schemathesis)
     "$python" "$here/openapi_subset.py" "$needs" > "$work/openapi.json"
     "$python" -m schemathesis.cli run "$work/openapi.json" --url "$url" -H "Authorization: Bearer none" \

@@ -68,6 +68,16 @@ def test_no_more_tokens_are_told_than_the_request_allows(openai_client: OpenAI) 
     assert completion.usage.completion_tokens == 3
 
 
+def test_the_limit_of_tokens_counts_thoughts_as_the_protocol_has_it(openai_client: OpenAI) -> None:
+    completion = openai_client.chat.completions.create(**asked(max_completion_tokens=3, reasoning_effort="high"))
+    assert completion.choices[0].finish_reason == "length"
+    assert len(completion.choices[0].message.content or "") < 16
+    left_out = (completion.model_extra or {})["moa"]["report"]["left_out"]
+    assert left_out == {}
+    nearest = openai_client.chat.completions.create(**asked(reasoning_effort="xhigh"))
+    assert list((nearest.model_extra or {})["moa"]["report"]["left_out"]) == ["reasoning_effort"]
+
+
 def test_an_answer_without_thinking_is_the_writers_alone(openai_client: OpenAI) -> None:
     completion = openai_client.chat.completions.create(**asked(reasoning_effort="none"))
     assert (completion.model_extra or {})["moa"]["report"]["calls"] == 1

@@ -71,8 +71,11 @@ def test_every_answer_has_an_identity(guarded: httpx.Client) -> None:
 
 
 def test_other_sites_may_neither_name_this_host_nor_ask(client: httpx.Client) -> None:
-    assert client.get("/v1/models", headers={"host": "evil.example"}).status_code == 403
-    for origin in ("https://evil.example", "null"):
+    for host in ("evil.example", "localhost.evil.example", "[::1", "a b", ""):
+        assert client.get("/v1/models", headers={"host": host}).status_code == 403
+    for host in ("LOCALHOST", "localhost.:9", "[::1]:8080"):
+        assert client.get("/v1/models", headers={"host": host}).status_code == 200
+    for origin in ("https://evil.example", "null", "http://["):
         response = client.post("/v1/chat/completions", json=ASKED, headers={"origin": origin})
         assert response.status_code == 403
         assert "access-control-allow-origin" not in response.headers

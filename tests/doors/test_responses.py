@@ -106,6 +106,7 @@ def test_what_the_model_thought_before_is_dropped(client: httpx.Client) -> None:
         ("background", True),
         ("store", True),
         ("top_logprobs", 3),
+        ("include", ["message.output_text.logprobs"]),
         ("input[0].type", [{"type": "item_reference", "id": "msg_1"}]),
         ("input[0].call_id", [{"type": "function_call_output", "call_id": "call_9", "output": "x"}]),
         ("input[0].content", [{"role": "user", "content": 7}]),

@@ -21,7 +21,7 @@ from moa_graph.errors import (
 )
 from moa_graph.secrets import redact
 
-__all__ = ["ApiError", "as_api_error", "refused", "within"]
+__all__ = ["ApiError", "as_api_error", "draining", "refused", "within"]
 
 INVALID = "invalid_request_error"
 
@@ -82,6 +82,12 @@ class ApiError(Exception):
 def refused(param: str, message: str, code: str = "invalid_value") -> ApiError:
     """A field of the request that can't be taken as it is."""
     return ApiError(400, message, code=code, param=param)
+
+
+def draining() -> ApiError:
+    """The server ends, and takes on or goes on with nothing."""
+    message = "The server is being stopped: ask another, or again in a while."
+    return ApiError(503, message, code="draining", headers={"retry-after": "5", "connection": "close"})
 
 
 @contextmanager

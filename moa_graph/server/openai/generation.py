@@ -89,7 +89,8 @@ class Generation:
                 await send_json(send, await while_there(receive, self._whole(wanted, runs)))
 
     async def _whole(self, wanted: Wanted, runs: Sequence[Run]) -> bytes:
-        outcomes = await asyncio.gather(*(self._runner.outcome(run) for run in runs))
+        async with self._runner.until_stopped():
+            outcomes = await asyncio.gather(*(self._runner.outcome(run) for run in runs))
         return self._dialect.body(wanted, runs[0], outcomes)
 
     def _stream(self, wanted: Wanted, run: Run) -> Stream:
@@ -97,7 +98,7 @@ class Generation:
 
         async def tell(answering: Callable[[], None], put: Put) -> None:
             narrator = Narrator(teller, put, answering, live=wanted.asked.live)
-            async with aclosing(self._runner.parts(run, narrator.given)) as parts:
+            async with self._runner.until_stopped(), aclosing(self._runner.parts(run, narrator.given)) as parts:
                 await narrator.read(parts)
             put(DONE)
 

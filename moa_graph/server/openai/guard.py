@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from urllib.parse import urlsplit
 
 from moa_graph.server.openai.asgi import App, Message, Receive, Scope, Send, header, send_error, too_long
-from moa_graph.server.openai.errors import ApiError
+from moa_graph.server.openai.errors import ApiError, draining
 from moa_graph.server.openai.metrics import Metrics
 from moa_graph.server.openai.settings import Settings, is_loopback
 
@@ -72,8 +72,7 @@ class Gatekeeper:
             return
         self._check_key(scope)
         if self.draining:
-            message = "The server is being stopped: ask another, or again in a while."
-            raise ApiError(503, message, code="draining", headers={"retry-after": "5", "connection": "close"})
+            raise draining()
         length = header(scope, b"content-length")
         if length is not None and length.isdigit() and int(length) > self._settings.most_bytes:
             raise too_long(self._settings.most_bytes)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
-from contextlib import AsyncExitStack, aclosing, contextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Mapping
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager, contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -20,7 +20,7 @@ from moa_graph.server.openai.admission import Admission
 from moa_graph.server.openai.advice import AdviceShelf
 from moa_graph.server.openai.asked import Asked, Writing
 from moa_graph.server.openai.books import Books
-from moa_graph.server.openai.errors import ApiError, as_api_error, refused
+from moa_graph.server.openai.errors import ApiError, as_api_error, draining, refused
 from moa_graph.server.openai.mixtures import Served, Shelf
 from moa_graph.state import Record, Turn
 
@@ -79,6 +79,7 @@ class Runner:
     ) -> None:
         self.shelf = shelf
         self.attended = 0
+        self._limits: set[asyncio.Timeout] = set()
         self._starting = asyncio.Semaphore(STARTS)
         self._books = books
         self._admission = admission
@@ -93,6 +94,29 @@ class Runner:
             yield
         finally:
             self.attended -= 1
+
+    @asynccontextmanager
+    async def until_stopped(self) -> AsyncIterator[None]:
+        """What goes on within it ends when :meth:`stop` is called.
+
+        Raises:
+            ApiError: 503, the server is stopped.
+        """
+        async with asyncio.timeout(None) as limit:
+            self._limits.add(limit)
+            try:
+                yield
+            except asyncio.CancelledError:
+                if not limit.expired():
+                    raise
+                raise draining() from None
+            finally:
+                self._limits.discard(limit)
+
+    def stop(self) -> None:
+        """Ends what goes on."""
+        for limit in self._limits:
+            limit.reschedule(0)
 
     def prepare(self, asked: Asked, owner: str) -> Run:
         """The run that a request asks for.
@@ -214,6 +238,7 @@ def _settings(
         form=_form(writing),
         stop=writing.stop,
         parameters=parameters,
+        capped="max_tokens" in parameters,
         advise="user_turn" if writing.tools else "every_call",
     )
 

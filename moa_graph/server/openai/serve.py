@@ -54,10 +54,15 @@ class _Server(Server):
         self._draining = self._draining or asyncio.create_task(self._drain())
 
     async def _drain(self) -> None:
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(self._door.settings.drain):
-                await self._door.gatekeeper.idle()
+        await self._idle_within(self._door.settings.drain)
+        self._door.runner.stop()
+        await self._idle_within(LAST_SECONDS)
         self.should_exit = True
+
+    async def _idle_within(self, seconds: float) -> None:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._door.gatekeeper.idle()
 
 
 def _server(door: Door, ready: Callable[[], None]) -> _Server:
