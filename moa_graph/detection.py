@@ -8,13 +8,16 @@ import json
 import os
 import queue
 import threading
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
 from urllib.parse import urlsplit
 
 from moa_graph.casts.casting import named_models
 from moa_graph.casts.choosing import MOST_LOCAL_MODELS
+from moa_graph.casts.own_server import OwnServer, cast_on, is_near, limits_on, told_by
 from moa_graph.casts.parts import part_of
+from moa_graph.casts.served import served_model
 from moa_graph.casts.shipped import shipped_casts
 from moa_graph.description import ModelSettings
 from moa_graph.errors import MixtureError, ServerSilent
@@ -23,8 +26,8 @@ from moa_graph.models.reference import PROVIDERS, is_elsewhere
 from moa_graph.presets.catalogue import load_preset
 
 __all__ = [
-    "KEY_VARIABLES", "SERVERS", "LocalServer", "detect", "keys_found", "look_for_servers", "on_stand_ins",
-    "server_of_environment",
+    "KEY_VARIABLES", "SERVERS", "Choose", "LocalServer", "detect", "first_few", "keys_found", "look_for_servers",
+    "on_stand_ins", "server_of_environment",
 ]  # fmt: skip
 
 KEY_VARIABLES = tuple(variable for provider in shipped_casts() if (variable := PROVIDERS[provider].key_variable))
@@ -58,12 +61,33 @@ class LocalServer:
         url: Its base URL.
         models: The models that it serves and that can chat.
         key_variable: Environment variable that holds its key; None if it needs none.
+        entries: What its list says of them.
     """
 
     name: str
     url: str
     models: tuple[str, ...]
     key_variable: str | None = None
+    entries: tuple[Mapping[str, Any], ...] = field(default=(), compare=False, repr=False)
+
+    @property
+    def is_near(self) -> bool:
+        """Whether it is a machine of one's own, rather than a proxy of providers."""
+        return is_near(self.url)
+
+    def look_at(self, models: Sequence[str]) -> OwnServer:
+        """What it tells of some of its models beyond their names."""
+        told = {str(entry["id"]): entry for entry in self.entries}
+        return told_by(self.url, [told.get(name, {"id": name}) for name in models], self.key_variable)
+
+
+Choose = Callable[[Sequence[str]], Sequence[str]]
+"""Chooses from the models of a server that serves many."""
+
+
+def first_few(models: Sequence[str]) -> Sequence[str]:
+    """The models that are asked where nobody chooses."""
+    return models[:MOST_LOCAL_MODELS]
 
 
 Say = Callable[[str], None]
@@ -71,7 +95,11 @@ Say = Callable[[str], None]
 
 
 def detect(
-    servers: Sequence[LocalServer] | None = None, say: Say | None = None, *, offline: bool = False
+    servers: Sequence[LocalServer] | None = None,
+    say: Say | None = None,
+    *,
+    offline: bool = False,
+    choose: Choose = first_few,
 ) -> tuple[Mixture, str]:
     """The mixture that runs where none is named, and why it is this one.
 
@@ -79,6 +107,7 @@ def detect(
         servers: Local servers to choose from where no key is found; default: those that answer now.
         say: Tells a person what is being waited for.
         offline: Ask no server which models it serves.
+        choose: Chooses from the models of a server that serves many.
 
     Raises:
         ServerSilent: A server is there, but doesn't list its models.
@@ -86,12 +115,12 @@ def detect(
     """
     found = [name for name in keys_found() if not (offline and name == "OPENAI_BASE_URL")]
     if found:
-        return _of_keys(found, say), f"{' and '.join(found)} {'is' if len(found) == 1 else 'are'} set"
+        return _of_keys(found, say, choose), f"{' and '.join(found)} {'is' if len(found) == 1 else 'are'} set"
     if servers is None:
         servers = () if offline else look_for_servers(say)
     serving = [server for server in servers if server.models]
     if serving:
-        return _local(serving[0]), f"no key is set, and {serving[0].name} answers at {serving[0].url}"
+        return _local(serving[0], choose), f"no key is set, and {serving[0].name} answers at {serving[0].url}"
     if servers:
         return on_stand_ins(load_preset(DEFAULT)), f"no key is set, and {servers[0].name} serves no model"
     return on_stand_ins(load_preset(DEFAULT)), "no key is set, and no local server answers"
@@ -192,22 +221,29 @@ def on_stand_ins(mixture: Mixture) -> Mixture:
     return mixture.model_copy(update={"models": models})
 
 
-def _of_keys(variables: Sequence[str], say: Say | None) -> Mixture:
+def _of_keys(variables: Sequence[str], say: Say | None, choose: Choose) -> Mixture:
     if variables[0] == "OPENAI_BASE_URL" and (server := server_of_environment(say)) is not None:
-        return _local(server, name="own-server")
+        return _local(server, choose, name="own-server")
     return load_preset(DEFAULT)
 
 
-def _local(server: LocalServer, name: str | None = None) -> Mixture:
+def _local(server: LocalServer, choose: Choose, name: str | None = None) -> Mixture:
     """A few of the served models answer, the only one three times; the first one writes the answer."""
-    used = server.models[:MOST_LOCAL_MODELS]
+    used = choose(server.models)
     names = [_name_of_node(model) for model in used]
-    models = {
-        node: {"model": f"openai:{model}", "base_url": server.url, "key_variable": server.key_variable}
-        for node, model in zip(names, used, strict=True)
-    }
+    own = server.look_at(used) if server.is_near else None
+    models = {node: _settings(server, own, model) for node, model in zip(names, used, strict=True)}
     slots: Sequence[object] = names if len(names) > 1 else [{"model": names[0], "samples": 3}]
-    return propose_and_aggregate(list(slots), names[0], name=name or _name_of_node(server.name).lower(), models=models)
+    name = name or _name_of_node(server.name).lower()
+    mixture = propose_and_aggregate(list(slots), names[0], name=name, models=models)
+    return mixture if own is None else mixture.model_copy(update={"limits": limits_on(own)})
+
+
+def _settings(server: LocalServer, own: OwnServer | None, model: str) -> dict[str, Any]:
+    """How a model is asked there."""
+    if own is None:
+        return {"model": f"openai:{model}", "base_url": server.url, "key_variable": server.key_variable}
+    return dict(cast_on(own, [model]).strong[0].settings())
 
 
 def _name_of_node(text: str) -> str:
@@ -236,7 +272,7 @@ def _ask_for_models(
         if answer.status == http.HTTPStatus.SERVICE_UNAVAILABLE:  # as llama.cpp says while it loads a model
             raise ServerSilent(f"{name}: {url} isn't ready (HTTP 503): ask again later, or try with --simulate")
         listed = json.loads(answer.read(LONGEST_LIST))["data"]
-        models = tuple(str(model["id"]) for model in listed)
+        entries = tuple({**model, "id": str(model["id"])} for model in listed)
     except TimeoutError as error:
         if connection is None or connection.sock is None:
             return None
@@ -249,5 +285,5 @@ def _ask_for_models(
     finally:
         if connection is not None:
             connection.close()
-    chatting = tuple(model for model in models if "embed" not in model.lower())
-    return LocalServer(name, url, chatting, key_variable)
+    chatting = tuple(entry for entry in entries if (model := served_model("openai", entry)) is not None and model.chats)
+    return LocalServer(name, url, tuple(entry["id"] for entry in chatting), key_variable, chatting)

@@ -8,15 +8,17 @@ import urllib.error
 import urllib.request
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from ipaddress import ip_address
 from typing import Any
 from urllib.parse import urlsplit
 
+from moa_graph.calls.limits import Limits
 from moa_graph.casts.cast import Cast
 from moa_graph.casts.choosing import cast_of_models
 from moa_graph.casts.served import served_model
 from moa_graph.errors import MixtureError
 
-__all__ = ["OwnServer", "address", "cast_on", "look_at", "models_on"]
+__all__ = ["OwnServer", "address", "cast_on", "is_near", "limits_on", "look_at", "models_on", "told_by"]
 
 WELL_KNOWN = {
     "ollama": "http://127.0.0.1:11434/v1",
@@ -35,6 +37,9 @@ LONGEST_ANSWER = 1_000_000
 MOST_TOKENS = 1024
 """Of an answer where nobody says otherwise: small machines write a few tokens a second."""
 
+BATCHING = ("vllm", "sglang")
+"""Servers, by what their lists say, that work on as many calls as come."""
+
 OLLAMA_WINDOW = 4096
 """Tokens that Ollama keeps of a prompt unless it is told otherwise."""
 
@@ -46,13 +51,13 @@ class OwnServer:
     Args:
         url: Its base URL.
         windows: The models that can chat there, each with its context window in tokens where the server tells it.
-        at_once: Calls that it works on side by side; one, unless it says otherwise.
+        at_once: Calls that it works on side by side; one, unless it says otherwise. None is no limit.
         key_variable: Environment variable that holds its key; None if it needs none.
     """
 
     url: str
     windows: Mapping[str, int | None]
-    at_once: int = 1
+    at_once: int | None = 1
     key_variable: str | None = None
 
 
@@ -90,20 +95,38 @@ def look_at(url: str, key_variable: str | None = None) -> OwnServer:
     try:
         listed = _asked(f"{url}/models", key_variable)
         entries = listed["data"] if isinstance(listed, dict) else listed
-        names = [str(entry["id"]) for entry in entries]
+        server = told_by(url, [{**entry, "id": str(entry["id"])} for entry in entries], key_variable)
     except urllib.error.HTTPError as error:
         hint = "; set OPENAI_API_KEY to its key" if error.code in (401, 403) else "; most addresses end in /v1"
         raise MixtureError(f"--on {url}: it lists no models (HTTP {error.code}){hint}") from None
     except (OSError, ValueError, KeyError, TypeError) as error:
         reason = getattr(error, "reason", error)
         raise MixtureError(f"--on {url}: it can't be asked for its models ({reason}): is the server running?") from None
+    return server
+
+
+def told_by(url: str, entries: Sequence[Mapping[str, Any]], key_variable: str | None = None) -> OwnServer:
+    """What a server tells beyond the list of its models, as far as it does: windows, and calls at once.
+
+    Args:
+        url: Its base URL.
+        entries: Of its list; models that can't chat are left out.
+        key_variable: Environment variable that holds its key.
+    """
     properties = _told(f"{url.removesuffix('/v1')}/props", key_variable)
-    windows = {
-        name: _window(entry, properties) or _window_at_ollama(url, name, key_variable)
-        for name, entry in zip(names, entries, strict=True)
-        if (model := served_model("openai", entry)) is not None and model.chats
-    }
-    return OwnServer(url, windows, max(int(properties.get("total_slots") or 1), 1), key_variable)
+    windows: dict[str, int | None] = {}
+    is_ollama = True
+    for entry in entries:
+        model = served_model("openai", entry)
+        if model is None or not model.chats:
+            continue
+        window = _window(entry, properties)
+        if window is None and is_ollama:
+            shown = _told(f"{url.removesuffix('/v1')}/api/show", key_variable, {"model": entry["id"]})
+            is_ollama, window = bool(shown), _window_at_ollama(shown)
+        windows[entry["id"]] = window
+    batches = any(entry.get("owned_by") in BATCHING for entry in entries)
+    return OwnServer(url, windows, None if batches else max(int(properties.get("total_slots") or 1), 1), key_variable)
 
 
 def models_on(server: OwnServer, wanted: Sequence[str]) -> list[str]:
@@ -152,6 +175,22 @@ def cast_on(server: OwnServer, models: Sequence[str]) -> Cast:
     return Cast.from_data({"name": cast.name, **players, **singles})
 
 
+def limits_on(server: OwnServer) -> dict[str, Limits]:
+    """What a mixture says of such a server: how many calls it may get at once."""
+    return {} if server.at_once is None else {"openai": Limits(concurrency=server.at_once)}
+
+
+def is_near(url: str) -> bool:
+    """Whether an address is on this machine or in its own network, rather than a provider's."""
+    host = urlsplit(url).hostname or ""
+    if "." not in host or host.endswith((".local", ".lan", ".internal", ".home.arpa")):
+        return True
+    try:
+        return ip_address(host).is_private
+    except ValueError:
+        return False
+
+
 def _window(entry: Any, properties: Mapping[str, Any]) -> int | None:
     """The window in an entry of a list, as vLLM and LM Studio tell it, or in llama.cpp's properties."""
     told = entry.get("max_model_len") or entry.get("loaded_context_length") or entry.get("context_length")
@@ -159,14 +198,13 @@ def _window(entry: Any, properties: Mapping[str, Any]) -> int | None:
     return told if isinstance(told, int) and told > 0 else None
 
 
-def _window_at_ollama(url: str, name: str, key_variable: str | None) -> int | None:
-    """What Ollama keeps of a prompt for a model."""
-    told = _told(f"{url.removesuffix('/v1')}/api/show", key_variable, {"model": name})
-    for line in str(told.get("parameters") or "").splitlines():
+def _window_at_ollama(shown: Mapping[str, Any]) -> int | None:
+    """What Ollama keeps of a prompt for a model that it has shown."""
+    for line in str(shown.get("parameters") or "").splitlines():
         parameter, _, value = line.partition(" ")
         if parameter == "num_ctx" and value.strip().isdigit():
             return int(value)
-    return OLLAMA_WINDOW if "model_info" in told else None
+    return OLLAMA_WINDOW if "model_info" in shown else None
 
 
 def _told(url: str, key_variable: str | None, body: Mapping[str, Any] | None = None) -> Mapping[str, Any]:

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import click
 
-from moa_graph.casts.cast import Cast
+from moa_graph.casts.own_server import OwnServer, limits_on
 from moa_graph.cli.beside import Beside, beside
-from moa_graph.cli.casting import find_cast
+from moa_graph.cli.casting import FoundCast, find_cast
 from moa_graph.cli.choice import Choice
-from moa_graph.cli.classic import with_flags
-from moa_graph.cli.own_server import on_own_server
+from moa_graph.cli.classic import with_flags, without_timeouts
+from moa_graph.cli.own_server import a_few, on_own_server
 from moa_graph.cli.setting import with_settings
 from moa_graph.detection import DEFAULT, detect
 from moa_graph.errors import MixtureError
@@ -54,22 +55,25 @@ def build(choice: Choice, store: Store | None = None) -> Chosen:
     Raises:
         MoaError: What was chosen can't work.
     """
+    if choice.models and choice.on is None:
+        raise MixtureError("--models names models on a server of your own: say which with --on, such as --on ollama")
     on_own = choice.on is not None and not _on_stand_ins(choice)
     mixture, why = _mixture(choice)
     if on_own:
-        choice, mixture = on_own_server(choice, mixture, _say)
+        choice, mixture = on_own_server(choice, without_timeouts(mixture), _say)
     store = store or _store(choice)
-    described = with_settings(with_flags(mixture, choice), choice.settings)
-    cast: str | Cast | None = choice.cast
-    lacking: str | None = None
+    described = _described(mixture, choice)
+    found = FoundCast(choice.cast)
     if not (on_own or _on_stand_ins(choice)):
-        cast, lacking = find_cast(described, choice.cast, _say)
-    why = why or lacking
+        found = find_cast(described, choice.cast, _say, _choose)
+    if found.own is not None:
+        described = _described(_at_home(mixture, found.own), replace(choice, on=found.own.url))
+    why = why or found.simulated
     graph = create_moa(
         described,
         simulate=choice.simulate or None,
         substitute=dict(choice.substitute),
-        cast=cast,
+        cast=found.cast,
         extract=choice.extract,
         store=store,
     )
@@ -82,6 +86,21 @@ def build(choice: Choice, store: Store | None = None) -> Chosen:
     return Chosen(graph, _headline(graph, choice, why), store, mark, alone)
 
 
+def _described(mixture: Mixture, choice: Choice) -> Mixture:
+    """The mixture with what was chosen for this run."""
+    return with_settings(with_flags(mixture, choice), choice.settings)
+
+
+def _at_home(mixture: Mixture, own: OwnServer) -> Mixture:
+    """The mixture with the limits of a machine of one's own."""
+    return without_timeouts(mixture).model_copy(update={"limits": {**limits_on(own), **mixture.limits}})
+
+
+def _choose(models: Sequence[str]) -> list[str]:
+    """A few of the models of a server that was found."""
+    return a_few(models, _say)
+
+
 def _mixture(choice: Choice) -> tuple[Mixture, str | None]:
     """The mixture, and why it is this one where none was named."""
     if choice.mixture is not None:
@@ -90,7 +109,7 @@ def _mixture(choice: Choice) -> tuple[Mixture, str | None]:
         return propose_and_aggregate(list(choice.reference_models), choice.aggregator), None
     if choice.on is not None:
         return load_mixture(DEFAULT), None
-    return detect(say=_say, offline=_on_stand_ins(choice))
+    return detect(say=_say, offline=_on_stand_ins(choice), choose=_choose)
 
 
 def _say(text: str) -> None:

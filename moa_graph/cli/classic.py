@@ -14,10 +14,7 @@ from moa_graph.mixture import Mixture
 from moa_graph.stage_kit.base import Stage
 from moa_graph.stages.propose import Propose
 
-__all__ = ["with_flags"]
-
-TIME_AT_HOME = 600.0
-"""Seconds for an answer of a model on a machine of one's own, which may have to load it first."""
+__all__ = ["with_flags", "without_timeouts"]
 
 
 def with_flags(mixture: Mixture, choice: Choice) -> Mixture:
@@ -35,20 +32,19 @@ def with_flags(mixture: Mixture, choice: Choice) -> Mixture:
     sampling = {name: value for name, value in sampling.items() if value is not None}
     if sampling:
         stages = [_with_slots(stage, lambda slot: slot.model_copy(update=sampling)) for stage in stages]
-    if choice.timeout is not None or choice.deadline is not None or choice.on is not None:
+    if choice.timeout is not None or (choice.deadline is not None and choice.on is None):
         stages = [_with_timeout(stage, choice) for stage in stages]
     fields = {name: getattr(mixture, name) for name in type(mixture).model_fields}
     return Mixture.from_data({**fields, "stages": stages}) if stages != list(mixture.stages) else mixture
 
 
 def _with_timeout(stage: Any, choice: Choice) -> Any:
-    """A stage whose models have the time that was chosen; else as much as a longer deadline or a slow machine needs."""
+    """A stage whose models have the time that was chosen; else as much as a longer deadline allows."""
     if choice.timeout is not None:
         wanted = _seconds("--timeout", choice.timeout)
         stage = _with_slots(stage, lambda slot: slot.model_copy(update={"timeout": None}))
     else:
-        deadline = _seconds("--deadline", choice.deadline) if choice.deadline is not None else 0.0
-        wanted = max(deadline, TIME_AT_HOME if choice.on is not None else 0.0, getattr(stage, "timeout", None) or 0.0)
+        wanted = max(_seconds("--deadline", choice.deadline or ""), getattr(stage, "timeout", None) or 0.0)
     return _with_field(stage, "timeout", wanted)
 
 
@@ -60,15 +56,12 @@ def _seconds(option: str, written: str) -> float:
 
 
 def _with_field(part: Any, field: str, value: Any) -> Any:
-    """A stage and those of its branches with a field of this name set, where they have one."""
-    if isinstance(part, Stage):
-        fields = {name: _with_field(getattr(part, name), field, value) for name in type(part).model_fields}
-        return part.model_copy(update=fields | ({field: value} if field in fields else {}))
-    if isinstance(part, tuple):
-        return tuple(_with_field(one, field, value) for one in part)
-    if isinstance(part, dict):
-        return {name: _with_field(one, field, value) for name, one in part.items()}
-    return part
+    """A description with a field of this name set in every stage anywhere in it that has one."""
+
+    def stated(stage: Stage) -> Stage:
+        return stage.model_copy(update={field: value}) if field in type(stage).model_fields else stage
+
+    return _changed(part, Stage, stated)
 
 
 def _with_aggregator(mixture: Mixture, stages: list[Any], model: str) -> list[Any]:
@@ -108,15 +101,35 @@ def _layer(proposing: list[Any], slots: list[Slot], index: int) -> Any:
     return stage.model_copy(update={"slots": tuple(slots), "quorum": None}) if slots else stage
 
 
+def without_timeouts(mixture: Mixture) -> Mixture:
+    """The mixture without the times that it states for answers: they were meant for other machines than one's own."""
+
+    def unstated(stage: Stage) -> Stage:
+        copy = stage.model_copy()
+        if "timeout" in copy.model_fields_set:
+            copy = copy.model_copy(update={"timeout": type(stage).model_fields["timeout"].default})
+            copy.model_fields_set.discard("timeout")
+        return copy
+
+    slots: Mixture = _with_slots(mixture, lambda slot: slot.model_copy(update={"timeout": None}))
+    changed: Mixture = _changed(slots, Stage, unstated)
+    return changed
+
+
 def _with_slots(part: Any, change: Callable[[Slot], Slot]) -> Any:
     """A description, with every slot anywhere in it changed."""
-    if isinstance(part, Slot):
-        return change(part)
+    return _changed(part, Slot, change)
+
+
+def _changed(part: Any, kind: type[Any], change: Callable[[Any], Any]) -> Any:
+    """A description, with every part of a kind anywhere in it changed, those within others first."""
     if isinstance(part, Description):
-        fields = {name: getattr(part, name) for name in type(part).model_fields}
-        return part.model_copy(update={name: _with_slots(value, change) for name, value in fields.items()})
+        fields = {name: getattr(part, name) for name in part.model_fields_set}
+        fresh = {name: new for name, value in fields.items() if (new := _changed(value, kind, change)) is not value}
+        part = part.model_copy(update=fresh) if fresh else part
+        return change(part) if isinstance(part, kind) else part
     if isinstance(part, tuple):
-        return tuple(_with_slots(one, change) for one in part)
+        return tuple(_changed(one, kind, change) for one in part)
     if isinstance(part, dict):
-        return {name: _with_slots(one, change) for name, one in part.items()}
+        return {name: _changed(one, kind, change) for name, one in part.items()}
     return part

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import functools
+from collections.abc import Iterable
 
 import click
 
+from moa_graph.cli.columns import columns, terminal_width, wrapped
 from moa_graph.cli.failing import RUN_FAILED
 
-__all__ = ["columns", "doctor"]
+__all__ = ["doctor"]
 
 
 @click.command()
@@ -28,13 +30,16 @@ def doctor(mixture: str | None, cast: str | None, probe: bool) -> None:
     from moa_graph.cli.examination import examine
 
     found = asyncio.run(examine(mixture, cast, _tell if probe else None))
-    _section("Keys", columns([[name, "set" if there else "not set"] for name, there in found.keys.items()]))
-    _section("Local servers", columns(found.servers))
-    _section(f"Mixture: {found.mixture}", [found.why, "", *columns([_HEADER, *found.models])])
-    _section("Packages", columns(found.packages))
-    _section("Problems", found.problems or ["none"])
+    width = terminal_width()
+    rows = functools.partial(columns, indent="  ", width=width)
+    lines = functools.partial(wrapped, indent="  ", further="    ", width=width)
+    _section("Keys", rows([[name, "set" if there else "not set"] for name, there in found.keys.items()]))
+    _section("Local servers", rows(found.servers))
+    _section(f"Mixture: {found.mixture}", [*lines(found.why), "", *rows(found.models, _HEADER)])
+    _section("Packages", rows(found.packages))
+    _section("Problems", [line for problem in found.problems or ["none"] for line in lines(problem)])
     if found.notes:
-        _section("Good to know", found.notes)
+        _section("Good to know", [line for note in found.notes for line in lines(note)])
     if found.problems:
         raise click.exceptions.Exit(RUN_FAILED)
 
@@ -49,11 +54,5 @@ def _tell(text: str) -> None:
 def _section(title: str, lines: Iterable[str]) -> None:
     click.secho(title, bold=True)
     for line in lines:
-        click.echo(f"  {line}".rstrip())
+        click.echo(line)
     click.echo()
-
-
-def columns(rows: Sequence[Sequence[str]]) -> list[str]:
-    """Rows as lines in which the cells stand under each other."""
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return ["  ".join(f"{cell:{width}}" for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]

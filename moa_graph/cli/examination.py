@@ -90,8 +90,8 @@ async def _cast(mixture: Mixture, wanted: str | None) -> str | Cast | None:
     """Who would play in a run of the mixture; where that is nobody real, who would if the first key were set."""
     if everything_is_simulated():
         return wanted
-    found, lacking = await asyncio.to_thread(find_cast, mixture, wanted, _say)
-    return wanted if lacking else found
+    found = await asyncio.to_thread(find_cast, mixture, wanted, _say)
+    return wanted if found.simulated else found.cast
 
 
 async def _probe(found: Findings, members: Mapping[str, Member], tell_price: Say) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from moa_graph.cli.columns import columns, terminal_width
 from moa_graph.cli.failing import RUN_FAILED
 
 if TYPE_CHECKING:
@@ -93,11 +94,9 @@ def _show(served: Iterable[ServedModel], *, as_json: bool) -> None:
     ordered = sorted(served, key=lambda model: (model.reference.partition(":")[0], model.maker, model.reference))
     if as_json:
         return _json([_data(model) for model in ordered])
-    from moa_graph.cli.doctor import columns
-
-    rows = [["model", "maker", "$ in/out per million tokens", "window", ""]]
-    rows += [[model.reference, model.maker, _price(model), _window(model), _remark(model)] for model in ordered]
-    return click.echo("\n".join(columns(rows)))
+    header = ["model", "maker", "$ in/out per million tokens", "window", ""]
+    rows = [[model.reference, model.maker, _price(model), _window(model), _remark(model)] for model in ordered]
+    return click.echo("\n".join(columns(rows, header, width=terminal_width())))
 
 
 def _data(model: ServedModel) -> dict[str, Any]:
@@ -133,13 +132,12 @@ def _show_cast(cast: Cast, *, save: bool, as_json: bool) -> None:
     if as_json:
         _json(cast.model_dump(mode="json", exclude_defaults=True))
     else:
-        from moa_graph.cli.doctor import columns
-
-        rows = [["part", "model", "$ in/out per million tokens", "why"]]
+        header = ["part", "model", "$ in/out per million tokens", "why"]
+        rows = []
         for kind in ("strong", "cheap", "frontier"):
             rows += [_row(f"{kind}-{number}", player) for number, player in enumerate(getattr(cast, kind), start=1)]
         rows += [_row(kind, player) for kind in ("writer", "judge") if (player := getattr(cast, kind)) is not None]
-        click.echo("\n".join(columns(rows)))
+        click.echo("\n".join(columns(rows, header, width=terminal_width())))
     if save:
         click.echo(f"moa: saved to {write(cast)}", err=True)
 

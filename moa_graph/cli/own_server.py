@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import click
 
-from moa_graph.calls.limits import Limits
 from moa_graph.casts.casting import cast_mixture
-from moa_graph.casts.own_server import OwnServer, address, cast_on, look_at, models_on
+from moa_graph.casts.own_server import OwnServer, address, cast_on, limits_on, look_at, models_on
 from moa_graph.cli.choice import Choice
 from moa_graph.description import ModelSettings
 from moa_graph.mixture import Mixture
 from moa_graph.models.reference import Reference
 
-__all__ = ["on_own_server"]
+__all__ = ["a_few", "on_own_server"]
 
 MOST = 3
 """Models that are asked without a choice: each further one makes a machine of one's own load and unload."""
@@ -42,13 +41,12 @@ def on_own_server(choice: Choice, mixture: Mixture, say: Say) -> tuple[Choice, M
     url = address(choice.on or "")
     say(f"asking {url} which models it serves")
     server = look_at(url, "OPENAI_API_KEY" if choice.on_key and os.environ.get("OPENAI_API_KEY") else None)
-    models = models_on(server, choice.models) or _chosen(models_on(server, list(server.windows)), say)
+    models = models_on(server, choice.models) or a_few(models_on(server, list(server.windows)), say)
     casting = cast_mixture(mixture, cast_on(server, models), anew=True)
     for note in casting.notes:
         say(note)
     choice, mixture = _by_their_names(choice, casting.mixture, server)
-    limits = {"openai": Limits(concurrency=server.at_once), **mixture.limits}
-    return choice, mixture.model_copy(update={"limits": limits})
+    return choice, mixture.model_copy(update={"limits": {**limits_on(server), **mixture.limits}})
 
 
 def _by_their_names(choice: Choice, mixture: Mixture, server: OwnServer) -> tuple[Choice, Mixture]:
@@ -70,10 +68,15 @@ def _by_their_names(choice: Choice, mixture: Mixture, server: OwnServer) -> tupl
     return chosen, mixture.model_copy(update={"models": models})
 
 
-def _chosen(models: list[str], say: Say) -> list[str]:
-    """A few of a server's models: a person chooses on a terminal, otherwise the first ones are said."""
+def a_few(models: Sequence[str], say: Say) -> list[str]:
+    """A few of a server's models: a person chooses on a terminal, otherwise the first ones are taken, and said.
+
+    Args:
+        models: Those that can chat.
+        say: Tells a person which are asked.
+    """
     if len(models) <= MOST:
-        return models
+        return list(models)
     if sys.stdin.isatty() and sys.stderr.isatty():
         for number, name in enumerate(models, 1):
             click.echo(f"{number:3}  {name}", err=True)
@@ -81,5 +84,5 @@ def _chosen(models: list[str], say: Say) -> list[str]:
         numbers = [int(part) for part in asked.replace(",", " ").split() if part.isdigit()]
         if picked := [models[number - 1] for number in numbers if 1 <= number <= len(models)]:
             return picked
-    say(f"{len(models)} models are served: {', '.join(models[:MOST])} are asked; --models chooses others")
-    return models[:MOST]
+    say(f"{len(models)} models are served: {', '.join(models[:MOST])} are asked; --on with --models chooses others")
+    return list(models[:MOST])

@@ -59,7 +59,8 @@ def reasons(reference: Reference) -> bool | None:
 def room_for(reference: Reference, settings: ModelSettings) -> int:
     """Tokens that a call is allowed for reasoning, beside ``max_tokens`` for its answer.
 
-    No tokens where the model doesn't reason, or ``max_tokens`` doesn't limit it anyway.
+    No tokens where the model doesn't reason, or ``max_tokens`` doesn't limit it anyway. Of a window that is stated,
+    thoughts and answer together get half at most, so that the prompt has the other.
     """
     thinks = reasons(reference)
     if settings.max_tokens is None or thinks is False or (thinks is None and settings.reasoning is None):
@@ -67,7 +68,8 @@ def room_for(reference: Reference, settings: ModelSettings) -> int:
     wanted = settings.reasoning or "default"
     if isinstance(wanted, int):
         return wanted
-    return ROOM["low"] if wanted == "off" and _ALWAYS.search(reference.name) else ROOM[wanted]
+    room = ROOM["low"] if wanted == "off" and _ALWAYS.search(reference.name) else ROOM[wanted]
+    return room if settings.window is None else min(room, max(settings.window // 2 - settings.max_tokens, 0))
 
 
 def less(reasoning: Reasoning | None) -> Reasoning | None:

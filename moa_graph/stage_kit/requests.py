@@ -25,7 +25,7 @@ __all__ = ["Task", "answer_settings", "first_tokens", "request_for", "whole_prom
 SLOW_TOKENS_A_SECOND = 40
 """At which a slow model thinks."""
 
-OWN_SERVERS_TIME = 300.0
+OWN_SERVERS_TIME = 600.0
 """Seconds for an answer of a server at an address of its own, which may hold a large model on a small machine."""
 
 

@@ -57,8 +57,10 @@ def test_a_local_server_is_used_where_no_key_is_set(monkeypatch: pytest.MonkeyPa
     with loopback_in_thread(lambda asked: serving("llama3.1:8b", "nomic-embed-text", "qwen3:4b")) as server:
         monkeypatch.setattr(detection, "SERVERS", {"Ollama": urlsplit(server.url).port})
         mixture, why = detect()
-    assert [asked.path for asked in server.asked] == ["/v1/models"]
+    assert server.asked[0].path == "/v1/models"
     assert references(mixture) == {"openai:llama3.1:8b", "openai:qwen3:4b"}
+    assert mixture.limits["openai"].concurrency == 1
+    assert {settings.max_tokens for settings in mixture.models.values()} == {1024}
     assert {settings.base_url for settings in mixture.models.values()} == {server.url}
     assert "Ollama answers" in why
     assert not create_moa(mixture).plan.simulated

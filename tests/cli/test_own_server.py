@@ -9,8 +9,11 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from moa_graph import detection
 from moa_graph.casts.own_server import address, cast_on, look_at
+from moa_graph.cli.classic import without_timeouts
 from moa_graph.errors import MixtureError
+from moa_graph.graph import load_mixture
 from tests.cli.conftest import Moa
 from tests.loopback import Asked, Loopback, Reply, completion, loopback_in_thread, streamed
 
@@ -97,7 +100,45 @@ def test_more_than_three_models_are_a_choice(moa: Moa) -> None:
 
     with loopback_in_thread(answer) as server:
         result = moa("ask", "--on", server.url, "Why?", input="")
-    assert "5 models are served: model-0, model-1, model-2 are asked; --models chooses others" in result.stderr
+    assert "5 models are served: model-0, model-1, model-2 are asked; --on with --models chooses others" in (
+        result.stderr
+    )
+
+
+def test_models_without_a_server_are_refused(moa: Moa) -> None:
+    result = moa("ask", "--models", "qwen3:8b", "Why?", input="")
+    assert result.exit_code == 2
+    assert "--on ollama" in result.stderr
+
+
+def test_a_server_that_batches_gets_all_calls_at_once() -> None:
+    def vllm(asked: Asked) -> Reply:
+        entry = {"id": "big", "owned_by": "vllm", "max_model_len": 4096}
+        return Reply(body=json.dumps({"data": [entry]}).encode()) if asked.path == "/v1/models" else Reply(status=404)
+
+    with loopback_in_thread(vllm) as server:
+        found = look_at(server.url)
+    assert found.at_once is None
+    assert found.windows == {"big": 4096}
+
+
+@pytest.mark.parametrize("mixture", [(), ("-m", "council")])
+def test_a_server_that_is_found_is_asked_as_one_that_is_named(
+    moa: Moa, server: Loopback, monkeypatch: pytest.MonkeyPatch, mixture: tuple[str, ...]
+) -> None:
+    monkeypatch.setattr(detection, "SERVERS", {"Ollama": urlsplit(server.url).port})
+    result = moa("ask", *mixture, "Why?", input="")
+    assert result.exit_code == 0, result.stderr
+    assert {body["model"] for body in requests(server)} == {"qwen3:8b", "llama3.1:8b", "gemma3:4b"}
+    assert all(body["stream"] and 0 < body["max_tokens"] <= 4096 for body in requests(server))
+
+
+def test_times_that_a_preset_states_are_not_meant_for_ones_own_machine() -> None:
+    document = load_mixture("document")
+    assert any("timeout" in stage.model_fields_set for stage in document.stages)
+    mixture = without_timeouts(document)
+    assert not any("timeout" in stage.model_fields_set for stage in mixture.stages)
+    assert all(slot.timeout is None for stage in mixture.stages for slot in stage.all_slots())
 
 
 def test_a_server_that_is_not_there_is_told(moa: Moa) -> None:
