@@ -8,7 +8,16 @@ from collections import Counter
 from collections.abc import Hashable, Mapping, Sequence
 from typing import TypeVar
 
-__all__ = ["Similarity", "Vector", "most_diverse", "similarities", "tf_idf", "two_clusters", "unit_vector"]
+__all__ = [
+    "Similarity",
+    "Vector",
+    "most_diverse",
+    "nearness",
+    "similarities",
+    "tf_idf",
+    "two_clusters",
+    "unit_vector",
+]
 
 _WORD = re.compile(r"\w+")
 
@@ -72,6 +81,21 @@ def two_clusters(alike: Similarity) -> tuple[list[int], list[int]]:
         groups = moved
     larger, smaller = sorted(groups, key=lambda group: (-len(group), min(group)))
     return sorted(larger), sorted(smaller)
+
+
+def nearness(alike: Similarity, kept: Sequence[int], left_out: Sequence[int]) -> float:
+    """How near the texts of one group come to another: their greatest likeness to a text of it, as a share of the
+    likeness that each of that other group has to its nearest one.
+
+    Args:
+        alike: The texts' similarities.
+        kept: The other group.
+        left_out: The one group.
+    """
+    own = [max((alike[one][other] for other in kept if other != one), default=1.0) for one in kept]
+    usual = sum(own) / len(own)
+    nearest = max(alike[one][other] for one in left_out for other in kept)
+    return nearest / usual if usual > 0 else 1.0
 
 
 def _regrouped(alike: Similarity, groups: tuple[set[int], set[int]]) -> tuple[set[int], set[int]]:

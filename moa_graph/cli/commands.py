@@ -19,6 +19,7 @@ from moa_graph.cli.serve import serve
 from moa_graph.cli.show import show
 from moa_graph.cli.simulate import simulate
 from moa_graph.cli.tune import tune
+from moa_graph.cli.upper_bound import upper_bound
 
 __all__ = ["main"]
 
@@ -36,5 +37,8 @@ def main() -> None:
     """
 
 
-for _command in (ask, chat, batch, presets, models, show, doctor, serve, simulate, evaluate, compare, tune, roles):
+_COMMANDS = (
+    ask, chat, batch, presets, models, show, doctor, serve, simulate, evaluate, compare, tune, roles, upper_bound,
+)  # fmt: skip
+for _command in _COMMANDS:
     main.add_command(_command)

@@ -28,6 +28,7 @@ from moa_graph.models.reference import (
     is_elsewhere,
     key_variable_of,
     moved_to,
+    ollama_address,
     parse,
 )
 from moa_graph.secrets import redact
@@ -191,9 +192,7 @@ def _own_package_or_compatible(reference: Reference, settings: ModelSettings, cl
 
 def _ollama(reference: Reference, settings: ModelSettings, clients: LoopClients) -> BaseChatModel:
     """A model of Ollama, which speaks OpenAI's protocol too."""
-    host = settings.base_url or os.environ.get("OLLAMA_HOST") or "127.0.0.1:11434"
-    address = (host if "//" in host else f"http://{host}").replace("//0.0.0.0", "//127.0.0.1").rstrip("/")
-    return _compatible(reference, settings, clients, address if address.endswith("/v1") else f"{address}/v1")
+    return _compatible(reference, settings, clients, ollama_address(settings.base_url))
 
 
 def _compatible(reference: Reference, settings: ModelSettings, clients: LoopClients, base_url: str) -> BaseChatModel:

@@ -223,6 +223,13 @@ def address_of(provider: str) -> str | None:
     return next(filter(None, said), known.address)
 
 
+def ollama_address(stated: str | None = None) -> str:
+    """The base URL of Ollama in OpenAI's protocol: what is stated, else what OLLAMA_HOST says, else its usual one."""
+    host = stated or os.environ.get("OLLAMA_HOST") or "127.0.0.1:11434"
+    address = (host if "//" in host else f"http://{host}").replace("//0.0.0.0", "//127.0.0.1").rstrip("/")
+    return address if address.endswith("/v1") else f"{address}/v1"
+
+
 def moved_to(provider: str) -> str | None:
     """The base URL that the environment names in the place of the provider's own; None if it names none."""
     address = address_of(provider)

@@ -65,10 +65,19 @@ _ALSO_CALLED = {
 """Other names that people type, to the presets that they mean."""
 
 
+_UPPER_BOUNDS = ("upper-bound", "oracle", "best-of-n-oracle", "pass@k")
+"""Names of what no mixture can be, since it takes the right answers."""
+
+
 def _find(name: str) -> Callable[[], Mixture | Mapping[str, Any]]:
     found = PRESETS.get(name)
     if found is None:
         known = preset_names()
+        if name.lower().replace("_", "-") in _UPPER_BOUNDS:
+            raise UnknownPreset(
+                f"{name!r} is no mixture, since it takes the right answers: `moa upper-bound FILE` gives oracle and "
+                "pass@k over recorded answers"
+            )
         near = _ALSO_CALLED.get(name.lower().replace("_", "-")) or difflib.get_close_matches(name, known, n=3)
         hint = f" Did you mean {' or '.join(near)}?" if near else ""
         lost = "".join(f" The presets of {one} couldn't be imported: {why}." for one, why in failed_plugins().items())

@@ -8,8 +8,9 @@ from dataclasses import replace
 from typing import Annotated, Any, ClassVar
 
 from langchain_core.embeddings import Embeddings
-from pydantic import Field, PlainSerializer, PlainValidator, WithJsonSchema
+from pydantic import Field, PlainSerializer, PlainValidator, SecretStr, WithJsonSchema
 
+from moa_graph.models.reference import ollama_address
 from moa_graph.secrets import redact
 from moa_graph.similarity import Similarity, Vector, similarities, tf_idf, unit_vector
 from moa_graph.stage_kit.run_context import RunContext
@@ -20,20 +21,25 @@ __all__ = ["BySimilarity"]
 
 
 def _read(value: Any) -> Any:
-    if isinstance(value, Embeddings):
+    if isinstance(value, Embeddings) or (isinstance(value, str) and all(value.partition(":"))):
         return value
-    raise ValueError(f"{value!r} is no LangChain Embeddings: give one in Python, or leave it out for TF-IDF")
+    raise ValueError(
+        f"{value!r} names no embeddings: write provider:model, such as openai:text-embedding-3-small, in Python also a "
+        "LangChain Embeddings, or leave it out for TF-IDF"
+    )
 
 
-def _refuse_to_write(embeddings: Embeddings) -> None:
-    raise ValueError(f"{type(embeddings).__name__} is an embeddings object, which can't be written")
+def _write(embeddings: Embeddings | str) -> str:
+    if isinstance(embeddings, str):
+        return embeddings
+    raise ValueError(f"{type(embeddings).__name__} is an embeddings object, which can't be written: name its model")
 
 
 Embedder = Annotated[
-    Embeddings,
+    Embeddings | str,
     PlainValidator(_read),
-    PlainSerializer(_refuse_to_write, when_used="json"),
-    WithJsonSchema({"type": "null"}),
+    PlainSerializer(_write, when_used="json"),
+    WithJsonSchema({"type": "string", "pattern": "^.+:.+$"}),
 ]
 
 
@@ -47,7 +53,9 @@ class BySimilarity(Selection):
     answers: ClassVar[bool] = False
 
     embeddings: Embedder | None = Field(
-        default=None, description="In Python, any LangChain Embeddings to compare by; default: TF-IDF of the words."
+        default=None,
+        description="What to compare by: an embedding model as provider:model, or in Python any LangChain Embeddings; "
+        "default: TF-IDF of the words.",
     )
 
     @abstractmethod
@@ -65,12 +73,44 @@ class BySimilarity(Selection):
             return self.choose(run)
         proposals = run.proposals()
         try:
-            vectors = await self.embeddings.aembed_documents([shown_text(record) for record in proposals])
+            vectors = await embeddings_of(self.embeddings).aembed_documents(
+                [shown_text(record) for record in proposals]
+            )
         except Exception as error:
             problem = redact(f"{type(error).__name__}: {error}")
             degraded = f"{run.stage.name}: the embeddings failed, TF-IDF was used instead: {problem}"
             return replace(self.choose(run), degraded=degraded)
         return self.choose_by(proposals, similarities(_units(vectors)))
+
+
+def embeddings_of(named: Embeddings | str) -> Embeddings:
+    """An embeddings object, or the one that ``provider:model`` names.
+
+    Ollama is asked by OpenAI's protocol, at OLLAMA_HOST or where it usually listens, so that it needs no package.
+
+    Raises:
+        ImportError: The provider's package isn't installed.
+        ValueError: There is no such provider.
+    """
+    if isinstance(named, Embeddings):
+        return named
+    provider, _, name = named.partition(":")
+    if provider == "ollama":
+        return _of_ollama(name)
+    from langchain.embeddings import init_embeddings
+
+    return init_embeddings(named)
+
+
+def _of_ollama(name: str) -> Embeddings:
+    from langchain_openai import OpenAIEmbeddings
+
+    return OpenAIEmbeddings(
+        model=name,
+        openai_api_base=ollama_address(),
+        openai_api_key=SecretStr("none"),
+        check_embedding_ctx_length=False,  # it sends words, not OpenAI's tokens
+    )
 
 
 def _units(vectors: Sequence[Sequence[float]]) -> list[Vector[int]]:

@@ -249,3 +249,63 @@ async def test_words_are_compared_where_the_embeddings_fail_and_the_report_says_
     assert result["report"]["degraded"] == [
         "diverse: the embeddings failed, TF-IDF was used instead: ConnectionError: no embeddings today"
     ]
+
+
+PARAPHRASES = [
+    "Canberra",
+    "The capital of Australia is Canberra.",
+    "It is Canberra.",
+    "The capital of Australia is Sydney.",
+    "Canberra is Australia's capital city.",
+]
+
+
+class ByCity(Embeddings):
+    """Tells cities apart, whatever is said around them."""
+
+    def embed_documents(self, texts: list[str]) -> list[list[float]]:
+        return [[1.0, 0.1] if "Canberra" in text else [0.1, 1.0] for text in texts]
+
+    def embed_query(self, text: str) -> list[float]:
+        return self.embed_documents([text])[0]
+
+
+async def guarded_by(embeddings: Embeddings | None, texts: list[str]) -> tuple[list[str], list[str]]:
+    names = list("abcde")[: len(texts)]
+    panel = Panel({**{name: says(text) for name, text in zip(names, texts, strict=True)}, "writer": says("done")})
+    guard = {"cluster_and_filter": {} if embeddings is None else {"embeddings": embeddings}}
+    stages = [{"propose": {"slots": names}}, guard, {"aggregate": {"slot": "writer"}}]
+    result = await panel.run({"models": dict.fromkeys([*names, "writer"]), "stages": stages})
+    [asked] = panel.asked("writer")
+    return references(asked), result["report"]["degraded"]
+
+
+async def test_paraphrases_are_not_left_out_by_their_words_and_the_report_says_that_it_cannot_be_known() -> None:
+    shown, degraded = await guarded_by(None, PARAPHRASES)
+    assert shown == PARAPHRASES
+    [told] = degraded
+    assert told.startswith("the guard can't know which proposals to leave out, so all go on")
+
+
+async def test_with_embeddings_the_one_that_says_something_else_is_left_out() -> None:
+    shown, degraded = await guarded_by(ByCity(), PARAPHRASES)
+    assert shown == [text for text in PARAPHRASES if "Sydney" not in text]
+    assert degraded == []
+
+
+async def test_of_two_groups_of_equal_size_none_is_left_out() -> None:
+    shown, degraded = await guarded_by(ByCity(), ["Sydney", "Sydney it is.", "Canberra", "Canberra it is."])
+    assert len(shown) == 4
+    assert "equal size" in degraded[0]
+
+
+def test_a_guard_names_its_embeddings_in_a_description() -> None:
+    stages = [
+        {"propose": {"slots": ["a", "b", "c"]}},
+        {"cluster_and_filter": {"embeddings": "ollama:nomic-embed-text"}},
+    ]
+    data = {"models": dict.fromkeys("abcw", "sim:swift"), "stages": [*stages, {"aggregate": {"slot": "w"}}]}
+    assert "ollama:nomic-embed-text" in Mixture.from_data(data).to_text()
+    stages[1]["cluster_and_filter"]["embeddings"] = "nomic"
+    with pytest.raises(MixtureError, match="openai:text-embedding-3-small"):
+        Mixture.from_data(data)
