@@ -17,7 +17,7 @@ from moa_graph.description import Budget, Description, ModelSettings
 from moa_graph.errors import MixtureError
 from moa_graph.models.reference import PROVIDERS
 from moa_graph.options import Options
-from moa_graph.problems import SHORT_FORM, explained
+from moa_graph.problems import SHORT_FORM, explained, refuse_misspelt
 from moa_graph.secrets import secrets_in
 from moa_graph.source import Form, Source
 from moa_graph.stage_kit.base import Stage, stage_kinds
@@ -63,6 +63,7 @@ class Mixture(Description):
             given = ", ".join(name for name in SHORT_FORM if name in data)
             raise ValueError(f"stages: they stand beside {given}, which is another way to write them: give one of both")
         rest = {name: value for name, value in data.items() if name not in SHORT_FORM}
+        refuse_misspelt(rest, {*cls.model_fields} - {"stages"})
         return {**rest, "stages": _stages_of(**{name: data[name] for name in SHORT_FORM if name in data})}
 
     @field_validator("models")

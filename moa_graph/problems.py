@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from difflib import get_close_matches
 from typing import Any, get_args
 
@@ -15,7 +15,7 @@ from moa_graph.errors import MixtureError
 from moa_graph.source import Source
 from moa_graph.stage_kit.base import Stage, stage_kinds
 
-__all__ = ["SHORT_FORM", "explained", "located"]
+__all__ = ["SHORT_FORM", "explained", "located", "refuse_misspelt"]
 
 SHORT_FORM = ("proposers", "aggregator", "layers")
 """What may be written in the place of ``stages``."""
@@ -117,6 +117,18 @@ _IN_OUR_WORDS = {
     "bool_parsing": "write true or false",
 }
 """By pydantic's kind of error, where its own words are those of Python."""
+
+
+def refuse_misspelt(given: Iterable[str], fields: Iterable[str]) -> None:
+    """A misspelt name beside a short form's isn't told as what is missing for want of it.
+
+    Raises:
+        ValueError: It is like a field's name.
+    """
+    known = [*SHORT_FORM, *sorted(fields)]
+    for name in given:
+        if name not in known and (near := get_close_matches(name, known, n=1)):
+            raise ValueError(f"{name}: there is no such field; look for a misspelling. Did you mean {near[0]}?")
 
 
 def _meant(root: type[Description], loc: tuple[int | str, ...]) -> str:

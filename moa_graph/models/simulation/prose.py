@@ -19,6 +19,9 @@ _SUMS = (
     "{question} comes to {answer}.",
     "Step by step, {question} = {answer}.",
 )
+_BREAK = "  \n"
+"""Ends a line in Markdown too."""
+
 _NOBODY_ASKED = "Simulated: no real model was asked."
 _HOW_TO_ASK = "Set a provider's key or start Ollama (see: moa doctor); only sums are answered without."
 
@@ -43,11 +46,12 @@ def own_text(name: str, question: str, fewest_tokens: int = 0) -> str:
         question: What is asked.
         fewest_tokens: Further lines follow until there are so many.
     """
-    text = f'{_NOBODY_ASKED}\nWith keys, {name} would now give its own answer to: "{topic_of(question)}"\n{_HOW_TO_ASK}'
+    would = f'With keys, {name} would now give its own answer to: "{topic_of(question)}"'
+    text = _BREAK.join((_NOBODY_ASKED, would, _HOW_TO_ASK))
     for number in itertools.count(4):
         if len(text) >= fewest_tokens * CHARACTERS_A_TOKEN:
             return text
-        text += f"\nLine {number} makes this simulated answer as long as its profile says."
+        text += f"{_BREAK}Line {number} makes this simulated answer as long as its profile says."
     raise AssertionError("itertools.count never ends")
 
 
@@ -60,8 +64,5 @@ def voted_text(answer: str, votes: int, total: int) -> str:
 def synthesis(name: str, references: int) -> str:
     """What stands in the place of a text that is written from references which come to no answer."""
     them = "1 response" if references == 1 else f"{references} responses"
-    return (
-        f"{_NOBODY_ASKED}\n"
-        f"With keys, {name} would now read {them} and write one answer from what they say.\n"
-        f"{_HOW_TO_ASK}"
-    )
+    would = f"With keys, {name} would now read {them} and write one answer from what they say."
+    return _BREAK.join((_NOBODY_ASKED, would, _HOW_TO_ASK))
