@@ -300,7 +300,7 @@ async def test_of_two_groups_of_equal_size_none_is_left_out() -> None:
 
 
 def test_a_guard_names_its_embeddings_in_a_description() -> None:
-    stages = [
+    stages: list[dict[str, Any]] = [
         {"propose": {"slots": ["a", "b", "c"]}},
         {"cluster_and_filter": {"embeddings": "ollama:nomic-embed-text"}},
     ]
