@@ -38,7 +38,7 @@ Query = Callable[[], Awaitable[int]]
 
 
 def measure(effort: Effort, server: Server) -> list[Result]:
-    rounds = effort.scaled(9, 3)
+    rounds = effort.scaled(6, 3)
     results = []
     for name, series in (("proposers", PROPOSERS), ("layers", LAYERS), ("samples", SAMPLES), ("prompt", PROMPT_BYTES)):
         costs = apart(costs_over, name, series, rounds)

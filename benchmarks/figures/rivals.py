@@ -68,7 +68,7 @@ def _spent(effort: Effort, server: Server, at_once: int) -> dict[str, Spent]:
             **{name: client(module, url) for name, module in rivals.items()},
         },
         rounds=effort.scaled(7, 1),
-        queries=max(at_once, 16),
+        queries=max(at_once, 8),
         at_once=at_once,
     )
 

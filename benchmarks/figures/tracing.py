@@ -12,7 +12,7 @@ RUNS_OF_ONE_QUERY = 1 + 2 + 3 + 2 * 19
 
 
 def measure(effort: Effort, server: Server) -> list[Result]:
-    queries, rounds = effort.scaled(96, 16), effort.scaled(5, 1)
+    queries, rounds = effort.scaled(64, 16), effort.scaled(5, 1)
     with ingest() as sent:
         on = {"LANGSMITH_TRACING": "true", "LANGSMITH_ENDPOINT": sent.url, "LANGSMITH_API_KEY": "none"}
         spent = compare(
