@@ -15,14 +15,14 @@ from moa_graph.batch.formats import FORMATS
 from moa_graph.batch.journal import Journal
 from moa_graph.errors import InputError
 
-__all__ = ["Output", "open_output"]
+__all__ = ["OutputFile", "open_output"]
 
 PARQUET_ROWS_AT_ONCE = 512
 
 CSV_COLUMNS = ("id", "status", "answer", "usd", "seconds", "degraded", "failure", "usage", "proposals")
 
 
-class Output(ABC):
+class OutputFile(ABC):
     """Where finished rows go.
 
     Args:
@@ -56,7 +56,7 @@ class Output(ABC):
                 yield line
 
 
-class GrowingLines(Output):
+class GrowingLines(OutputFile):
     """JSON lines in the order in which rows are finished.
 
     The journal knows how far the file is written. What a killed process wrote behind that is cut off.
@@ -86,7 +86,7 @@ class GrowingLines(Output):
         self.update()
 
 
-class WholeFile(Output):
+class WholeFile(OutputFile):
     """A file that is written at the end, beside its place, and then put there at once."""
 
     def update(self) -> None:
@@ -103,7 +103,7 @@ class WholeFile(Output):
         beside.replace(self.path)
 
 
-def open_output(path: Path, journal: Journal, form: str, mixture: str, *, ordered: bool) -> Output:
+def open_output(path: Path, journal: Journal, form: str, mixture: str, *, ordered: bool) -> OutputFile:
     """The output that fits the file's ending.
 
     Raises:

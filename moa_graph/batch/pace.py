@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 
-__all__ = ["Pace"]
+__all__ = ["RowPace"]
 
 BACKOFF = 0.5
 """What is left of the pace after a row whose calls were refused: additive increase, multiplicative decrease."""
 
 
-class Pace:
+class RowPace:
     """Lets rows begin.
 
     Args:

@@ -10,14 +10,14 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from moa_graph.batch.journal import Journal
-from moa_graph.batch.outputs import Output
-from moa_graph.batch.pace import Pace
+from moa_graph.batch.outputs import OutputFile
+from moa_graph.batch.pace import RowPace
 from moa_graph.batch.purse import Need, Purse, running_row
 from moa_graph.batch.results import Answered, bad_row
 from moa_graph.batch.rows import BadRow, Row
 from moa_graph.batch.summary import Summary
 
-__all__ = ["Ask", "Limits", "Progress", "Runner"]
+__all__ = ["Ask", "BatchLimits", "Progress", "RowRunner"]
 
 Ask = Callable[[Row, Need | None], Awaitable[Answered | None]]
 """Answers a row, with no more than what it may need; None where its answer has to wait for a provider's job."""
@@ -36,7 +36,7 @@ FAILURES_TO_STOP = 20
 
 
 @dataclass(frozen=True)
-class Limits:
+class BatchLimits:
     """What bounds a whole batch.
 
     Args:
@@ -50,7 +50,7 @@ class Limits:
     until_spent: bool = False
 
 
-class Runner:
+class RowRunner:
     """Runs a batch once.
 
     Args:
@@ -69,9 +69,9 @@ class Runner:
         ask: Ask,
         need: Callable[[Row], Need],
         journal: Journal,
-        output: Output,
+        output: OutputFile,
         purse: Purse,
-        limits: Limits,
+        limits: BatchLimits,
         rows: int,
         progress: Progress,
     ) -> None:
@@ -82,7 +82,7 @@ class Runner:
         self._purse = purse
         self._limits = limits
         self._progress = progress
-        self._pace = Pace(limits.concurrency)
+        self._pace = RowPace(limits.concurrency)
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._places: dict[str, int] = {}
         self._error: BaseException | None = None

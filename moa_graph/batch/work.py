@@ -16,11 +16,11 @@ from langchain_core.messages import convert_to_messages
 from moa_graph.batch.inputs import count_rows, fingerprint, input_files, read_rows
 from moa_graph.batch.job import Job, members_of
 from moa_graph.batch.journal import Journal
-from moa_graph.batch.outputs import Output, open_output
+from moa_graph.batch.outputs import OutputFile, open_output
 from moa_graph.batch.purse import CountedStore, Need, Purse
 from moa_graph.batch.results import Answered, answer_row
 from moa_graph.batch.rows import Row
-from moa_graph.batch.runner import Ask, Limits, Progress, Runner
+from moa_graph.batch.runner import Ask, BatchLimits, Progress, RowRunner
 from moa_graph.batch.summary import Summary
 from moa_graph.errors import InputError, MixtureError
 from moa_graph.graph import Compiled, MoaGraph
@@ -73,7 +73,7 @@ class Work:
         files: Sequence[Path],
         graph: MoaGraph,
         journal: Journal,
-        output: Output,
+        output: OutputFile,
         purse: Purse,
         rows: int,
         progress: Progress,
@@ -92,8 +92,10 @@ class Work:
         """One pass over the rows that aren't done with."""
         job = self.job
         at_once = job.concurrency * (job.actors if job.engine == "ray" else 1)
-        limits = Limits(at_once, job.deadline, job.until_spent)
-        runner = Runner(ask, self.need_of, self._journal, self._output, self.purse, limits, self._rows, self._progress)
+        limits = BatchLimits(at_once, job.deadline, job.until_spent)
+        runner = RowRunner(
+            ask, self.need_of, self._journal, self._output, self.purse, limits, self._rows, self._progress
+        )
         return await runner.run(itertools.islice(read_rows(self._files), self.job.limit))
 
     async def ask(self, row: Row, need: Need | None) -> Answered:
