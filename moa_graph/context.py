@@ -18,7 +18,7 @@ from pydantic import Field, create_model
 from moa_graph.errors import OptionsError
 from moa_graph.options import Options
 
-__all__ = ["NAMESPACE", "context_class", "read_options"]
+__all__ = ["NAMESPACE", "check_names", "context_class", "read_options"]
 
 NAMESPACE = "moa"
 """The key under which a context, or ``config["configurable"]``, holds options and nothing else."""
@@ -47,6 +47,13 @@ def _misspelt(name: str, value: Any, known: Mapping[str, Any]) -> str | None:
     if name in OF_HOSTS and isinstance(value, str):
         return None
     return next(iter(get_close_matches(name, [one for one in known if one != NAMESPACE], 1, NEARLY)), None)
+
+
+def check_names(context: Any) -> None:
+    """Raises OptionsError where a context has a key that isn't text, from which LangGraph can make nothing."""
+    odd = [name for name in context if not isinstance(name, str)] if isinstance(context, Mapping) else []
+    if odd:
+        raise OptionsError(f"run-time options: {odd[0]!r} is no name of an option: names are text, such as 'proposers'")
 
 
 @cache

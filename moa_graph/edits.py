@@ -30,6 +30,8 @@ _OF_ENTRIES: Mapping[str, Any] = {
     "failure": (*_MAPPING, type(None)),
     "usage": (*_MAPPING, type(None)),
     "cost": (*_NUMBER, type(None)),
+    "started": _NUMBER,
+    "seconds": _NUMBER,
 }
 _OF_TURN: Mapping[str, Any] = {
     "status": str,
@@ -69,6 +71,11 @@ def checked_entries(entries: Any, there: Mapping[str, Any]) -> Iterable[dict[str
         _check(f"{entry['id']} can't be edited", entry, _OF_ENTRIES)
         if not all(isinstance(place, int) for place in entry.get("order", ())):
             raise InputError(f"{entry['id']} can't be edited: its order must be a list of numbers: {entry['order']!r}")
+        failure = entry.get("failure")
+        if failure is not None and not all(isinstance(failure.get(name), str) for name in ("kind", "message")):
+            raise InputError(
+                f"{entry['id']} can't be edited: its failure must be None, or tell a kind and a message: {failure!r}"
+            )
     return entries
 
 
@@ -81,6 +88,9 @@ def checked_turn(turn: Any) -> Mapping[str, Any]:
     if not isinstance(turn, _MAPPING):
         raise InputError(f"turn can't be edited: give a mapping of its fields, not {turn!r}")
     _check("turn can't be edited", turn, _OF_TURN)
+    for name in ("opened_with", "degraded"):
+        if not all(isinstance(one, str) for one in turn.get(name, ())):
+            raise InputError(f"turn can't be edited: its {name} must be a list of texts: {turn[name]!r}")
     for record, grant in (turn.get("grants") or {}).items():
         if not isinstance(grant, _MAPPING) or any(not _is_limit(grant.get(name, "")) for name in _GRANT):
             raise InputError(

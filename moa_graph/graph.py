@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from langchain_core.language_models import BaseChatModel
 from langgraph.graph import StateGraph
 from langgraph.graph.state import CompiledStateGraph
 
@@ -17,7 +18,7 @@ from moa_graph.calls.tracing import NODE_TRACES
 from moa_graph.casts.cast import Cast
 from moa_graph.casts.casting import Casting
 from moa_graph.casts.deciding import decide
-from moa_graph.context import context_class
+from moa_graph.context import check_names, context_class
 from moa_graph.description import Model, Slot
 from moa_graph.errors import MixtureError
 from moa_graph.extract import Extractor
@@ -40,6 +41,20 @@ FEWEST_THREADS = 64
 """Nodes that a graph runs side by side, even if it has fewer: those of stages that send their work out may be more."""
 
 _MEANS_A_FILE = re.compile(r"[/\\]|\.(ya?ml|toml|json)$", re.IGNORECASE)
+
+
+class CompiledMixture(CompiledStateGraph[MoaState, Any, Any, Any]):
+    """As LangGraph compiles it. A context that could be no options' is refused in words, before LangGraph reads it."""
+
+    def stream(self, *args: Any, **kwargs: Any) -> Any:
+        """As any graph's."""
+        check_names(kwargs.get("context"))
+        return super().stream(*args, **kwargs)
+
+    def astream(self, *args: Any, **kwargs: Any) -> Any:
+        """As any graph's."""
+        check_names(kwargs.get("context"))
+        return super().astream(*args, **kwargs)
 
 
 Compiled = CompiledStateGraph[MoaState, Any, Any, Any]
@@ -72,7 +87,7 @@ class MoaGraph(StateGraph[MoaState, Any, Any, Any]):
         Sync runs get a thread for each slot of a stage, where LangGraph by itself has the number of CPUs and four more.
         A run's own ``max_concurrency`` still counts.
         """
-        compiled = super().compile(*args, name=name or self.mixture.name, **options)
+        compiled = CompiledMixture(**vars(super().compile(*args, name=name or self.mixture.name, **options)))
         return compiled.with_config(max_concurrency=max(len(self.nodes), FEWEST_THREADS))
 
 
@@ -127,6 +142,9 @@ def create_moa(
         simulate = os.environ.get("MOA_SIMULATE", "") not in ("", "0")
     casting = decide(described, cast, choose=not (simulate or substitute))
     catalogue = Catalogue(casting.mixture.models, simulate=simulate, substitute=substitute)
+    for old, new in (substitute or {}).items():
+        if not isinstance(new, str | BaseChatModel):
+            raise MixtureError(f"{described.name}: substitute: {old}: {new!r} is no model: write provider:name")
     with _naming_lines(described.name, source):
         graph = _build(casting.mixture, catalogue, only_messages=only_messages)
     graph.mixture = described

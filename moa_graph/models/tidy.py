@@ -98,8 +98,10 @@ def _message(message: Mapping[str, Any]) -> dict[str, Any]:
             tidied.pop(name, None)
     calls = message.get("tool_calls")
     tidied["tool_calls"] = [one for one in map(_call, calls if isinstance(calls, list) else ()) if one is not None]
-    if not isinstance(tidied.get("function_call"), Mapping):
-        tidied.pop("function_call", None)
+    if isinstance(function := tidied.pop("function_call", None), Mapping):
+        # All else in it would be joined piece by piece, and pieces of different types can't be.
+        named = {"name": function["name"]} if isinstance(function.get("name"), str) else {}
+        tidied["function_call"] = {**named, "arguments": _arguments(function.get("arguments"))}
     if not isinstance(tidied.get("refusal"), str | None):
         tidied["refusal"] = json.dumps(tidied["refusal"], default=str)
     return tidied

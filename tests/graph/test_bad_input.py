@@ -6,7 +6,7 @@ import asyncio
 import re
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from langchain_core.messages import HumanMessage
@@ -472,3 +472,41 @@ def test_the_error_of_a_run_is_the_same_without_an_event_loop() -> None:
         asyncio.run(graph.ainvoke({"messages": []}))
 
     assert model.journal.asked == []
+
+
+@pytest.mark.parametrize("door", ["invoke", "ainvoke", "stream", "astream"])
+async def test_a_context_whose_keys_are_no_texts_is_refused_in_words(door: str) -> None:
+    graph: Any = create_moa(proposers=[scripted("a")], aggregator=scripted("w")).compile().with_config(tags=["x"])
+
+    async def run() -> None:
+        running = getattr(graph, door)({"messages": [("user", "why?")]}, context={1: 2})
+        if door == "ainvoke":
+            await running
+        else:
+            _ = [part async for part in running] if door == "astream" else list(running)
+
+    with pytest.raises(OptionsError, match="1 is no name of an option"):
+        await run()
+
+
+@pytest.mark.parametrize(
+    ("edit", "message"),
+    [
+        ({"records": [{"failure": {"a": 1}}]}, "its failure must be None, or tell a kind and a message"),
+        ({"records": [{"seconds": None}]}, "its seconds must be a number"),
+        ({"records": [{"started": "now"}]}, "its started must be a number"),
+        ({"turn": {"opened_with": [{}]}}, "its opened_with must be a list of texts"),
+    ],
+)
+async def test_an_edit_of_the_wrong_type_is_refused_where_it_is_made(edit: dict[str, Any], message: str) -> None:
+    graph = create_moa(proposers=[scripted("a")], aggregator=scripted("w")).compile(checkpointer=InMemorySaver())
+    thread: Any = {"configurable": {"thread_id": "1"}}
+    state = await graph.ainvoke({"messages": [("user", "why?")]}, thread)
+    records = [{"id": state["records"][0]["id"], **one} for one in edit.get("records", ())]
+    with pytest.raises(InputError, match=message):
+        await graph.aupdate_state(thread, {**edit, "records": records} if records else edit)
+
+
+def test_a_substitute_that_is_no_model_is_refused() -> None:
+    with pytest.raises(MixtureError, match="substitute: openai:gone: 5 is no model"):
+        create_moa(proposers=["openai:gone"], aggregator="openai:gone", substitute={"openai:gone": cast(Any, 5)})

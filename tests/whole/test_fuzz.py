@@ -137,6 +137,10 @@ def test_whatever_a_model_says_is_read(kind: Callable[[Hostile], None]) -> None:
     fuzz(kind, 150, seed=1)
 
 
+def test_pieces_of_an_old_function_call_that_dont_fit_together_are_read() -> None:
+    read_chunks(Hostile(6560))
+
+
 @pytest.mark.acceptance
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
 def test_ten_thousand_things_of_each_kind_that_a_model_says_are_read(kind: Callable[[Hostile], None]) -> None:
