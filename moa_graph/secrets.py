@@ -166,7 +166,7 @@ def secrets_in(value: Any, where: str = "") -> Iterator[str]:
             headers = isinstance(inner, Mapping) and _HEADERS_NAME.search(_in_words(str(name)))
             if isinstance(inner, Mapping) and str(name).endswith("query"):
                 yield from (f"{place}.{one}" for one in inner if is_secret_in_url(str(one)))
-            elif not headers and _is_secret(str(name), inner):
+            elif not headers and _is_secret(str(name), inner) and not _only_counts(str(name), inner):
                 yield place
             else:
                 yield from secrets_in(inner, place)
@@ -177,6 +177,11 @@ def secrets_in(value: Any, where: str = "") -> Iterator[str]:
         yield from _secrets_in_url(value, where)
     elif isinstance(value, str) and _LOOKS_LIKE_A_KEY.search(value):
         yield where or "it"
+
+
+def _only_counts(name: str, value: Any) -> bool:
+    """Whether it is a number or a switch, such as ``first_token``; a password may be a number all the same."""
+    return value is None or isinstance(value, bool) or (isinstance(value, int | float) and "pass" not in name.lower())
 
 
 def _secrets_in_url(url: str, where: str) -> Iterator[str]:

@@ -111,7 +111,11 @@ def test_a_description_that_holds_a_secret_is_refused_without_repeating_it(field
 
 def test_what_only_sounds_like_a_secret_stays() -> None:
     extra = {
-        "extra_body": {"stop_token": "x", "schema": {"properties": {"password": {"type": "string"}}}},
+        "extra_body": {
+            "stop_token": "x",
+            "first_token": 0.2,
+            "schema": {"properties": {"password": {"type": "string"}}},
+        },
         "default_headers": {"HTTP-Referer": "https://example.org", "X-Title": "mine"},
         "default_query": {"api-version": "2024-10-21"},
     }

@@ -31,7 +31,13 @@ from moa_graph.models.simulation import (
     perform,
     profile_named,
 )
-from moa_graph.models.simulation.faults import BrokenStreamFault, HangFault, MalformedFault, ResetFault
+from moa_graph.models.simulation.faults import (
+    BrokenStreamFault,
+    GarbledFault,
+    HangFault,
+    MalformedFault,
+    ResetFault,
+)
 
 __all__ = ["SimulatedChatModel"]
 
@@ -113,7 +119,7 @@ class SimulatedChatModel(BaseChatModel):
             where = ".".join(map(str, problem["loc"]))
             raise SimulatedFault(400, f"Invalid value for '{where}': {problem['msg']}.", param=where) from error
         performance = perform(self.simulation, request, next(self._numbers), sample)
-        if isinstance(performance.fault, ResetFault):
+        if isinstance(performance.fault, ResetFault | GarbledFault):
             raise ConnectionResetError(f"simulated model {self.model}: connection reset by peer")
         return performance
 

@@ -11,6 +11,7 @@ from langchain_core.messages.tool import ToolCall, tool_call_chunk
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
 
 from moa_graph.models.simulation import Completion, Performance, pieces_of
+from moa_graph.models.simulation.faults import UsageFault
 
 __all__ = ["chunks_of", "result_of"]
 
@@ -19,19 +20,19 @@ def result_of(performance: Performance, model: str) -> ChatResult:
     """The whole answer; with several, each bears its own usage and the prompt counts with the first."""
     return ChatResult(
         generations=[
-            ChatGeneration(message=_message(completion, model, first=number == 0))
+            ChatGeneration(message=_message(completion, model, _usage(performance, completion, first=number == 0)))
             for number, completion in enumerate(performance.completions)
         ]
     )
 
 
-def _message(completion: Completion, model: str, first: bool) -> AIMessage:
+def _message(completion: Completion, model: str, usage: UsageMetadata | None) -> AIMessage:
     return AIMessage(
         content=completion.content or "",
         tool_calls=[_tool_call(call) for call in completion.tool_calls],
         additional_kwargs=_refusal(completion),
         response_metadata=_metadata(completion, model),
-        usage_metadata=_usage(completion, first),
+        usage_metadata=usage,
     )
 
 
@@ -48,7 +49,9 @@ def _metadata(completion: Completion, model: str) -> dict[str, Any]:
     return {"model_name": model, "finish_reason": completion.finish_reason}
 
 
-def _usage(completion: Completion, first: bool = True) -> UsageMetadata:
+def _usage(performance: Performance, completion: Completion, first: bool = True) -> UsageMetadata | None:
+    if isinstance(performance.fault, UsageFault):
+        return None
     prompt = completion.prompt_tokens if first else 0
     spent = completion.completion_tokens
     return UsageMetadata(input_tokens=prompt, output_tokens=spent, total_tokens=prompt + spent)
@@ -64,7 +67,7 @@ def chunks_of(performance: Performance, model: str) -> list[tuple[float, ChatGen
             content="",
             additional_kwargs=_refusal(completion),
             response_metadata=_metadata(completion, model),
-            usage_metadata=_usage(completion),
+            usage_metadata=_usage(performance, completion),
             chunk_position="last",
         )
     )

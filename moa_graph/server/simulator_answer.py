@@ -3,7 +3,13 @@
 from __future__ import annotations
 
 from moa_graph.models.simulation import Performance, Profile, Request, count_tokens
-from moa_graph.models.simulation.faults import BrokenStreamFault, HangFault, MalformedFault, ResetFault
+from moa_graph.models.simulation.faults import (
+    BrokenStreamFault,
+    GarbledFault,
+    HangFault,
+    MalformedFault,
+    ResetFault,
+)
 from moa_graph.server.simulator_connection import ClientGone, Connection
 from moa_graph.server.simulator_stats import RequestCount
 from moa_graph.server.simulator_wire import DONE, Event, answer_body, events_of, usage_of
@@ -52,6 +58,8 @@ class Answer:
                 await self._connection.wait(None)
             case ResetFault():
                 await self._connection.reset()
+            case GarbledFault():
+                await self._connection.garble()
             case MalformedFault():
                 await self._malformed()
             case BrokenStreamFault(after=after):

@@ -76,6 +76,11 @@ class Connection:
         self._transport.abort()
         await self._until_closed()
 
+    async def garble(self) -> None:
+        """Send what isn't HTTP, and break off."""
+        self._transport.write(b"\x16\x03\x01 simulated: this is no HTTP\r\n\r\n")
+        await self.close()
+
     async def close(self) -> None:
         """Break off after what was written."""
         self._transport.close()

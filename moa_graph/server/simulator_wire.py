@@ -11,11 +11,13 @@ from pydantic import ValidationError
 
 from moa_graph.models.simulation import (
     Completion,
+    Fault,
     Performance,
     Request,
     SimulatedFault,
     pieces_of,
 )
+from moa_graph.models.simulation.faults import NoEndFault, RoleFault, UsageFault
 
 __all__ = ["DONE", "Event", "answer_body", "error_body", "events_of", "read_request", "usage_of"]
 
@@ -78,7 +80,22 @@ def answer_body(performance: Performance, model: str, number: int) -> bytes:
         for index, completion in enumerate(performance.completions)
     ]
     head = _head("chat.completion", model, number)
-    return orjson.dumps({**head, "choices": choices, "usage": usage_of(performance)})
+    body = {**head, "choices": choices, "usage": usage_of(performance)}
+    return orjson.dumps(_as_the_fault_has_it(body, performance.fault))
+
+
+def _as_the_fault_has_it(body: dict[str, Any], fault: Fault | None) -> dict[str, Any]:
+    """A body, or a chunk of a stream, with what is wrong on the wire."""
+    choices = body["choices"]
+    match fault:
+        case UsageFault(tells=tells) if body.get("usage") is not None:
+            return {**body, "usage": tells}
+        case RoleFault(role=role):
+            part = "message" if choices and "message" in choices[0] else "delta"
+            return {**body, "choices": [{**one, part: {**one[part], "role": role}} for one in choices]}
+        case NoEndFault():
+            return {**body, "choices": [{**one, "finish_reason": None} for one in choices]}
+    return body
 
 
 def _head(kind: str, model: str, number: int) -> dict[str, Any]:
@@ -103,11 +120,12 @@ def events_of(performance: Performance, request: Request, number: int) -> Iterat
         for delta in _deltas(completion):
             piece = delta.get("content") or ""
             tokens_wait = performance.seconds_for(piece) if piece else 0.0
-            yield wait + tokens_wait, piece, _event(head, index, delta, None)
+            yield wait + tokens_wait, piece, _event(head, index, delta, None, performance.fault)
             wait = 0.0
-        yield 0.0, "", _event(head, index, {}, completion.finish_reason)
+        yield 0.0, "", _event(head, index, {}, completion.finish_reason, performance.fault)
     if with_usage:
-        yield 0.0, "", _data({**head, "choices": [], "usage": usage_of(performance)})
+        last = {**head, "choices": [], "usage": usage_of(performance)}
+        yield 0.0, "", _data(_as_the_fault_has_it(last, performance.fault))
 
 
 def _deltas(completion: Completion) -> Iterator[dict[str, Any]]:
@@ -120,9 +138,11 @@ def _deltas(completion: Completion) -> Iterator[dict[str, Any]]:
         yield {"tool_calls": [{"index": index, **call}]}
 
 
-def _event(head: dict[str, Any], index: int, delta: dict[str, Any], finish_reason: str | None) -> bytes:
+def _event(
+    head: dict[str, Any], index: int, delta: dict[str, Any], finish_reason: str | None, fault: Fault | None
+) -> bytes:
     choice = {"index": index, "delta": delta, "logprobs": None, "finish_reason": finish_reason}
-    return _data({**head, "choices": [choice]})
+    return _data(_as_the_fault_has_it({**head, "choices": [choice]}, fault))
 
 
 def _data(chunk: dict[str, Any]) -> bytes:

@@ -14,15 +14,20 @@ __all__ = [
     "BrokenStreamFault",
     "EmptyFault",
     "Fault",
+    "GarbledFault",
     "HangFault",
     "LengthFault",
     "MalformedFault",
+    "NoEndFault",
     "RefusalFault",
     "ResetFault",
+    "RoleFault",
     "SimulatedFault",
     "SlowFault",
     "StatusFault",
     "UnsupportedParameterFault",
+    "UsageFault",
+    "WordsFault",
 ]
 
 
@@ -105,6 +110,40 @@ class SlowFault(_Fault):
     factor: float = Field(default=10.0, gt=0)
 
 
+class WordsFault(_Fault):
+    """The model says something else than its answer, such as half an object or 50,000 brackets."""
+
+    kind: Literal["words"] = "words"
+    text: str = Field(description="What it says.")
+    times: int = Field(default=1, ge=0, le=1_000_000, description="How often it says it.")
+
+
+class UsageFault(_Fault):
+    """The server tells other counts of tokens than it bills: none, negative ones, texts. In process it tells none."""
+
+    kind: Literal["usage"] = "usage"
+    tells: Any = Field(default=None, description="What stands in the place of `usage`; null leaves it out.")
+
+
+class RoleFault(_Fault):
+    """The answer's message bears another role than the assistant's. In process there is no role to be wrong."""
+
+    kind: Literal["role"] = "role"
+    role: str = "user"
+
+
+class NoEndFault(_Fault):
+    """No ``finish_reason``: a stream just ends in ``[DONE]``. In process there is no such end to be missing."""
+
+    kind: Literal["no_end"] = "no_end"
+
+
+class GarbledFault(_Fault):
+    """What comes back isn't HTTP."""
+
+    kind: Literal["garbled"] = "garbled"
+
+
 Fault = Annotated[
     StatusFault
     | UnsupportedParameterFault
@@ -115,7 +154,12 @@ Fault = Annotated[
     | MalformedFault
     | RefusalFault
     | LengthFault
-    | SlowFault,
+    | SlowFault
+    | WordsFault
+    | UsageFault
+    | RoleFault
+    | NoEndFault
+    | GarbledFault,
     Field(discriminator="kind"),
 ]
 

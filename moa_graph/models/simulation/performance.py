@@ -16,6 +16,7 @@ from moa_graph.models.simulation.faults import (
     SlowFault,
     StatusFault,
     UnsupportedParameterFault,
+    WordsFault,
 )
 from moa_graph.models.simulation.profile import Profile
 
@@ -103,6 +104,9 @@ def _altered(completion: Completion, fault: Fault | None) -> Completion:
             content = (completion.content or "")[: len(completion.content or "") // 2]
             spent = count_tokens(content)
             return replace(completion, content=content, completion_tokens=spent, finish_reason="length")
+        case WordsFault(text=text, times=times):
+            said = text * times
+            return Completion(said, completion.prompt_tokens, count_tokens(said))
     return completion
 
 
