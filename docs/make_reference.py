@@ -22,7 +22,7 @@ def document() -> str:
     """The whole page."""
     names = [name for name in moa_graph.__all__ if name != "__version__"]
     homes = [f"{moa_graph.__name__}.{moa_graph._HOMES[name]}.{name}" for name in names]  # noqa: SLF001
-    return HEAD + "".join(f"\n## {name}\n\n::: {home}\n" for name, home in zip(names, homes, strict=True))
+    return HEAD + "".join(f"\n::: {home}\n" for home in homes)
 
 
 if __name__ == "__main__":
