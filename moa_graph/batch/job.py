@@ -6,6 +6,7 @@ import asyncio
 import itertools
 import os
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -126,7 +127,13 @@ def run(
         InputError: The input can't be read, or the journal belongs to another batch.
         MoaError: No row can be answered: a key is missing, or the mixture can't work.
     """
-    return asyncio.run(arun(inputs, output, mixture, progress=progress, **settings))
+    batch = arun(inputs, output, mixture, progress=progress, **settings)
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return asyncio.run(batch)
+    with ThreadPoolExecutor(1) as thread:  # in a notebook a loop is running already
+        return thread.submit(asyncio.run, batch).result()
 
 
 async def arun(

@@ -11,7 +11,7 @@ from langchain_core.messages import BaseMessage, convert_to_messages, convert_to
 
 from moa_graph.batch.rows import BadRow, Row
 from moa_graph.chat_model.asking import read_call
-from moa_graph.errors import InputError, MixtureError, OptionsError, RunFailed
+from moa_graph.errors import InputError, MixtureError, MoaError, OptionsError, RunFailed
 from moa_graph.graph import Compiled, MoaGraph
 from moa_graph.models.recorded import place_in_batch
 from moa_graph.options import AnswerSettings, Options
@@ -66,8 +66,10 @@ async def answer_row(
         proposals: Whether the result tells what each model proposed.
 
     Raises:
-        MoaError: No row of the batch can be answered: a key is missing, or the description can't work.
+        MoaError: No row of the batch can be answered: a key is missing, the description can't work, or answers can
+            be stored no longer, so that they would be paid for again.
     """
+    _check_store(graph)
     place_in_batch.set(row.place)
     clock = asyncio.get_running_loop().time
     began = clock()
@@ -86,6 +88,15 @@ async def answer_row(
     result = _result(row, outcomes, seconds, proposals=proposals)
     records = [record for outcome in outcomes for record in outcome.records]
     return Answered(result, [outcome.report for outcome in outcomes], records, seconds)
+
+
+def _check_store(graph: MoaGraph) -> None:
+    store = graph.plan.store
+    if store is not None and store.unwritten is not None:
+        raise MoaError(
+            f"answers can't be stored: {store.unwritten}. What was stored before is safe: free some space and run the "
+            "same command again"
+        )
 
 
 def _asked_of(graph: MoaGraph, row: Row, limits: Mapping[str, Any]) -> tuple[Options, AnswerSettings]:

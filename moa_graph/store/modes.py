@@ -64,6 +64,7 @@ class Store:
         self.mode = mode
         self.ttl = ttl
         self.missing = missing
+        self.unwritten: str | None = None
         self._clock = clock
         self._flights = Flights()
 
@@ -165,7 +166,11 @@ class Store:
                 await self.backend.put(identity.key, sealed(identity.key, entry))
             except Exception as error:
                 # Whatever the backend raises, the answer is paid for: losing it too would help nobody.
-                _log.warning("the call of %s is not stored: %s", identity, error)
+                known = self.unwritten == str(error)  # a full disk would be told of with every call
+                _log.log(
+                    logging.DEBUG if known else logging.WARNING, "the call of %s is not stored: %s", identity, error
+                )
+                self.unwritten = str(error)
         return reply
 
     async def aclose(self) -> None:

@@ -14,8 +14,9 @@ import pytest
 from moa_graph import create_moa
 from moa_graph.batch import Summary, estimate, run
 from moa_graph.batch.job import Job
-from moa_graph.errors import InputError, MissingKey
+from moa_graph.errors import InputError, MissingKey, MoaError
 from moa_graph.graph import MoaGraph
+from moa_graph.store import Backend, Entry, Store
 from tests.batch.panel import read_lines, write_rows
 
 Graph = Callable[..., MoaGraph]
@@ -50,6 +51,10 @@ def test_every_id_is_in_the_output_once(rows: Path, tmp_path: Path) -> None:
     line = read_lines(tmp_path / "out.jsonl")[0]
     assert (line["status"], line["calls"], line["failure"], line["degraded"]) == ("answered", 3, None, [])
     assert "proposals" not in line
+
+
+async def test_a_batch_runs_in_a_notebook_where_a_loop_is_running(rows: Path, tmp_path: Path) -> None:
+    assert run(rows, tmp_path / "out.jsonl", panel()).answered == 30
 
 
 def test_a_second_try_asks_nothing_again(rows: Path, tmp_path: Path) -> None:
@@ -182,6 +187,39 @@ def test_failed_rows_are_asked_again_where_that_is_wanted(tmp_path: Path) -> Non
     summary = run(path, output, panel(), again=True)
     assert (summary.failed, summary.done_now) == (1, 1)
     assert sorted(ids(output)) == ["x", "y"]
+
+
+class FullDisk(Backend):
+    """Entries of which only the first few can be written."""
+
+    def __init__(self, room: int) -> None:
+        self.room = room
+        self.entries: dict[str, Entry] = {}
+
+    async def get(self, key: str) -> Entry | None:
+        return self.entries.get(key)
+
+    async def put(self, key: str, entry: Entry) -> None:
+        if len(self.entries) >= self.room:
+            raise OSError("disk is full")
+        self.entries[key] = entry
+
+    async def aclose(self) -> None: ...
+
+    def close(self) -> None: ...
+
+
+def test_a_full_disk_stops_the_batch_before_more_is_paid_and_it_goes_on_when_there_is_room(
+    rows: Path, tmp_path: Path
+) -> None:
+    disk = FullDisk(room=8)
+    with pytest.raises(MoaError, match=r"answers can't be stored: disk is full.*run the same command again"):
+        run(rows, tmp_path / "out.jsonl", panel(), store=Store(disk), concurrency=2)
+    assert len(ids(tmp_path / "out.jsonl")) <= 5
+    disk.room = 1000
+    summary = run(rows, tmp_path / "out.jsonl", panel(), store=Store(disk), concurrency=2)
+    assert (summary.answered, summary.left) == (30, 0)
+    assert sorted(ids(tmp_path / "out.jsonl")) == sorted(f"row-{index}" for index in range(30))
 
 
 def test_a_deadline_leaves_rows_for_the_next_try(tmp_path: Path) -> None:
