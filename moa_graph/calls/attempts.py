@@ -10,7 +10,7 @@ from moa_graph.calls.budget import affordable_bytes
 from moa_graph.calls.exchange import Outcome, exchange, look_up, wait_before
 from moa_graph.calls.failures import Diagnosis, judge
 from moa_graph.calls.form_ladder import one_rung_down, rung_of
-from moa_graph.calls.media import readable_by
+from moa_graph.calls.media import readable_by, without_media
 from moa_graph.calls.mend import (
     Attempt,
     fits_at_all,
@@ -158,7 +158,8 @@ def _better(answering: Answering, attempt: Attempt, reply: Reply) -> Attempt | N
     assert failure is not None, "only a failed attempt is made better"
     limited = answering.balance.left is not None
     better = (
-        one_rung_down(attempt, failure)
+        without_media(attempt, failure)
+        or one_rung_down(attempt, failure)
         or mended(attempt, failure, limited=limited)
         or roomier(attempt, failure, answering.balance.left)
         or repaired(attempt, reply.text, failure)

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
 from langchain_core.messages import AIMessage, BaseMessage
 
+from moa_graph.calls.failures import Diagnosis
+from moa_graph.calls.mend import Attempt
 from moa_graph.models.catalogue import Member
 from moa_graph.views import Prompt
 
-__all__ = ["holds_media", "readable_by"]
+__all__ = ["holds_media", "readable_by", "without_media"]
 
 _TAKEN_BY = {
     "image": "image_inputs",
@@ -52,6 +55,25 @@ def readable_by(member: Member, prompt: Prompt) -> tuple[Prompt, tuple[str, ...]
         return prompt, ()
     notes = tuple(f"it wasn't shown a part of type {kind}: it takes none" for kind in left_out)
     return replace(prompt, conversation=conversation), notes
+
+
+_REFUSES_MEDIA = re.compile(r"image|vision|multi-?modal|mmproj|audio|video|\bpdf\b", re.IGNORECASE)
+"""In the words of a server whose model turns out to read text alone."""
+
+
+def without_media(attempt: Attempt, diagnosis: Diagnosis) -> Attempt | None:
+    """The attempt with a note in place of each image and file, where its server refuses them; None where it doesn't.
+
+    What a model reads isn't known of every one: such a model is shown everything first.
+    """
+    if diagnosis.kind not in ("bad_request", "server", "not_served") or not _REFUSES_MEDIA.search(diagnosis.message):
+        return None
+    left_out: dict[str, None] = {}
+    conversation = tuple(_readable(message, {}, left_out) for message in attempt.prompt.conversation)
+    if not left_out:
+        return None
+    notes = (f"it wasn't shown a part of type {kind}: its server refuses it" for kind in left_out)
+    return attempt.changed(*notes, prompt=replace(attempt.prompt, conversation=conversation))
 
 
 def _without_others_thoughts(prompt: Prompt, member: Member) -> Prompt:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -201,3 +202,21 @@ def test_a_timeout_names_the_option(moa: Moa, served: Any) -> None:
     mixture, _ = served(one={"faults": [{"kind": "hang"}]}, writer={})
     result = moa("ask", "-m", mixture, "--timeout", "200ms", "Why?", input="")
     assert "timeout: no answer within 0.2 s: timeout (--timeout) gives a model more time" in result.stderr
+
+
+@pytest.mark.parametrize("status", [400, 500])
+def test_a_model_that_reads_no_images_is_asked_again_without(moa: Moa, tmp_path: Path, status: int) -> None:
+    def blind(asked: Asked) -> Reply:
+        if "image_url" in json.dumps(asked.body or ""):
+            message = "image input is not supported - hint: you may need to provide the mmproj"
+            return Reply(status=status, body=json.dumps({"error": {"message": message}}).encode())
+        return ollama(asked)
+
+    picture = tmp_path / "red.png"
+    picture.write_bytes(b"\x89PNG")
+    with loopback_in_thread(blind) as server:
+        chosen = ("--on", server.url, "--models", "gemma3:4b", "-m", "moa-lite")
+        result = moa("ask", *chosen, "--file", str(picture), "Which colour is it?", input="")
+    assert result.exit_code == 0, result.stderr
+    assert result.stdout == "four\n"
+    assert "it wasn't shown a part of type image: its server refuses it" in result.stderr
