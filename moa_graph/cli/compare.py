@@ -79,21 +79,21 @@ def _recorded(results: str, grade: str, prices: str | None, certificates: tuple[
 def _tell(comparison: Comparison) -> None:
     from rich.console import Console
     from rich.markup import escape
-    from rich.table import Table
+    from rich.table import Column, Table
 
     console = Console()
     to = f"to {escape(comparison.reference)}"
-    table = Table("candidate", "right", "95 %", to, "95 %", "p (Holm)", "$", "p50/p95 s")
+    table = Table(Column("candidate", overflow="fold"), "right, 95 %", f"{to}, 95 %", "p (Holm)", "$", "p50/p95 s")
     for one in comparison.candidates:
         versus = one.versus
         table.add_row(
             f"{escape(one.name)}{' *' if one.on_front else ''}",
-            f"{one.accuracy:.2%}",
-            f"{one.low:.1%} to {one.high:.1%}",
-            "-" if versus is None else f"{100 * versus.difference:+.2f}",
-            "-" if versus is None else f"{100 * versus.low:+.2f} to {100 * versus.high:+.2f}",
-            "-" if versus is None else f"{versus.corrected:.4f}",
-            "-" if one.usd is None else f"{one.usd:.6f}",
+            f"{one.accuracy:.2%}\n{one.low:.1%} to {one.high:.1%}",
+            "-"
+            if versus is None
+            else f"{100 * versus.difference:+.2f}\n{100 * versus.low:+.2f} to {100 * versus.high:+.2f}",
+            "-" if versus is None else "< 0.0001" if versus.corrected < 0.0001 else f"{versus.corrected:.4f}",
+            "-" if one.usd is None else f"{one.usd:.3g}",
             "-" if one.p50 is None else f"{one.p50:.2f}/{one.p95:.2f}",
         )
     console.print(table)
@@ -101,6 +101,12 @@ def _tell(comparison: Comparison) -> None:
         f"{comparison.items} items; {len(comparison.differing)} on which candidates differ; an oracle would have "
         f"{comparison.oracle:.2%} right. * is on the front of accuracy and dollars."
     )
+    best = comparison.candidates[0]
+    if best.usd is not None:
+        console.print(
+            f"For no more dollars than {escape(best.name)}: {escape(best.at_equal_cost or 'nothing else')} is most "
+            f"often right; as often right: {escape(best.at_equal_quality or 'nothing else')} is cheapest."
+        )
     if comparison.clusters:
         console.print(f"Items come in {comparison.clusters} groups, which the intervals of differences reckon with.")
     if comparison.left_out:

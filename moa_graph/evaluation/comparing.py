@@ -7,7 +7,8 @@ correction for several. Not the percentile bootstrap and not a paired t-test, wh
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -62,6 +63,8 @@ class Candidate:
         failed: Items without an answer, which count as wrong.
         on_front: Whether no other is both cheaper and more often right.
         versus: Against the reference; None for itself.
+        at_equal_cost: Of the others that cost no more, the one that is most often right; None where there is none.
+        at_equal_quality: Of the others that are right as often, the cheapest; None where there is none.
     """
 
     name: str
@@ -74,6 +77,8 @@ class Candidate:
     failed: int
     on_front: bool
     versus: Versus | None
+    at_equal_cost: str | None = None
+    at_equal_quality: str | None = None
 
 
 @dataclass(frozen=True)
@@ -125,21 +130,36 @@ def compare(table: Any, against: str | None = None) -> Comparison:
     duels = {name: _duel(right[name], right[reference], groups) for name in names if name != reference}
     corrected = dict(zip(duels, holm([duel[-1] for duel in duels.values()]), strict=True))
     dollars = {name: _mean(known[known["candidate"] == name]["usd"]) for name in names}
+    candidates = [
+        _candidate(
+            name, right[name], known[known["candidate"] == name], _on_front(name, shares, dollars),
+            Versus(*duels[name], corrected[name]) if name in duels else None,
+        )
+        for name in names
+    ]  # fmt: skip
     return Comparison(
-        candidates=tuple(
-            _candidate(
-                name, right[name], known[known["candidate"] == name], _on_front(name, shares, dollars),
-                Versus(*duels[name], corrected[name]) if name in duels else None,
-            )
-            for name in names
-        ),
+        candidates=tuple(_with_rivals(one, candidates) for one in candidates),
         reference=reference,
         items=len(right),
         left_out=asked - len(right),
         oracle=float(right.any(axis=1).mean()),
         clusters=0 if groups is None else len(set(groups)),
         differing=tuple(str(one) for one in right.index[right.any(axis=1) & ~right.all(axis=1)]),
-    )  # fmt: skip
+    )
+
+
+def _with_rivals(one: Candidate, candidates: Sequence[Candidate]) -> Candidate:
+    """A candidate with the strongest others for the same dollars, and for the same accuracy."""
+    others = [(other, other.usd) for other in candidates if other is not one and other.usd is not None]
+    if one.usd is None or not others:
+        return one
+    cheap = [(other, usd) for other, usd in others if usd <= one.usd]
+    good = [(other, usd) for other, usd in others if other.accuracy >= one.accuracy]
+    return replace(
+        one,
+        at_equal_cost=max(cheap, key=lambda pair: pair[0].accuracy)[0].name if cheap else None,
+        at_equal_quality=min(good, key=lambda pair: pair[1])[0].name if good else None,
+    )
 
 
 def _candidate(name: str, right: Any, rows: Any, on_front: bool, versus: Versus | None) -> Candidate:

@@ -42,7 +42,14 @@ def comparison_page(comparison: Comparison, table: Any) -> str:
             }
         )
     picture = as_data(pareto_picture(comparison)) if any(one.usd for one in comparison.candidates) else None
-    return render("comparison.html", comparison=comparison, items=items, picture=picture)
+    return render(
+        "comparison.html",
+        comparison=comparison,
+        items=items,
+        picture=picture,
+        timed=any(one.p50 is not None for one in comparison.candidates),
+        rivals=[one for one in comparison.candidates if one.usd is not None],
+    )
 
 
 def _text(value: Any) -> str:

@@ -235,8 +235,13 @@ def _escalations(answer: dict[str, Any]) -> int | None:
     """How many further stages were asked after the first: 0 where the first answers were enough."""
     if "proposals" not in answer:
         return None
-    asked = {record["stage"] for record in answer["proposals"] if record.get("model")}
+    asked = {record["stage"] for record in answer["proposals"] if _is_call(record)}
     return max(len(asked) - 1, 0)
+
+
+def _is_call(record: dict[str, Any]) -> bool:
+    """Whether a model was asked for a record; a stage that chooses among answers asks none."""
+    return record["status"] != "live" or any((record.get("usage") or {}).values())
 
 
 async def _judge(rows: Sequence[dict[str, Any]], judges: Sequence[str], store: Path, asking: _Asking) -> None:

@@ -19,16 +19,28 @@ def pareto_picture(comparison: Comparison) -> bytes:
     """Accuracy with its interval against dollars, the front of the best drawn through, as PNG."""
     figure, axes = _axes(8, 5)
     priced = [one for one in comparison.candidates if one.usd]
+    dearest = max((one.usd for one in priced if one.usd), default=None)
     front = sorted((one for one in priced if one.on_front), key=lambda one: one.usd or 0)
     axes.plot([one.usd for one in front], [100 * one.accuracy for one in front], color="#2a8f4d", alpha=0.5, zorder=1)
     for one in priced:
         color = "#2a8f4d" if one.on_front else "#777777"
         spread = [[100 * (one.accuracy - one.low)], [100 * (one.high - one.accuracy)]]
-        axes.errorbar(one.usd, 100 * one.accuracy, yerr=spread, fmt="o", color=color, capsize=3, zorder=2)
-        below = (6, 6) if one.on_front else (6, -12)
-        axes.annotate(one.name, (one.usd, 100 * one.accuracy), xytext=below, textcoords="offset points", fontsize=7)
+        axes.errorbar(one.usd, 100 * one.accuracy, yerr=spread, fmt="o", color=color, capsize=3, zorder=4)
+        right_half = dearest is not None and one.usd is not None and one.usd > dearest / 4
+        axes.annotate(
+            one.name,
+            (one.usd, 100 * one.accuracy),
+            xytext=(-6 if right_half else 6, 7 if one.on_front else -11),
+            textcoords="offset points",
+            ha="right" if right_half else "left",
+            fontsize=7,
+            bbox={"facecolor": "white", "alpha": 0.75, "edgecolor": "none", "pad": 0.5},
+        )
     axes.axhline(100 * comparison.oracle, color="#888888", linestyle=":", linewidth=1)
-    axes.annotate("oracle", (1, 100 * comparison.oracle), xycoords=("axes fraction", "data"), ha="right", va="bottom")
+    axes.annotate(
+        "oracle", (1, 100 * comparison.oracle), xycoords=("axes fraction", "data"), ha="right", va="bottom", fontsize=8
+    )
+    axes.margins(y=0.08)
     if priced:
         axes.set_xscale("log")
     axes.set_xlabel("US dollars an item")
