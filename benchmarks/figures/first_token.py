@@ -43,6 +43,6 @@ async def _from_last_proposal(graph: Any, number: int) -> float:
 
 
 def measure(effort: Effort, server: Server) -> list[Result]:
-    found = apart(delays, server.base_url, effort.scaled(300, 10))
+    found = apart(delays, server.base_url, effort.scaled(200, 10))
     cuts = quantiles(found, n=100)
     return [at_most(10, "delay added to the answer's first token, p99", cuts[98], "ms", f"p50 {cuts[49]:.1f} ms")]

@@ -26,5 +26,5 @@ def _ratio(seconds: float, state: dict[str, Any]) -> float:
 
 
 def measure(effort: Effort, server: Server) -> list[Result]:
-    found = apart(ratios, server.base_url, effort.scaled(16, 2))
+    found = apart(ratios, server.base_url, effort.scaled(12, 2))
     return [at_most(1.02, "wall time at 200 ms a call over the slowest calls", median(found), "x")]
