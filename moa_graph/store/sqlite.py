@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import json
+import logging
 import sqlite3
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any, cast
@@ -16,6 +19,8 @@ from moa_graph.store.entry import Entry
 from moa_graph.store.worker import Worker
 
 __all__ = ["SQLiteBackend"]
+
+_log = logging.getLogger(__name__)
 
 _SET_UP = """
 PRAGMA journal_mode = WAL;
@@ -92,16 +97,44 @@ _of_the_parent: list[Any] = []
 
 def _open(path: Path) -> sqlite3.Connection:
     """A connection in autocommit, for one thread at a time."""
-    connection = None
     try:
-        connection = _connected(path.absolute().as_uri())
         with file_lock(path):  # SQLite refuses two switches to the write-ahead log at once, without waiting
-            connection.executescript(_SET_UP)
+            try:
+                return _set_up(path)
+            except sqlite3.DatabaseError as error:
+                if not _is_damaged_store(path, error):
+                    raise
+                aside = _put_aside(path)
+                _log.warning("store %s is damaged (%s): it is kept as %s, and a new one is begun", path, error, aside)
+                return _set_up(path)
     except (sqlite3.Error, OSError) as error:
-        if connection is not None:
-            connection.close()
         raise MixtureError(f"store {path}: {error}. Name a SQLite file, or one that doesn't exist yet") from error
+
+
+def _set_up(path: Path) -> sqlite3.Connection:
+    connection = _connected(path.absolute().as_uri())
+    try:
+        connection.executescript(_SET_UP)
+    except sqlite3.Error:
+        connection.close()
+        raise
     return connection
+
+
+def _is_damaged_store(path: Path, error: sqlite3.DatabaseError) -> bool:
+    """Whether the file was a store, rather than that somebody has named another one by mistake."""
+    damaged = error.sqlite_errorcode in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR)
+    return damaged and b"moa_calls" in path.read_bytes()
+
+
+def _put_aside(path: Path) -> Path:
+    """Renames the file and SQLite's own beside it, and gives its new name."""
+    names = (path.with_name(f"{path.name}.damaged-{number}") for number in itertools.count(1))
+    aside = next(name for name in names if not name.exists())
+    for end in ("", "-wal", "-shm"):
+        with suppress(FileNotFoundError):
+            Path(f"{path}{end}").rename(f"{aside}{end}")
+    return aside
 
 
 def _open_for_reading(path: Path) -> sqlite3.Connection:

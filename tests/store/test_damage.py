@@ -184,3 +184,36 @@ def test_a_recording_is_replayed_from_a_disk_that_cannot_be_written(readable_by_
     finally:
         folder.chmod(0o755)
     assert ran.returncode == 0, ran.stderr
+
+
+async def test_a_file_whose_pages_are_damaged_is_kept_aside_and_begun_anew(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    file, model = tmp_path / "calls.sqlite", scripted("a", "the answer")
+
+    async def ask() -> str:
+        async with open_store(file) as store:
+            graph = create_moa({"stages": [{"aggregate": {"slot": model}}]}, store=store).compile()
+            return str((await graph.ainvoke(QUESTION))["messages"][-1].text)
+
+    await ask()
+    whole = bytearray(file.read_bytes())
+    at = whole.index(b"CREATE TABLE moa_calls")
+    whole[at : at + 6] = b"CREATU"
+    file.write_bytes(whole)
+    with caplog.at_level(logging.WARNING):
+        assert await ask() == "the answer"
+    assert "is damaged" in caplog.text
+    assert (tmp_path / "calls.sqlite.damaged-1").read_bytes() == whole
+    assert await ask() == "the answer"
+    assert len(model.journal.asked) == 2
+
+
+@pytest.mark.parametrize("content", [b"these are notes\n" * 100, b"SQLite format 3\0" + b"\xff" * 5_000])
+def test_a_file_that_was_no_store_is_left_alone(tmp_path: Path, content: bytes) -> None:
+    file = tmp_path / "notes.sqlite"
+    file.write_bytes(content)
+    with pytest.raises(MixtureError, match="Name a SQLite file"):
+        open_store(file)
+    assert file.read_bytes() == content
+    assert not list(tmp_path.glob("*damaged*"))
