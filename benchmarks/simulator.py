@@ -24,6 +24,7 @@ from moa_graph.server.simulator import run
 GOAL = 2_000
 QUESTIONS = {
     "arithmetic": "What is 17 * 24 + 3?",
+    "bundled question": "What is the capital of France?",
     "free question": "How should a small team plan its releases?",
 }
 LENGTH = b"content-length: "

@@ -192,7 +192,7 @@ def _fitted(rows: Sequence[tuple[Text, ...]], width: int) -> Table:
         columns -= 1
     table = Table.grid(padding=(0, GAP, 0, 0), expand=False)
     figures = sum(widths[2:columns]) + GAP * max(columns - 2, 0)
-    state = min(widths[1], max(width - figures - GAP - min(widths[0], width // 3), 1)) if widths else 0
+    state = min(widths[1], max(width - figures - GAP - min(widths[0], max(width // 3, 9)), 1)) if widths else 0
     name = min(widths[0], max(width - figures - GAP - state, 1)) if widths else 0
     table.add_column(no_wrap=True, width=name)
     table.add_column(no_wrap=True, overflow="ellipsis", width=state)

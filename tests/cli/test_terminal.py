@@ -201,6 +201,6 @@ def test_presets_are_listed_with_their_calls_and_no_word_is_broken(terminal: Ter
     wrapped = [word for line in shown if line.startswith("  ") and line[2] != " " for word in line.split()]
     assert wrapped
     assert set(wrapped) <= known
-    assert any(line.startswith("council") and "7 calls" in line and "$" in line for line in shown)
+    assert any(line.startswith("vote") and "3 calls" in line and "$" in line for line in shown)
     assert "    TOGETHER_API_KEY" in shown
     assert max(map(len, shown)) < 40

@@ -13,6 +13,7 @@ from moa_graph.models.simulation import (
     Profile,
     Request,
     SimulatedFault,
+    bundled_problems,
     complete,
     count_tokens,
     profile_named,
@@ -21,6 +22,7 @@ from moa_graph.models.simulation.reading import final_answer
 from tests.models.simulation_requests import answer_to, instant, request, shown, text_of
 
 questions = st.one_of(
+    st.sampled_from([problem.question for problem in bundled_problems()]),
     st.builds("What is {} * {}?".format, st.integers(0, 999), st.integers(0, 999)),
     st.text(max_size=80),
 )
@@ -93,6 +95,13 @@ def test_stock_profiles_never_err_in_arithmetic() -> None:
     assert all(all(right_answers(profile, 50)) for profile in STOCK_PROFILES.values())
 
 
+@pytest.mark.parametrize("problem", bundled_problems(), ids=lambda problem: problem.question)
+def test_every_bundled_question_is_answered_by_who_knows_it_and_missed_by_who_does_not(problem) -> None:  # type: ignore[no-untyped-def]
+    asked = request(f"Please tell me: {problem.question} Be brief.")
+    assert final_answer(text_of(asked, instant(skill={"any": 1}))) == problem.answer
+    assert final_answer(text_of(asked, instant(skill={"any": 0}))) in problem.wrong
+
+
 def test_samples_and_seeds_vary_the_draws_and_temperature_zero_stills_them() -> None:
     profile = instant(skill={"any": 0.5}, correlation=0)
     by_sample = {text_of(request(), profile, sample) for sample in range(12)}
@@ -142,6 +151,8 @@ def test_references_are_also_found_in_the_user_message() -> None:
 
 def test_unmarked_answers_are_read_where_the_question_is_known() -> None:
     assert final_answer(text_of(shown("I get 412", "so 5 and then 412.", "411"))) == "412"
+    capitals = shown("Surely Lyon.", "Lyon it is", "Paris", question="What is the capital of France?")
+    assert final_answer(text_of(capitals)) == "Lyon"
 
 
 def test_what_is_written_from_references_without_an_answer_says_what_a_model_would_do() -> None:

@@ -8,7 +8,7 @@ from moa_graph.models.simulation.conversation import Message, Request
 from moa_graph.models.simulation.engine import Completion, complete, count_tokens, example_of, prompt_tokens
 from moa_graph.models.simulation.faults import Fault, SimulatedFault
 from moa_graph.models.simulation.performance import Performance, perform, pieces_of
-from moa_graph.models.simulation.problems import Problem
+from moa_graph.models.simulation.problems import Problem, bundled_problems
 from moa_graph.models.simulation.profile import STOCK_PROFILES, Latency, Profile, load_profiles, profile_named
 
 __all__ = [
@@ -22,6 +22,7 @@ __all__ = [
     "Profile",
     "Request",
     "SimulatedFault",
+    "bundled_problems",
     "complete",
     "count_tokens",
     "example_of",

@@ -18,7 +18,8 @@ __all__ = ["STOCK_PROFILES", "Latency", "Profile", "load_profiles", "profile_nam
 
 Probability = Annotated[float, Field(ge=0, le=1)]
 
-DEFAULT_SKILL = 1.0
+DEFAULT_SKILL = {"arithmetic": 1.0}
+DEFAULT_SKILL_ELSEWHERE = 0.85
 
 
 class Latency(Description):
@@ -37,8 +38,8 @@ class Profile(Description):
     latency: Latency = Latency()
     skill: dict[str, Probability] = Field(
         default_factory=dict,
-        description="Task -> share of right answers; default: all. `any` stands for tasks not named. The one task "
-        "that simulated models can do is arithmetic.",
+        description="Task -> share of right answers; `any` stands for tasks not named. Tasks: arithmetic, "
+        "geography, science, history, language, sums.",
     )
     correlation: Probability = Field(
         default=0.2,
@@ -61,7 +62,8 @@ class Profile(Description):
 
     def skill_at(self, task: str) -> float:
         """The probability that an answer to a question of this ``task`` is right."""
-        return self.skill.get(task, self.skill.get("any", DEFAULT_SKILL))
+        elsewhere = self.skill.get("any", DEFAULT_SKILL.get(task, DEFAULT_SKILL_ELSEWHERE))
+        return self.skill.get(task, elsewhere)
 
 
 def _stock(name: str, first_token: float, tokens_a_second: float | None, **fields: Any) -> Profile:
@@ -72,15 +74,15 @@ def _stock(name: str, first_token: float, tokens_a_second: float | None, **field
 STOCK_PROFILES: Mapping[str, Profile] = {
     profile.name: profile
     for profile in (
-        _stock("swift", 0.05, 1_500),
-        _stock("steady", 0.12, 1_200),
-        _stock("careful", 0.25, 900),
-        _stock("broad", 0.15, 1_200),
-        _stock("echo", 0.08, 1_500, correlation=1.0),
-        _stock("instant", 0, None),
+        _stock("swift", 0.05, 1_500, skill={"any": 0.7, "arithmetic": 1.0}),
+        _stock("steady", 0.12, 1_200, skill={"any": 0.85, "arithmetic": 1.0}),
+        _stock("careful", 0.25, 900, skill={"any": 0.95, "arithmetic": 1.0}),
+        _stock("broad", 0.15, 1_200, skill={"any": 0.8, "geography": 0.98, "history": 0.95, "arithmetic": 1.0}),
+        _stock("echo", 0.08, 1_500, skill={"any": 0.7, "arithmetic": 1.0}, correlation=1.0),
+        _stock("instant", 0, None, skill={"any": 1.0}),
     )
 }
-"""Profiles that need no file; ``instant`` takes no time."""
+"""Profiles that need no file. ``echo`` errs where others err; ``instant`` takes no time and never errs."""
 
 
 def profile_named(name: str, profiles: Mapping[str, Profile] | None = None) -> Profile:

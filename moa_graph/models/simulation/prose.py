@@ -1,4 +1,6 @@
-"""The wording of simulated answers: sums are worked out, and of all else is said what would happen with keys."""
+"""The wording of simulated answers: sums and a few known questions are answered, and of all else is said what would
+happen with keys.
+"""
 
 from __future__ import annotations
 
@@ -19,6 +21,7 @@ _SUMS = (
     "{question} comes to {answer}.",
     "Step by step, {question} = {answer}.",
 )
+_FACTS = ("As far as I know it is {answer}.", "I take it to be {answer}.", "That would be {answer}.")
 _BREAK = "  \n"
 """Ends a line in Markdown too."""
 
@@ -33,8 +36,9 @@ def topic_of(question: str) -> str:
 
 
 def solved_text(problem: Problem, answer: str, draws: Draws) -> str:
-    """The working of a sum, ending in a line that states its answer."""
-    working = draws.pick(_SUMS, "wording", problem.question).format(question=problem.question, answer=answer)
+    """An answer to a problem with a known answer, ending in a line that states it."""
+    wordings = _SUMS if problem.task == "arithmetic" else _FACTS
+    working = draws.pick(wordings, "wording", problem.question).format(question=problem.question, answer=answer)
     return f"{working}\n\nAnswer: {answer}"
 
 

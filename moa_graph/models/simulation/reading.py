@@ -27,15 +27,26 @@ _NUMBER = re.compile(r"-?\d[\d,]*(?:\.\d+)?")
 def final_answer(text: str, problem: Problem | None = None) -> str | None:
     r"""The answer that ``text`` ends in, or None.
 
-    An answer is marked (``Answer: 42``, ``\boxed{42}``, ``#### 42``, "the answer is 42"). Where a sum was asked for
-    and nothing is marked, it is the last number.
+    An answer is marked (``Answer: 42``, ``\boxed{42}``, ``#### 42``, "the answer is 42"). Where the problem
+    is known and nothing is marked, it is the last number, or the one possible answer that the text names.
     """
     for pattern in _MARKED:
         stated: list[str] = [found.strip(" *_`$\t\r") for found in pattern.findall(text)]
         if any(stated):
             return next(answer for answer in reversed(stated) if answer)
-    numbers = [] if problem is None else _NUMBER.findall(text)
-    return numbers[-1] if numbers else None
+    return None if problem is None else _unmarked_answer(text, problem)
+
+
+def _unmarked_answer(text: str, problem: Problem) -> str | None:
+    if _NUMBER.fullmatch(problem.answer):
+        numbers = _NUMBER.findall(text)
+        return numbers[-1] if numbers else None
+    named = [
+        answer
+        for answer in (problem.answer, *problem.wrong)
+        if re.search(rf"\b{re.escape(answer)}\b", text, re.IGNORECASE)
+    ]
+    return named[0] if len(named) == 1 else None
 
 
 def _comparable(answer: str) -> str:

@@ -58,7 +58,7 @@ def meant_by(name: str, reference: int | None, kind: str, judgement: Judgement) 
         case "list of integer" | "list of number" if name in _RANKING and judgement.ranking:
             return list(judgement.ranking)
         case "list of string" if judgement.conversation.references:
-            return judgement.text.splitlines()[:3]
+            return [line for line in judgement.text.splitlines() if line.strip()][:3]
     return None
 
 
