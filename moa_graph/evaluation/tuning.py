@@ -211,7 +211,8 @@ def _verdict(
     if chosen is None:
         return False, f"no mixture helps: none is certified to be within {points} of every single model"
     if chosen.strategy.kind == "single":
-        return False, f"no mixture helps: {test.models[chosen.strategy.models[0]]} alone is certified and cheaper"
+        single = test.models[chosen.strategy.models[0]]
+        return False, f"no mixture helps: {single} alone is the cheapest that is certified"
     right = test.right == test.answers.T
     dollars = play([chosen.strategy], test.answers, test.costs).costs[0]
     for column in sorted(range(len(test.models)), key=lambda one: test.costs[:, one].mean()):
