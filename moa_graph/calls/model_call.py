@@ -21,7 +21,7 @@ from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.outputs import ChatGeneration, ChatResult
 from langchain_core.tracers import context
-from langchain_core.tracers._streaming import _StreamingCallbackHandler
+from langchain_core.tracers._streaming import _StreamingCallbackHandler, _V2StreamingCallbackHandler
 from langchain_core.utils.env import env_var_is_set
 from langgraph.constants import TAG_NOSTREAM
 
@@ -126,6 +126,7 @@ def _only_the_graph_listens(model: BaseChatModel, callbacks: BaseCallbackManager
         model.disable_streaming is False
         and all(type(handler).__module__.startswith("langgraph.pregel.") for handler in callbacks.handlers)
         and any(isinstance(handler, _StreamingCallbackHandler) for handler in callbacks.handlers)
+        and not any(isinstance(handler, _V2StreamingCallbackHandler) for handler in callbacks.handlers)
     )
 
 

@@ -76,6 +76,15 @@ class ProtocolEvents:
                 self._delta(block, {"type": "tool-call-delta", "args": args})
         return True
 
+    def think(self, text: str) -> bool:
+        """Tells more of the model's reasoning; False where nobody reads the protocol."""
+        if not self._open():
+            return False
+        block = self._block("reasoning", {"type": "reasoning", "reasoning": ""})
+        block["reasoning"] += text
+        self._delta(block, {"type": "reasoning-delta", "reasoning": text})
+        return True
+
     def end(self) -> None:
         """The message is whole, or dropped."""
         if not self._watchers or self._ended:

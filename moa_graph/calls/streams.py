@@ -49,7 +49,13 @@ class Reader(AsyncCallbackHandler):
     ) -> None:
         """Takes in what LangChain tells of a new token."""
         text = token if isinstance(token, str) else str(AIMessageChunk(content=token).text)
-        self.read(text, getattr(getattr(chunk, "message", None), "tool_call_chunks", None) or ())
+        message = getattr(chunk, "message", None)
+        if isinstance(message, AIMessageChunk) and (thought := _reasoning_in(message)):
+            self.think(thought)
+        self.read(text, getattr(message, "tool_call_chunks", None) or ())
+
+    def think(self, text: str) -> None:
+        """Takes in more of the reasoning that the model tells beside its answer."""
 
     def read(self, text: str, calls: Sequence[ToolCallChunk] = ()) -> None:
         """Takes in more of the answer."""
@@ -63,6 +69,12 @@ class Reader(AsyncCallbackHandler):
 
     def finish(self) -> None:
         """The text is whole."""
+
+
+def _reasoning_in(chunk: AIMessageChunk) -> str:
+    if not chunk.additional_kwargs and isinstance(chunk.content, str):
+        return ""  # the usual case, without LangChain's look at every block
+    return "".join(block.get("reasoning", "") for block in chunk.content_blocks if block["type"] == "reasoning")
 
 
 class AnswerStream(Reader):
@@ -83,6 +95,7 @@ class AnswerStream(Reader):
         self.message_id = f"moa-{uuid4()}"
         self._events = ProtocolEvents(self.message_id)
         self._calls = False
+        self._thought = False
         self._visible = VisibleStream()
         self._mixture = mixture
         self._stage = stage
@@ -104,9 +117,13 @@ class AnswerStream(Reader):
             self._calls = True
             self._push(AIMessageChunk(content="", id=self.message_id, tool_call_chunks=list(calls)))
 
+    def think(self, text: str) -> None:
+        """Passes reasoning on where the protocol that is read has a place for it."""
+        self._thought = self._events.think(text) or self._thought
+
     def begin_again(self, reason: str) -> None:
         """The next attempt starts from nothing; watchers are told if they have seen anything of this one."""
-        if self._visible.length or self._calls:
+        if self._visible.length or self._calls or self._thought:
             self._write(
                 {
                     "type": "reset",
@@ -120,7 +137,7 @@ class AnswerStream(Reader):
             self.message_id = f"moa-{uuid4()}"
             self._events = ProtocolEvents(self.message_id)
         super().begin_again(reason)
-        self._calls = False
+        self._calls = self._thought = False
         self._visible = VisibleStream()
 
     def finish(self) -> None:

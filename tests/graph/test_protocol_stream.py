@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 from langchain.agents import create_agent
+from langchain_core.language_models import GenericFakeChatModel
+from langchain_core.messages import AIMessageChunk
+from langchain_core.outputs import ChatGenerationChunk
 from langgraph.graph import START, MessagesState, StateGraph
 
 from moa_graph import ChatMoA, create_moa
@@ -82,6 +86,45 @@ async def test_an_agents_answer_and_a_subgraphs() -> None:
     told = [event["params"] async for event in run if event["method"] == "messages" and event["params"]["namespace"]]
     deltas = [one["data"][0]["delta"]["text"] for one in told if one["data"][0].get("event") == "content-block-delta"]
     assert deltas == PIECES
+
+
+class Thinking(GenericFakeChatModel):
+    """Streams its reasoning before its answer, in one of the forms that providers have for it."""
+
+    form: str
+
+    async def _astream(self, *_: Any, run_manager: Any = None, **__: Any) -> AsyncIterator[ChatGenerationChunk]:
+        for thought in ("Let me", " see."):
+            yield await self._told(self._thinking(thought), run_manager)
+        for piece in PIECES:
+            yield await self._told(AIMessageChunk(content=piece), run_manager)
+
+    def _thinking(self, thought: str) -> AIMessageChunk:
+        if self.form == "a field":
+            return AIMessageChunk(content="", additional_kwargs={"reasoning_content": thought})
+        return AIMessageChunk(content=[{"type": "reasoning", "reasoning": thought, "index": 0}])
+
+    async def _told(self, message: AIMessageChunk, run_manager: Any) -> ChatGenerationChunk:
+        chunk = ChatGenerationChunk(message=message)
+        if run_manager is not None:
+            await run_manager.on_llm_new_token(message.text, chunk=chunk)
+        return chunk
+
+
+@pytest.mark.parametrize("form", ["a field", "a block"])
+async def test_the_writers_reasoning_comes_piece_by_piece_before_its_answer(form: str) -> None:
+    writer = Thinking(messages=iter(()), form=form)
+    run = await create_moa(proposers=[scripted("a")], aggregator=writer).compile().astream_events(WHY, version="v3")
+    told = [event["params"]["data"][0] async for event in run if event["method"] == "messages"]
+    deltas = [one["delta"] for one in told if one["event"] == "content-block-delta"]
+    assert [one["reasoning"] for one in deltas if one["type"] == "reasoning-delta"] == ["Let me", " see."]
+    assert [one["text"] for one in deltas if one["type"] == "text-delta"] == PIECES
+    blocks = [one["content"] for one in told if one["event"] == "content-block-finish"]
+    assert blocks == [
+        {"type": "reasoning", "reasoning": "Let me see."},
+        {"type": "text", "text": "Because of it."},
+    ]
+    assert {one["message_id"] for one in told} == {told[0]["id"]}
 
 
 @pytest.mark.parametrize("mode", ["messages", ["messages", "custom"]])

@@ -1,6 +1,7 @@
 // A chat like agent-chat-ui's: LangGraph's React hook, each message a line, each streamed state of it written down.
+// check.mjs says whose hook it is.
 
-import { useStream } from "@langchain/langgraph-sdk/react";
+import { useStream } from "use-stream";
 import { useEffect, useState } from "react";
 import { createRoot } from "react-dom/client";
 
@@ -9,7 +10,7 @@ const parameters = new URLSearchParams(window.location.search);
 function Chat() {
   const [question, setQuestion] = useState("");
   const chat = useStream({ apiUrl: parameters.get("server"), assistantId: parameters.get("graph"), messagesKey: "messages" });
-  const lines = chat.messages.map((message) => ({ id: message.id, type: message.type, text: message.content }));
+  const lines = chat.messages.map((message) => ({ id: message.id, type: message.type, text: message.text ?? message.content }));
 
   useEffect(() => {
     window.seen = [...(window.seen ?? []), lines];

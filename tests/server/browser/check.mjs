@@ -1,4 +1,4 @@
-// Two turns in headless Chromium: node check.mjs SERVER_URL GRAPH CHROMIUM [SCREENSHOT].
+// Two turns in headless Chromium: node check.mjs SERVER_URL GRAPH CHROMIUM PACKAGE_OF_THE_HOOK [SCREENSHOT].
 // Prints what was seen as JSON: the messages at the end, and each state of them on the way.
 
 import { createServer } from "node:http";
@@ -6,10 +6,17 @@ import { createServer } from "node:http";
 import { build } from "esbuild";
 import { chromium } from "playwright-core";
 
-const [server, graph, executablePath, screenshot] = process.argv.slice(2);
+const [server, graph, executablePath, hook, screenshot] = process.argv.slice(2);
 const questions = ["What is 17 * 24 + 3?", "What is 2 + 40?"];
 
-const bundled = await build({ entryPoints: ["chat.jsx"], bundle: true, write: false, format: "esm", jsx: "automatic" });
+const bundled = await build({
+  entryPoints: ["chat.jsx"],
+  alias: { "use-stream": hook },
+  bundle: true,
+  write: false,
+  format: "esm",
+  jsx: "automatic",
+});
 const page = `<!doctype html><meta charset="utf-8"><div id="root"></div><script type="module" src="/chat.js"></script>`;
 const files = createServer((request, response) => {
   const script = request.url === "/chat.js";

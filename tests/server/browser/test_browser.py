@@ -11,13 +11,14 @@ import json
 import os
 import shutil
 import subprocess
+from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.server.langgraph_dev import langgraph_dev
+from tests.server.langgraph_dev import DevServer, langgraph_dev
 
 pytestmark = pytest.mark.slow
 
@@ -37,13 +38,22 @@ def _needed() -> tuple[str, str]:
 
 
 @pytest.fixture(scope="module")
-def seen(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DevServer]:
+    _needed()
+    with langgraph_dev(tmp_path_factory.mktemp("browser"), {"MOA_SIMULATE": "1"}) as running:
+        yield running
+
+
+HOOKS = {"today's": "@langchain/react", "of the first protocol": "@langchain/langgraph-sdk/react"}
+"""LangGraph's React hook stands in two packages, which speak to a server each in its own way."""
+
+
+@pytest.fixture(scope="module", params=HOOKS.values(), ids=list(HOOKS))
+def seen(server: DevServer, request: pytest.FixtureRequest) -> dict[str, Any]:
     """What the browser showed in two turns with simulated models."""
     node, chromium = _needed()
-    directory = tmp_path_factory.mktemp("browser")
-    with langgraph_dev(directory, {"MOA_SIMULATE": "1"}) as server:
-        command = [node, "check.mjs", server.url, "moa-turbo", chromium, str(directory / "chat.png")]
-        ran = subprocess.run(command, cwd=DIRECTORY, check=False, capture_output=True, text=True, timeout=100)
+    command = [node, "check.mjs", server.url, "moa-turbo", chromium, request.param]
+    ran = subprocess.run(command, cwd=DIRECTORY, check=False, capture_output=True, text=True, timeout=100)
     assert ran.returncode == 0, ran.stderr
     shown: dict[str, Any] = json.loads(ran.stdout)
     return shown
