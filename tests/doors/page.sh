@@ -5,7 +5,8 @@ modules=$1 pictures=$2
 port=${PORT:-8129}
 cd "$(dirname "$0")/../.."
 mkdir -p "$pictures"
-"${PYTHON:-python}" -m tests.doors.page_server "$port" >/dev/null 2>&1 &
-trap 'kill $!' EXIT
-until curl -s "http://127.0.0.1:$port/health" >/dev/null; do sleep 0.2; done
+"${PYTHON:-python}" -m tests.doors.page_server "$port" >/dev/null &
+server=$!
+trap 'kill $server' EXIT
+until curl -s "http://127.0.0.1:$port/health" >/dev/null; do kill -0 $server && sleep 0.2; done
 NODE_MODULES=$modules node tests/doors/page.check.mjs "http://127.0.0.1:$port/" "$pictures"

@@ -42,9 +42,20 @@ case $name in
   schemathesis)
     "$python" "$here/openapi_subset.py" "$needs" > "$work/openapi.json"
     "$python" -m schemathesis.cli run "$work/openapi.json" --url "$url" -H "Authorization: Bearer none" \
-      --checks not_a_server_error --phases fuzzing --max-examples 600 ;;
+      --checks not_a_server_error --phases fuzzing --max-examples "${EXAMPLES:-600}"
+    curl -s "$root/metrics" | grep '^moa_http_requests_total' ;;  # how many, and how many of them 2xx
   python-clients)
     cd "$here/../.." && "$python" tests/doors/clients.py "$url" ;;
+  aider)
+    cd "$work" && OPENAI_API_BASE=$url OPENAI_API_KEY=none "$python" -m aider --model openai/moa/council --no-git --yes-always \
+      --no-check-update --analytics-disable --no-show-model-warnings --message "What is 17 * 24 + 3?" | tee told
+    grep -q 411 told ;;
+  codex)
+    mkdir "$work/home" && cd "$work"
+    printf 'model = "moa/council"\nmodel_provider = "moa"\n[model_providers.moa]\nname = "moa"\nbase_url = "%s"\nwire_api = "responses"\n' \
+      "$url" > home/config.toml
+    CODEX_HOME=$work/home npx --yes @openai/codex exec --skip-git-repo-check "What is 17 * 24 + 3?" </dev/null | tee told
+    grep -q 411 told ;;
   node-clients)
     NODE_MODULES=$needs node "$here/clients.mjs" "$url" ;;
   *)

@@ -32,7 +32,7 @@ const Totals = ({ run }) => {
 };
 
 const STATUS = {
-  asking: "The panel is at work.", writing: "The answer is being written.", answered: "The answer is there.",
+  asking: "The panel is at work.", writing: "The answer is being written.", answered: "Done.",
   stopped: "Stopped.", failed: "The run failed.",
 };
 
