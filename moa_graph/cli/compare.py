@@ -102,10 +102,13 @@ def _tell(comparison: Comparison) -> None:
         f"{comparison.oracle:.2%} right. * is on the front of accuracy and dollars."
     )
     best = comparison.candidates[0]
-    if best.usd is not None:
+    if best.at_equal_cost is not None:
         console.print(
-            f"For no more dollars than {escape(best.name)}: {escape(best.at_equal_cost or 'nothing else')} is most "
-            f"often right; as often right: {escape(best.at_equal_quality or 'nothing else')} is cheapest."
+            f"Of those that cost no more than {escape(best.name)}, {escape(best.at_equal_cost)} is most often right."
+        )
+    if best.at_equal_quality is not None:
+        console.print(
+            f"Of those that are right as often as {escape(best.name)}, {escape(best.at_equal_quality)} is the cheapest."
         )
     if comparison.clusters:
         console.print(f"Items come in {comparison.clusters} groups, which the intervals of differences reckon with.")

@@ -262,6 +262,9 @@ async def _judge(rows: Sequence[dict[str, Any]], judges: Sequence[str], store: P
     asking.spent += jury.usd
     asking.known = asking.known and jury.usd_complete
     asking.told(f"the judge: {jury.usd:.6f} dollars" + ("" if jury.usd_complete else ", not all of them known"))
+    unjudged = sum(row["right"] is None and row["answer"] is not None and row["reference"] is not None for row in rows)
+    if unjudged:
+        asking.told(f"the judge gave no verdict on {unjudged} answers: they aren't graded")
 
 
 def _write_recorded(items: Sequence[Item], answers: dict[str, dict[str, Any]], path: Path) -> None:

@@ -51,9 +51,16 @@ def _mathematical() -> Extractor:
     except ImportError as error:
         raise MixtureError("--grade math-verify needs the package math-verify: pip install math-verify") from error
 
+    from sympy import Expr, nsimplify
+
     def simplest(text: str) -> str | None:
         parsed = parse(text)
-        return str(parsed[0]) if parsed else None
+        if not parsed:
+            return None
+        found = parsed[0]
+        # numbers alone: expanding a formula that a model wrote may take for ever
+        is_number = isinstance(found, Expr) and found.is_number
+        return str(nsimplify(found, rational=True) if is_number else found)
 
     return simplest
 

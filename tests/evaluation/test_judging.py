@@ -14,6 +14,7 @@ from moa_graph.evaluation.candidates import mixture_of_candidate, sampled
 from moa_graph.evaluation.comparing import compare
 from moa_graph.evaluation.dawid_skene import credit_of_agreement
 from moa_graph.evaluation.evaluating import evaluate
+from moa_graph.evaluation.grading import grader
 from moa_graph.evaluation.judging import BudgetSpent, Jury, agreement
 from moa_graph.evaluation.length_control import (
     instruction_difficulty,
@@ -116,6 +117,13 @@ def test_models_that_err_together_on_hard_prompts_arent_believed_too_much() -> N
     believed = credit[np.arange(1000), answers[:, 0]]
     assert believed.mean() == pytest.approx(right[:, 0].mean(), abs=0.04)
     assert believed[hard].mean() < 0.5 < 0.9 < believed[~hard].mean()
+
+
+def test_mathematics_is_equal_in_several_forms() -> None:
+    pytest.importorskip("math_verify")
+    read = grader("math-verify")
+    assert read("So it is $\\frac{1}{2}$.") == read("0.5") == read("$\\boxed{\\frac{2}{4}}$") == "1/2"
+    assert read("no result") is None
 
 
 def test_a_prompt_that_was_drawn_twice_is_two_draws(tmp_path: Path) -> None:
