@@ -22,12 +22,13 @@ def plot(results: Sequence[Result], file: Path) -> None:
     from matplotlib.figure import Figure
 
     shown = [(result, _part(result)) for result in reversed(results)]
-    figure = Figure(figsize=(10, 0.4 * len(shown) + 1), layout="constrained")
+    figure = Figure(figsize=(16, 0.4 * len(shown) + 1), layout="constrained")
     axes = figure.subplots()
     colours = [REACHED if result.met else MISSED for result, _ in shown]
     axes.barh([result.figure for result, _ in shown], [part for _, part in shown], color=colours)
     axes.axvline(1, color="black", linewidth=1)
-    axes.set_xlabel("part of what the goal allows; left of the line it is reached")
+    axes.margins(y=0.01)
+    axes.set_xlabel("part of what the goal allows: left of the line it is reached")
     figure.savefig(file, dpi=150)
 
 
