@@ -51,7 +51,7 @@ class Judgement:
             answer = self.answers[self.agreed[0]]
             return voted_text(str(answer), len(self.agreed), len(references))
         if references:
-            return synthesis(self.profile.name, len(references))
+            return synthesis(self.profile.name, len(references), self.profile.fewest_tokens)
         if self.problem is not None and self.own_answer is not None:
             return solved_text(self.problem, self.own_answer, self.draws)
         return own_text(self.profile.name, question, self.profile.fewest_tokens)

@@ -4,8 +4,6 @@ happen with keys.
 
 from __future__ import annotations
 
-import itertools
-
 from moa_graph.models.simulation.draws import Draws
 from moa_graph.models.simulation.problems import Problem
 
@@ -51,12 +49,16 @@ def own_text(name: str, question: str, fewest_tokens: int = 0) -> str:
         fewest_tokens: Further lines follow until there are so many.
     """
     would = f'With keys, {name} would now give its own answer to: "{topic_of(question)}"'
-    text = _BREAK.join((_NOBODY_ASKED, would, _HOW_TO_ASK))
-    for number in itertools.count(4):
-        if len(text) >= fewest_tokens * CHARACTERS_A_TOKEN:
-            return text
+    return _lengthened(_BREAK.join((_NOBODY_ASKED, would, _HOW_TO_ASK)), fewest_tokens)
+
+
+def _lengthened(text: str, fewest_tokens: int) -> str:
+    """The text with as many further lines as make it so long."""
+    number = len(text.splitlines())
+    while len(text) < fewest_tokens * CHARACTERS_A_TOKEN:
+        number += 1
         text += f"{_BREAK}Line {number} makes this simulated answer as long as its profile says."
-    raise AssertionError("itertools.count never ends")
+    return text
 
 
 def voted_text(answer: str, votes: int, total: int) -> str:
@@ -65,8 +67,14 @@ def voted_text(answer: str, votes: int, total: int) -> str:
     return f"{votes} of {total} responses come to {answer}; {rest}.\n\nAnswer: {answer}"
 
 
-def synthesis(name: str, references: int) -> str:
-    """What stands in the place of a text that is written from references which come to no answer."""
+def synthesis(name: str, references: int, fewest_tokens: int = 0) -> str:
+    """What stands in the place of a text that is written from references which come to no answer.
+
+    Args:
+        name: Who writes.
+        references: How many it is shown.
+        fewest_tokens: Further lines follow until there are so many.
+    """
     them = "1 response" if references == 1 else f"{references} responses"
     would = f"With keys, {name} would now read {them} and write one answer from what they say."
-    return _BREAK.join((_NOBODY_ASKED, would, _HOW_TO_ASK))
+    return _lengthened(_BREAK.join((_NOBODY_ASKED, would, _HOW_TO_ASK)), fewest_tokens)
