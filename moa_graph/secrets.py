@@ -165,7 +165,7 @@ def secrets_in(value: Any, where: str = "") -> Iterator[str]:
             place = f"{where}.{name}" if where else str(name)
             headers = isinstance(inner, Mapping) and _HEADERS_NAME.search(_in_words(str(name)))
             if isinstance(inner, Mapping) and str(name).endswith("query"):
-                yield from (f"{place}.{one}" for one in inner if is_secret_in_url(str(one)))
+                yield from (f"{place}.{one}" for one in inner if is_secret_in_url(str(one)) and one != "code")
             elif not headers and _is_secret(str(name), inner) and not _only_counts(str(name), inner):
                 yield place
             else:
