@@ -46,6 +46,9 @@ class Store:
         missing: What a replay does about a call that was never recorded.
         clock: Gives the UNIX time in seconds.
 
+    Attributes:
+        unwritten: Why the last answer that couldn't be stored wasn't; None while all could.
+
     Raises:
         MixtureError: An argument is out of its bounds.
     """
