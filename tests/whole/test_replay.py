@@ -18,10 +18,12 @@ from tests.whole.accounts import assert_all_is_well
 from tests.whole.mixtures_over_http import KEY, Run, model, profile, run
 
 ESSAY = [("user", "Write an essay on mixtures of models, and on why they help those who build with models.")]
+SUM = [("user", "What is 17 * 24 + 3?")]
+ERRING = {"skill": {"any": 0.0, "arithmetic": 0.0}, "correlation": 0.0}  # so that models and samples disagree
 CALLS = 3 + 3 + 1
 
 PROFILES = [
-    *(profile(name) for name in ("a", "b", "c", "w", "other", "spare")),
+    *(profile(name, **ERRING) for name in ("a", "b", "c", "w", "other", "spare")),
     profile("unlucky", faults=[{"kind": "status", "status": 500, "first": 1}]),
     profile("no-temperature", faults=[{"kind": "unsupported_parameter", "param": "temperature"}]),
     profile("narrow", window=500),
@@ -62,9 +64,9 @@ def three_layers(
 async def run_with(simulator: RunningSimulator, recording: Path, mode: Any, *changes: Any, **more: Any) -> Run:
     """One run with the recording, the server counting from nought."""
     simulator.reset()
-    missing = more.pop("missing", "fail")
+    missing, question = more.pop("missing", "fail"), more.pop("question", ESSAY)
     async with open_store(recording, mode, missing=missing) as store:
-        return await run(three_layers(simulator, store, *changes, **more), ESSAY)
+        return await run(three_layers(simulator, store, *changes, **more), question)
 
 
 def requests(simulator: RunningSimulator) -> Counter[str]:
@@ -104,19 +106,23 @@ async def test_no_key_is_recorded(simulator: RunningSimulator, recording: Path) 
 
 
 @pytest.mark.parametrize(
-    ("changed", "asked"),
+    ("question", "changed", "asked"),
     [
-        ({(1, "b"): "other"}, {"other": 1, "a": 1, "b": 1, "c": 1, "w": 1}),
-        ({(2, "b"): "other"}, {"other": 1, "w": 1}),
-        ({(3, "w"): "other"}, {"other": 1}),
+        (SUM, {(1, "b"): "other"}, {"other": 1, "a": 1, "b": 1, "c": 1, "w": 1}),  # what they err in is passed on
+        (ESSAY, {(2, "b"): "other"}, {"other": 1, "w": 1}),
+        (ESSAY, {(3, "w"): "other"}, {"other": 1}),
     ],
     ids=["layer 1", "layer 2", "aggregator"],
 )
 async def test_exactly_the_calls_that_depend_on_a_changed_model_are_missing(
-    simulator: RunningSimulator, recording: Path, changed: dict[tuple[int, str], str], asked: dict[str, int]
+    simulator: RunningSimulator,
+    recording: Path,
+    question: Any,
+    changed: dict[tuple[int, str], str],
+    asked: dict[str, int],
 ) -> None:
-    await run_with(simulator, recording, "record")
-    replayed = await run_with(simulator, recording, "replay", changed, missing="call")
+    await run_with(simulator, recording, "record", question=question)
+    replayed = await run_with(simulator, recording, "replay", changed, missing="call", question=question)
     assert requests(simulator) == asked
     assert (replayed.report["calls"], replayed.report["hits"]) == (sum(asked.values()), CALLS - sum(asked.values()))
     await assert_all_is_well(replayed, simulator)
@@ -138,13 +144,13 @@ async def test_six_samples_are_six_entries(simulator: RunningSimulator, tmp_path
     stages = [{"propose": {"slots": [{"model": "a", "samples": 6}]}}, {"aggregate": {"slot": "a"}}]
     self_moa = {"name": "self-moa", "models": models, "stages": stages}
     async with open_store(recording, "record") as store:
-        recorded = await run(create_moa(self_moa, store=store), ESSAY)
+        recorded = await run(create_moa(self_moa, store=store), SUM)
     await assert_all_is_well(recorded, simulator)
     assert len(recording.read_text().splitlines()) == 6 + 1
     assert len({record["text"] for record in recorded.state["records"] if record["kind"] == "proposal"}) > 1
     simulator.reset()
     async with open_store(recording, "replay") as store:
-        replayed = await run(create_moa(self_moa, store=store), ESSAY)
+        replayed = await run(create_moa(self_moa, store=store), SUM)
     assert simulator.stats()["total"]["requests"] == 0
     assert replayed.answer == recorded.answer
 
