@@ -120,7 +120,7 @@ def _own(kind: type[Options], context: Any, *, root: bool) -> Options | None:
     if isinstance(context, Options):
         return kind(**_given(context)).with_answer(context.answer)
     if not isinstance(context, Mapping):
-        raise OptionsError(f"run-time options: {context!r} is no mapping of option to value")
+        raise OptionsError(f"run-time options: {context!r} isn't a mapping of options to values")
     return context_class(kind)(**context)
 
 
@@ -132,7 +132,7 @@ def _namespaced(holder: Any, mixture: str) -> list[Any]:
         found = [getattr(holder, NAMESPACE, None)]
     for one in found:
         if one is not None and not isinstance(one, Mapping | Options):
-            raise OptionsError(f"run-time options: {NAMESPACE}: {one!r} is no mapping of option to value")
+            raise OptionsError(f"run-time options: {NAMESPACE}: {one!r} isn't a mapping of options to values")
     return [one for one in found if one is not None]
 
 

@@ -54,7 +54,7 @@ def _seconds(value: Any) -> Any:
         return value
     match = re.fullmatch(_DURATION, value)
     if match is None:
-        raise ValueError(f"{value!r} is no duration: write seconds as a number, or 500ms, 2s, 1.5m, 1h")
+        raise ValueError(f"{value!r} isn't a duration: write seconds as a number, or 500ms, 2s, 1.5m, 1h")
     return float(match[1]) * _UNITS[match[2] or "s"]
 
 
@@ -103,7 +103,7 @@ def _read_model(value: Any) -> Any:
     if isinstance(value, BaseChatModel) or (isinstance(value, str) and value.strip()):
         return value
     raise ValueError(
-        f"{shown(value)!r} is no model: write a name from `models` or provider:name, or give a chat model object"
+        f"{shown(value)!r} isn't a model: write a name from `models` or provider:name, or give a chat model object"
     )
 
 
@@ -195,7 +195,7 @@ class ModelSettings(_WithModel):
         parts = urlsplit(address)
         if parts.scheme not in ("http", "https") or not parts.hostname:
             meant = address if "//" not in address else address.partition("//")[2]
-            raise ValueError(f"{address!r} is no address of a server: write http:// or https://, as in http://{meant}")
+            raise ValueError(f"{address!r} isn't a server's address: write http:// or https://, as in http://{meant}")
         return address
 
 

@@ -178,9 +178,9 @@ def server_of_environment(say: Say | None = None) -> LocalServer | None:
         say(f"asking {url} (OPENAI_BASE_URL) which models it serves")
     server = _ask_for_models("OPENAI_BASE_URL", url, key_variable, connect_within=LONGEST_WAIT)
     if server is None or not server.models:
-        what = "lists no model that can chat" if server else "isn't reached, or doesn't list its models"
+        what = "lists no model that can chat" if server else "can't be reached, or doesn't list its models"
         raise MixtureError(
-            f"OPENAI_BASE_URL is set, but {url} {what}: start the server, mend the address (most end in /v1), "
+            f"OPENAI_BASE_URL is set, but {url} {what}: start the server, correct the address (most end in /v1), "
             "unset the variable, or try with --simulate"
         )
     return server

@@ -140,14 +140,14 @@ class Finish:
 
     @staticmethod
     def _stand_ins(bound: BoundStage, records: list[Record]) -> list[str]:
-        """Models that answered in the place of several slots' own."""
+        """Models that answered in place of several slots' own."""
         own = {slot.name: slot.members[0].reference for slot in bound.slots}
         places: dict[str, set[str]] = {}
         for record in live(records):
             if record["slot"] in own and record["model"] != own[record["slot"]]:
                 places.setdefault(record["model"], set()).add(record["slot"])
         return [
-            f"{bound.name}: {model} answered in the place of {', '.join(sorted(slots))}"
+            f"{bound.name}: {model} answered in place of {', '.join(sorted(slots))}"
             for model, slots in places.items()
             if len(slots) > 1
         ]

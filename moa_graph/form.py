@@ -52,7 +52,7 @@ class Form:
         try:
             schema = convert_to_json_schema(wanted)
         except (TypeError, ValueError) as error:
-            raise InputError(f"response_format: {wanted!r} is no form that an answer can have: {error}") from None
+            raise InputError(f"response_format: {wanted!r} isn't a form that an answer can have: {error}") from None
         return cls._checked(schema.get("title", "answer"), schema)
 
     @classmethod
@@ -66,7 +66,7 @@ class Form:
         try:
             Draft202012Validator.check_schema(schema)
         except SchemaError as error:
-            raise InputError(f"response_format: {name}: no valid JSON Schema: {error.message}") from None
+            raise InputError(f"response_format: {name}: not a valid JSON Schema: {error.message}") from None
         within = Registry[Any]().with_resource("", DRAFT202012.create_resource(schema)).resolver()
         for reference in _references(schema):
             try:

@@ -115,7 +115,7 @@ def create_moa(
         layers: As the paper counts: ``layers`` - 1 times the proposers, and the aggregator; default: 2.
         name: Name in reports and traces.
         simulate: Put a simulated stand-in in every model's place; default: whether MOA_SIMULATE is set.
-        substitute: Model -> the one asked in its place, for models that are served no longer.
+        substitute: Model -> the one asked in its place, for models that are no longer served.
         cast: Which models play the parts of the mixture: a provider's name such as ``"openai"``, several joined by
             ``+``, ``"auto"``, a file's path, a :class:`moa_graph.casts.Cast` or its plain data; default: what MOA_CAST
             says, else ``auto``, which goes by the keys that are set. A mixture without parts, such as the paper's, is
@@ -144,7 +144,7 @@ def create_moa(
     catalogue = Catalogue(casting.mixture.models, simulate=simulate, substitute=substitute)
     for old, new in (substitute or {}).items():
         if not isinstance(new, str | BaseChatModel):
-            raise MixtureError(f"{described.name}: substitute: {old}: {new!r} is no model: write provider:name")
+            raise MixtureError(f"{described.name}: substitute: {old}: {new!r} isn't a model: write provider:name")
     with _naming_lines(described.name, source):
         graph = _build(casting.mixture, catalogue, only_messages=only_messages)
     graph.mixture = described
@@ -205,7 +205,7 @@ def load_mixture(mixture: str | Path | Mixture | Mapping[str, Any]) -> Mixture:
         return Mixture.from_source(source)
     if isinstance(mixture, str):
         return load_preset(mixture)
-    raise MixtureError(f"{mixture!r} is no mixture: give a preset's name, a file's path, a Mixture or its plain data")
+    raise MixtureError(f"{mixture!r} isn't a mixture: give a preset's name, a file's path, a Mixture or its plain data")
 
 
 def _source_of(mixture: object) -> Source | None:

@@ -283,9 +283,9 @@ def _stages_of(proposers: Any = (), aggregator: Any = None, layers: int = 2) -> 
     if aggregator is None:
         raise ValueError("aggregator: name the model that writes the answer")
     if not isinstance(proposers, list | tuple):
-        raise ValueError(f"proposers: {proposers!r} is no list of models")
+        raise ValueError(f"proposers: {proposers!r} isn't a list of models")
     if layers not in range(1, 100):
-        raise ValueError(f"layers: {layers!r} is no whole number from 1 (the aggregator alone) to 99")
+        raise ValueError(f"layers: {layers!r} isn't a whole number from 1 (the aggregator alone) to 99")
     if layers > 1 and not proposers:
         raise ValueError(f"proposers: {layers} layers need at least one")
     return [{"propose": {"slots": list(proposers)}}] * (layers - 1) + [{"aggregate": {"slot": aggregator}}]

@@ -61,7 +61,7 @@ class Source:
         except (yaml.YAMLError, ValueError, RecursionError) as error:
             file = f"{self.path}: " if self.path else ""
             reason = " ".join(str(error).replace('in "<unicode string>", ', "at ").split())
-            raise MixtureError(f"{file}the description is no valid {self._form.upper()}: {reason}") from None
+            raise MixtureError(f"{file}the description isn't valid {self._form.upper()}: {reason}") from None
 
     def line(self, field: str, value: str | None = None) -> int | None:
         """The line, from 1, of a field such as ``stages.0.propose.quorum``, or of what is nearest around it.

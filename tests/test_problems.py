@@ -63,7 +63,7 @@ def test_an_unknown_model_is_told_with_the_line_that_names_it(tmp_path: Path) ->
     stages = "stages:\n- propose:\n    slots:\n    - qwen\n    - qwne\n- aggregate: {slot: qwen}\n"
     text = f"name: mine\nmodels: {{qwen: sim:a}}\n{stages}"
     path = written(tmp_path, text)
-    assert refused(path).startswith(f"{path}:7: mine: stages.0.propose: 'qwne' is no known model. Did you mean qwen?")
+    assert refused(path).startswith(f"{path}:7: mine: stages.0.propose: 'qwne' isn't a known model. Did you mean qwen?")
 
 
 def test_lines_of_json_are_told_too_and_toml_says_at_least_the_file(tmp_path: Path) -> None:
@@ -82,7 +82,7 @@ def test_a_file_without_fields_says_what_to_write(tmp_path: Path, text: str, tol
 def test_broken_yaml_is_told_with_file_and_line(tmp_path: Path) -> None:
     path = written(tmp_path, "name: a\n\tb: 2\n")
     told = refused(path)
-    assert told.startswith(f"{path}: the description is no valid YAML")
+    assert told.startswith(f"{path}: the description isn't valid YAML")
     assert "line 2" in told
     assert "\n" not in told
 
@@ -113,7 +113,7 @@ def test_the_schema_takes_the_short_form_or_stages_and_not_both() -> None:
     ("text", "told"),
     [
         ("proposers: [sim:a]", "aggregator: name the model that writes the answer"),
-        ("proposers: sim:a\naggregator: sim:b", "proposers: 'sim:a' is no list of models"),
+        ("proposers: sim:a\naggregator: sim:b", "proposers: 'sim:a' isn't a list of models"),
         ("aggregator: sim:b", "proposers: 2 layers need at least one"),
         (f"{SHORT}layer: 4", "layer: there is no such field; look for a misspelling. Did you mean layers?"),
         (
@@ -135,5 +135,5 @@ def test_errors_about_the_short_form_speak_of_it(text: str, told: str) -> None:
 @pytest.mark.parametrize("address", ["localhost:11434/v1", "htp://localhost/v1", "http://", "/v1"])
 def test_an_address_that_is_none_is_refused_when_it_is_loaded(address: str) -> None:
     data = {"models": {"a": {"model": "openai:a", "base_url": address}}, "proposers": ["a"], "aggregator": "a"}
-    with pytest.raises(MixtureError, match=r"models\.a\.base_url: .* is no address of a server: write http://"):
+    with pytest.raises(MixtureError, match=r"models\.a\.base_url: .* isn't a server's address: write http://"):
         Mixture.from_data(data)

@@ -148,7 +148,7 @@ def _parsed(text: str) -> Any:
     try:
         return json.loads(text)
     except (ValueError, RecursionError) as error:
-        return _Unreadable(f"no valid JSON: {error}")
+        return _Unreadable(f"not valid JSON: {error}")
 
 
 def _csv(path: Path) -> Iterator[tuple[str, Any]]:
@@ -163,7 +163,7 @@ def _csv(path: Path) -> Iterator[tuple[str, Any]]:
                 else:
                     yield where, {name: value for name, value in row.items() if value not in (None, "")}
         except csv.Error as error:
-            yield f"{path}:{reader.line_num}", _Unreadable(f"no valid CSV: {error}")
+            yield f"{path}:{reader.line_num}", _Unreadable(f"not valid CSV: {error}")
 
 
 def _parquet(path: Path) -> Iterator[tuple[str, Any]]:
@@ -180,4 +180,4 @@ def _parquet(path: Path) -> Iterator[tuple[str, Any]]:
                     number += 1
                     yield f"{path}, row {number}", {name: value for name, value in row.items() if value is not None}
     except (pyarrow.ArrowException, OSError) as error:
-        yield str(path), _Unreadable(f"no valid Parquet: {error}")
+        yield str(path), _Unreadable(f"not valid Parquet: {error}")

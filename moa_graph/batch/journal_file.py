@@ -67,7 +67,7 @@ class JournalFile:
             self._connection.executescript(_SET_UP)
         except sqlite3.Error as error:
             self._lock.release()
-            raise InputError(f"{path}: {error}. It is no journal of a batch: name another output") from error
+            raise InputError(f"{path}: {error}. It isn't a batch's journal: name another output") from error
 
     def rows(self, query: str, values: Iterable[Any] = ()) -> list[Any]:
         """What a query finds."""

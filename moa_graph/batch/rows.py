@@ -169,7 +169,7 @@ def _messages(given: Any) -> list[dict[str, Any]]:
         try:
             given = json.loads(given)
         except ValueError as error:
-            raise ValueError(f"messages is no valid JSON: {error}") from None
+            raise ValueError(f"messages isn't valid JSON: {error}") from None
     if not isinstance(given, list | tuple) or not given:
         raise ValueError("messages must be a list of messages that isn't empty")
     messages = [_message(message) for message in given]

@@ -230,7 +230,7 @@ _NOT_SERVED = re.compile(
     re.IGNORECASE | re.DOTALL,
 )
 _NAME_ANOTHER = (
-    "If this model is served no longer, name another with substitute={old: new} (--substitute OLD=NEW), or have the "
+    "If this model is no longer served, name another with substitute={old: new} (--substitute OLD=NEW), or have the "
     "mixture cast anew with --cast auto; `moa models` lists what is served."
 )
 

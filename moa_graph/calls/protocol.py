@@ -134,5 +134,5 @@ def _finished(block: dict[str, Any]) -> dict[str, Any]:
     try:
         arguments = json.loads(block["args"] or "{}")
     except ValueError:
-        return {**block, "type": "invalid_tool_call", "error": "the arguments are no JSON"}
+        return {**block, "type": "invalid_tool_call", "error": "the arguments aren't JSON"}
     return {"type": "tool_call", "id": block["id"], "name": block["name"], "args": arguments}

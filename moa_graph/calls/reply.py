@@ -67,7 +67,7 @@ def _read_reply(message: AIMessage, request: AnswerRequest, member: Member, note
     text = (answer_text if request.closes else visible_text)(message.text)
     reply = Reply(member, notes, text, truncated=truncated, reasoning=thought)
     if message.invalid_tool_calls and request.closes and request.prompt.tools:
-        unreadable = f"a tool call's arguments are no JSON object: {message.invalid_tool_calls[0]['args']}"
+        unreadable = f"a tool call's arguments aren't a JSON object: {message.invalid_tool_calls[0]['args']}"
         return replace(reply, failure=Diagnosis("malformed", unreadable, retryable=True))
     if calls_tools(message, request):
         return replace(reply, tool_calls=tuple(message.tool_calls))

@@ -50,7 +50,7 @@ def why_anew(mixture: Mixture) -> str | None:
         return None
     references = _references(mixture)
     if dead := gone(map(str, references)):
-        return f"{len(dead)} of its {len(references)} models are served no longer"
+        return f"{len(dead)} of its {len(references)} models are no longer served"
     missing = [_missing_key(reference, settings) for reference, settings in references.items()]
     if variables := list(dict.fromkeys(filter(None, missing))):
         return f"{' and '.join(variables)} isn't set"
@@ -86,7 +86,7 @@ def _ends(mixture: Mixture) -> Iterator[str]:
     references = [str(one) for one, settings in asked.items() if _missing_key(one, settings) is None]
     if dead := gone(references):
         yield (
-            f"{', '.join(dead)} {'is' if len(dead) == 1 else 'are'} served no longer: name others with "
+            f"{', '.join(dead)} {'is' if len(dead) == 1 else 'are'} no longer served: name others with "
             "substitute={old: new} (--substitute OLD=NEW), or cast the mixture anew with --cast auto; `moa models` "
             "lists what is served"
         )

@@ -1,4 +1,4 @@
-"""Models that are known to be served no longer, or only until a day that is announced."""
+"""Models that are known to be no longer served, or only until a day that is announced."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ __all__ = ["gone", "last_day_of", "leaving"]
 
 
 def gone(references: Iterable[str]) -> list[str]:
-    """Those of ``references`` that are served no longer."""
+    """Those of ``references`` that are no longer served."""
     today = datetime.now(UTC).date()
     return [one for one in references if (day := last_day_of(one)) is not None and day <= today]
 

@@ -95,10 +95,12 @@ def _refusal(place: Place, status: int) -> str:
     """What a refused list means for a run, and what to do."""
     if status == 404:
         hint = "" if place.base_url.rstrip("/").endswith("/v1") else ", most of which end in /v1"
-        return f"{place.url} isn't there (HTTP 404): mend the address{hint}"
+        return f"{place.url} was not found (HTTP 404): correct the address{hint}"
     if place.key_variable is None:
-        return f"{place.url} wants a key (HTTP {status}): name the environment variable that holds it in key_variable"
-    return f"{place.url} refuses the key in {place.key_variable} (HTTP {status}): set the right one"
+        return (
+            f"{place.url} requires a key (HTTP {status}): name the environment variable that holds it in key_variable"
+        )
+    return f"{place.url} rejects the key in {place.key_variable} (HTTP {status}): set the right one"
 
 
 async def _list_or_reason(place: Place, patience: float) -> list[ServedModel] | str:
@@ -113,8 +115,8 @@ async def _list_or_reason(place: Place, patience: float) -> list[ServedModel] | 
             return Refused(_refusal(place, status))
         if status is None and {"TransportError", "OSError"} & {kind.__name__ for kind in type(error).__mro__}:
             reason = f"{type(error).__name__}: {error}".splitlines()[0]
-            hint = "see that the server runs and that the address is right"
-            return Refused(redact(f"{place.url} couldn't be asked: it isn't reached ({reason}): {hint}"))
+            hint = "check that the server is running and that the address is right"
+            return Refused(redact(f"{place.url} couldn't be reached ({reason}): {hint}"))
         return redact(f"{place.url} couldn't be asked: {type(error).__name__}: {error}".splitlines()[0])
 
 

@@ -90,9 +90,9 @@ def writer_settings(given: Mapping[str, Any], usual: AnswerSettings, graph: MoaG
     refuse_if_nothing_writes(graph, ", ".join(name for name in given if name in KNOWN))
     _check(parameters)
     if timeout is not None and (not isinstance(timeout, int | float) or not timeout > 0):
-        raise OptionsError(f"timeout: {timeout!r} is no number of seconds above 0")
+        raise OptionsError(f"timeout: {timeout!r} isn't a number of seconds above 0")
     if retries is not None and (not isinstance(retries, int) or retries < 0):
-        raise OptionsError(f"max_retries: {retries!r} is no whole number from 0")
+        raise OptionsError(f"max_retries: {retries!r} isn't a whole number of 0 or more")
     return replace(
         usual,
         parameters={**usual.parameters, **parameters},

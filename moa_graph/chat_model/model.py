@@ -268,7 +268,7 @@ class ChatMoA(DescribedModel):
 
         Raises:
             MixtureError: The mixture's last stage writes nothing.
-            InputError: ``schema`` is no form that an answer can have.
+            InputError: ``schema`` isn't a form that an answer can have.
         """
         if method == "function_calling":
             asked = self.model_copy()

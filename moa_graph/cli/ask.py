@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from moa_graph.cli.choice import Choice, choice_options
+from moa_graph.cli.choice import MixtureChoice, choice_options
 from moa_graph.cli.question import messages_of, typed
 
 __all__ = ["ask"]
@@ -28,7 +28,7 @@ __all__ = ["ask"]
 @click.option("--events", is_flag=True, help="The run's events as JSON lines in the answer's place.")
 def ask(
     prompt: tuple[str, ...],
-    choice: Choice,
+    choice: MixtureChoice,
     system: str | None,
     files: tuple[Path, ...],
     show_proposals: bool,

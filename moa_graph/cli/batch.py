@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from moa_graph.cli.choice import Choice, choice_options
+from moa_graph.cli.choice import MixtureChoice, choice_options
 from moa_graph.cli.failing import INTERRUPTED, RUN_FAILED
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ def _seconds(context: click.Context, option: click.Parameter, value: str | None)
 def batch(
     inputs: tuple[str, ...],
     output: str,
-    choice: Choice,
+    choice: MixtureChoice,
     usd: float | None,
     calls: int | None,
     deadline: float | None,
@@ -140,5 +140,5 @@ def _tell_estimate(found: Any) -> None:
         click.echo(f"bad row: {reason}", err=True)
     if len(found.bad) > 20:
         click.echo(f"and {len(found.bad) - 20} more bad rows", err=True)
-    price = "at a price that isn't known" if found.usd is None else f"at most ${found.usd:.4f}"
+    price = "at an unknown price" if found.usd is None else f"at most ${found.usd:.4f}"
     click.echo(f"{found.rows} rows, {len(found.bad)} of them bad; {found.calls} model requests, {price}")

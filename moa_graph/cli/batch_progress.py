@@ -114,7 +114,7 @@ def tell_summary(summary: Summary) -> None:
     parts += [f"{summary.degraded} degraded"] if summary.degraded else []
     console.print(", ".join(parts), soft_wrap=whole_lines)
     rate = summary.done_now / summary.seconds if summary.seconds else 0.0
-    price = f"${summary.usd:.4f}" + ("" if summary.usd_complete else " and what isn't known")
+    price = f"${summary.usd:.4f}" + ("" if summary.usd_complete else " plus calls of unknown price")
     console.print(
         f"{summary.calls} calls, {summary.hits} from the store, {price}, {summary.seconds:.1f} s, {rate:.1f} rows/s",
         soft_wrap=True,

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from moa_graph.cli.choice import Choice
+from moa_graph.cli.choice import MixtureChoice
 from moa_graph.cli.tally import counted, money
 from moa_graph.errors import MoaError
 from moa_graph.graph import MoaGraph, create_moa
@@ -60,7 +60,7 @@ class Beside:
             return Alone(self.model, None, redact(str(error)))
 
 
-def beside(model: str, mixture: Mixture, choice: Choice, store: Store | None) -> Beside:
+def beside(model: str, mixture: Mixture, choice: MixtureChoice, store: Store | None) -> Beside:
     """The model beside a mixture, with the same settings if the mixture names it.
 
     Args:

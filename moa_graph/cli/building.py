@@ -11,7 +11,7 @@ import click
 from moa_graph.casts.own_server import OwnServer, limits_on
 from moa_graph.cli.beside import Beside, beside
 from moa_graph.cli.casting import FoundCast, find_cast
-from moa_graph.cli.choice import Choice
+from moa_graph.cli.choice import MixtureChoice
 from moa_graph.cli.classic import with_flags, without_timeouts
 from moa_graph.cli.own_server import a_few, on_own_server
 from moa_graph.cli.setting import with_settings
@@ -45,7 +45,7 @@ class Chosen:
     beside: Beside | None = None
 
 
-def build(choice: Choice, store: Store | None = None) -> Chosen:
+def build(choice: MixtureChoice, store: Store | None = None) -> Chosen:
     """The graph of what was chosen.
 
     Args:
@@ -86,7 +86,7 @@ def build(choice: Choice, store: Store | None = None) -> Chosen:
     return Chosen(graph, _headline(graph, choice, why), store, mark, alone)
 
 
-def _described(mixture: Mixture, choice: Choice) -> Mixture:
+def _described(mixture: Mixture, choice: MixtureChoice) -> Mixture:
     """The mixture with what was chosen for this run."""
     return with_settings(with_flags(mixture, choice), choice.settings)
 
@@ -101,7 +101,7 @@ def _choose(models: Sequence[str]) -> list[str]:
     return a_few(models, _say)
 
 
-def _mixture(choice: Choice) -> tuple[Mixture, str | None]:
+def _mixture(choice: MixtureChoice) -> tuple[Mixture, str | None]:
     """The mixture, and why it is this one where none was named."""
     if choice.mixture is not None:
         return load_mixture(choice.mixture), None
@@ -121,11 +121,11 @@ def everything_is_simulated() -> bool:
     return os.environ.get("MOA_SIMULATE", "") not in ("", "0")
 
 
-def _on_stand_ins(choice: Choice) -> bool:
+def _on_stand_ins(choice: MixtureChoice) -> bool:
     return choice.simulate or everything_is_simulated()
 
 
-def _store(choice: Choice) -> Store | None:
+def _store(choice: MixtureChoice) -> Store | None:
     if choice.store is None:
         if choice.mode != "cache":
             raise MixtureError(f"--{choice.mode} needs a file: --store FILE")
@@ -133,7 +133,7 @@ def _store(choice: Choice) -> Store | None:
     return open_store(choice.store, choice.mode, missing=choice.missing)  # type: ignore[arg-type]
 
 
-def _headline(graph: MoaGraph, choice: Choice, why: str | None) -> str:
+def _headline(graph: MoaGraph, choice: MixtureChoice, why: str | None) -> str:
     """Which mixture runs, why, and what about it is simulated."""
     name = graph.mixture.name
     if _on_stand_ins(choice):
@@ -142,7 +142,7 @@ def _headline(graph: MoaGraph, choice: Choice, why: str | None) -> str:
     simulated = _simulated_slots(graph)
     if not simulated:
         return name + reason
-    which = "models" if graph.plan.simulated else f"models in the place of {', '.join(simulated)}"
+    which = "models" if graph.plan.simulated else f"models in place of {', '.join(simulated)}"
     remedy = f"; for real ones {HOW_TO_USE_REAL_MODELS}" if why else ""
     return f"{name} on simulated {which}{reason}{remedy}"
 

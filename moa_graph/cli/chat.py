@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from moa_graph.cli.choice import Choice, choice_options
+from moa_graph.cli.choice import MixtureChoice, choice_options
 
 __all__ = ["chat"]
 
@@ -25,7 +25,12 @@ __all__ = ["chat"]
     help="Whether a question is asked with the conversation before it; without, nothing is kept.",
 )  # fmt: skip
 def chat(
-    choice: Choice, thread: str | None, file: Path | None, system: str | None, list_threads: bool, multi_turn: bool
+    choice: MixtureChoice,
+    thread: str | None,
+    file: Path | None,
+    system: str | None,
+    list_threads: bool,
+    multi_turn: bool,
 ) -> None:
     """Talk with a mixture; conversations are kept and go on by name.
 

@@ -9,11 +9,11 @@ from typing import Any
 
 import click
 
-__all__ = ["Choice", "choice_options", "pairs"]
+__all__ = ["MixtureChoice", "choice_options", "pairs"]
 
 
 @dataclass(frozen=True)
-class Choice:
+class MixtureChoice:
     """What was chosen on the command line; None or empty where nothing was.
 
     Args:
@@ -140,7 +140,7 @@ _OPTIONS = (
     ),
     click.option(
         "--substitute", multiple=True, callback=pairs, metavar="OLD=NEW",
-        help="Another model in the place of one that is served no longer. May be repeated.",
+        help="Another model in place of one that is no longer served. May be repeated.",
     ),
     click.option(
         "--extract", metavar="auto|number|choice|exact|json:FIELD",
@@ -170,14 +170,14 @@ def choice_options(command: Callable[..., Any] | None = None, *, without: Collec
     """
     if command is None:
         return functools.partial(choice_options, without=without)
-    names = Choice.__dataclass_fields__.keys() - set(without)
+    names = MixtureChoice.__dataclass_fields__.keys() - set(without)
 
     @functools.wraps(command)
     def with_choice(**given: Any) -> Any:
         chosen = {name: given.pop(name) for name in list(given) if name in names}
         if "mode" in chosen:
             chosen["mode"] = chosen["mode"] or "cache"
-        return command(choice=Choice(**chosen), **given)
+        return command(choice=MixtureChoice(**chosen), **given)
 
     for option in reversed(_OPTIONS):
         with_choice = option(with_choice)

@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from moa_graph.cli.choice import Choice
+from moa_graph.cli.choice import MixtureChoice
 from moa_graph.description import Description, PositiveSeconds, Slot
 from moa_graph.errors import MixtureError
 from moa_graph.mixture import Mixture
@@ -17,7 +17,7 @@ from moa_graph.stages.propose import Propose
 __all__ = ["with_flags", "without_timeouts"]
 
 
-def with_flags(mixture: Mixture, choice: Choice) -> Mixture:
+def with_flags(mixture: Mixture, choice: MixtureChoice) -> Mixture:
     """The mixture with the models, rounds and parameters that were chosen.
 
     Raises:
@@ -38,7 +38,7 @@ def with_flags(mixture: Mixture, choice: Choice) -> Mixture:
     return Mixture.from_data({**fields, "stages": stages}) if stages != list(mixture.stages) else mixture
 
 
-def _with_timeout(stage: Any, choice: Choice) -> Any:
+def _with_timeout(stage: Any, choice: MixtureChoice) -> Any:
     """A stage whose models have the time that was chosen; else as much as a longer deadline allows."""
     if choice.timeout is not None:
         wanted = _seconds("--timeout", choice.timeout)
@@ -68,11 +68,11 @@ def _with_aggregator(mixture: Mixture, stages: list[Any], model: str) -> list[An
     """The last stage with another model, and its fallbacks as they were."""
     last = stages[-1]
     if not last.answers:
-        raise MixtureError(f"--aggregator: the last stage of {mixture.name} is no aggregator; leave the option out")
+        raise MixtureError(f"--aggregator: the last stage of {mixture.name} isn't an aggregator; leave the option out")
     return [*stages[:-1], _with_slots(last, lambda slot: slot.model_copy(update={"model": model, "name": None}))]
 
 
-def _with_proposers(mixture: Mixture, stages: list[Any], choice: Choice) -> list[Any]:
+def _with_proposers(mixture: Mixture, stages: list[Any], choice: MixtureChoice) -> list[Any]:
     """The first propose stage, with other models or as many times as chosen, in the place of all of them."""
     proposing, last = stages[:-1], stages[-1]
     if any(stage.kind != "propose" for stage in proposing) or last.kind != "aggregate":
@@ -83,7 +83,7 @@ def _with_proposers(mixture: Mixture, stages: list[Any], choice: Choice) -> list
     slots = [Slot(model=model) for model in choice.reference_models]
     rounds = len(proposing) if choice.rounds is None else choice.rounds
     if rounds and not (proposing or slots):
-        raise MixtureError("--rounds: there is nobody to answer; name models with --reference-models")
+        raise MixtureError("--rounds: no model is left to answer; name models with --reference-models")
     if not rounds and slots:
         if choice.rounds == 0:
             raise MixtureError("--rounds 0 is the aggregator alone; leave --reference-models out")

@@ -12,7 +12,7 @@ import click
 from moa_graph.cli.extras import needs_eval
 
 if TYPE_CHECKING:
-    from moa_graph.evaluation.comparing import Comparison
+    from moa_graph.evaluation.comparing import CandidateComparison
 
 __all__ = ["compare"]
 
@@ -76,7 +76,7 @@ def _recorded(results: str, grade: str, prices: str | None, certificates: tuple[
     return pd.concat(tables, ignore_index=True) if len(tables) > 1 else tables[0]
 
 
-def _tell(comparison: Comparison) -> None:
+def _tell(comparison: CandidateComparison) -> None:
     from rich.console import Console
     from rich.markup import escape
     from rich.table import Column, Table

@@ -13,7 +13,7 @@ import click
 
 from moa_graph.calls.events import CallFinished
 from moa_graph.cli.building import build
-from moa_graph.cli.choice import Choice
+from moa_graph.cli.choice import MixtureChoice
 from moa_graph.cli.doors import open_door
 from moa_graph.cli.failing import one_line
 from moa_graph.cli.question import attached, messages_of
@@ -32,7 +32,7 @@ HOPELESS = (MixtureError, MissingKey, OptionsError)
 """What no further question could mend."""
 
 
-def talk(choice: Choice, file: Path | None, thread: str | None, system: str | None = None) -> None:
+def talk(choice: MixtureChoice, file: Path | None, thread: str | None, system: str | None = None) -> None:
     """Reads questions until there are no more, and shows an answer to each.
 
     Args:
@@ -93,7 +93,7 @@ class Conversation:
         system: How the models shall answer.
     """
 
-    def __init__(self, runner: asyncio.Runner, choice: Choice, thread: str | None, system: str | None) -> None:
+    def __init__(self, runner: asyncio.Runner, choice: MixtureChoice, thread: str | None, system: str | None) -> None:
         self._runner = runner
         self._choice = choice
         self._thread = thread
@@ -110,7 +110,7 @@ class Conversation:
         self._runner.run(self._open(file))
         _say(self._chosen.headline)
         if self._thread is not None:
-            _say(f"conversation {self._thread}; go on with it later by --thread {self._thread}")
+            _say(f"conversation {self._thread}; continue it later with --thread {self._thread}")
         if sys.stdin.isatty():
             _say("/help lists what else can be typed")
 

@@ -98,7 +98,7 @@ async def _probe(found: Findings, members: Mapping[str, Member], tell_price: Say
     """Asks each model, and puts what came of it in the place of what its provider's list says."""
     asked = probed_members(members.values())
     dollars = most_dollars(asked)
-    price = "a price that isn't known" if dollars is None else f"at most ${dollars:.6f}"
+    price = "an unknown price" if dollars is None else f"at most ${dollars:.6f}"
     tell_price(f"asking {len(asked)} models one tiny question, for {price}")
     probed = await probe(asked)
     for row, member in zip(found.models, members.values(), strict=True):

@@ -90,10 +90,10 @@ def one_line(error: BaseException) -> str:
     elif isinstance(error, MoaError | ImportError):
         text = str(error)
     elif _is_lost_output(error):
-        text = f"stdout can't be written: {error.strerror}. Make room there, or write elsewhere"
+        text = f"stdout can't be written: {error.strerror}. Free some space, or write elsewhere"
     else:
         text = (
-            f"{type(error).__name__}: {error}. This is a defect of moa_graph: please report it, with what "
+            f"{type(error).__name__}: {error}. This is a bug in moa_graph: please report it, with what "
             f"{TRACEBACK_VARIABLE}=1 shows."
         )
     return _folded(redact(text))

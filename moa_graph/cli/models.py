@@ -80,7 +80,7 @@ def _places(providers: Sequence[str], address: str | None) -> list[Place]:
     found = places_with_keys() or [Place("openai", server.url, None, own=True) for server in look_for_servers()]
     if not found:
         raise click.UsageError(
-            "There is nobody to ask: set a provider's key, such as TOGETHER_API_KEY or OPENAI_API_KEY, start Ollama, "
+            "There is no model to ask: set a provider's key, such as TOGETHER_API_KEY or OPENAI_API_KEY, start Ollama, "
             "or name a server with --on URL."
         )
     return found

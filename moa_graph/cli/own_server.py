@@ -11,7 +11,7 @@ import click
 
 from moa_graph.casts.casting import cast_mixture
 from moa_graph.casts.own_server import OwnServer, address, cast_on, limits_on, look_at, models_on
-from moa_graph.cli.choice import Choice
+from moa_graph.cli.choice import MixtureChoice
 from moa_graph.description import ModelSettings
 from moa_graph.mixture import Mixture
 from moa_graph.models.reference import Reference
@@ -24,7 +24,7 @@ MOST = 3
 Say = Callable[[str], None]
 
 
-def on_own_server(choice: Choice, mixture: Mixture, say: Say) -> tuple[Choice, Mixture]:
+def on_own_server(choice: MixtureChoice, mixture: Mixture, say: Say) -> tuple[MixtureChoice, Mixture]:
     """A mixture whose models are all on the server that a person names.
 
     Args:
@@ -49,7 +49,7 @@ def on_own_server(choice: Choice, mixture: Mixture, say: Say) -> tuple[Choice, M
     return choice, mixture.model_copy(update={"limits": {**limits_on(server), **mixture.limits}})
 
 
-def _by_their_names(choice: Choice, mixture: Mixture, server: OwnServer) -> tuple[Choice, Mixture]:
+def _by_their_names(choice: MixtureChoice, mixture: Mixture, server: OwnServer) -> tuple[MixtureChoice, Mixture]:
     models = dict(mixture.models)
 
     def known(name: str | None) -> str | None:

@@ -67,7 +67,7 @@ def _cast() -> str:
 def _facts(name: str, cast: str) -> Facts:
     from moa_graph.casts.casting import has_parts
     from moa_graph.casts.deciding import why_anew
-    from moa_graph.cli.choice import Choice
+    from moa_graph.cli.choice import MixtureChoice
     from moa_graph.cli.classic import with_flags
     from moa_graph.cli.tally import money
     from moa_graph.graph import create_moa
@@ -76,7 +76,7 @@ def _facts(name: str, cast: str) -> Facts:
 
     mixture = load_preset(name)
     anew = has_parts(mixture) or why_anew(mixture) is not None
-    graph = create_moa(with_flags(mixture, Choice(max_tokens=ANSWER_TOKENS)), cast=cast if anew else None)
+    graph = create_moa(with_flags(mixture, MixtureChoice(max_tokens=ANSWER_TOKENS)), cast=cast if anew else None)
     size = size_of(graph.plan)
     members = [member for bound in graph.plan.stages for slot in bound.slots for member in slot.members]
     keys = list(dict.fromkeys(filter(None, (member.key_variable for member in members))))

@@ -63,7 +63,7 @@ def typed(words: Sequence[str], *, with_files: bool = False) -> str:
         click.UsageError: There is no question.
     """
     if len(words) > 1:
-        raise click.UsageError(f'Quote the question, so that it is one: moa ask "{" ".join(words)}"')
+        raise click.UsageError(f'Quote the question, so that it is a single argument: moa ask "{" ".join(words)}"')
     prompt = words[0] if words else None
     if prompt == "-" or prompt is None:
         if prompt is None and (with_files or sys.stdin is None or sys.stdin.isatty()):
@@ -112,7 +112,7 @@ def _read_stdin() -> str:
     try:
         return sys.stdin.read().rstrip("\n")
     except UnicodeDecodeError as error:
-        raise click.UsageError(f"stdin is no text ({error}). Give an image or a PDF by --file FILE.") from None
+        raise click.UsageError(f"stdin isn't text ({error}). Give an image or a PDF by --file FILE.") from None
     finally:
         timer.cancel()
 

@@ -43,7 +43,7 @@ def _value(path: str, text: str) -> Any:
         return yaml.safe_load(text)
     except yaml.YAMLError:
         raise MixtureError(
-            f"--set {path}: {text!r} is no value in YAML; put text with special characters in quotes"
+            f"--set {path}: {text!r} isn't a YAML value; put text with special characters in quotes"
         ) from None
 
 

@@ -58,7 +58,7 @@ def show(
 def _write(content: str | bytes, output: Path | None) -> None:
     if output is None:
         if isinstance(content, bytes) and sys.stdout.isatty():
-            raise click.UsageError("A picture isn't for a terminal: name a file with --output FILE.")
+            raise click.UsageError("A picture can't be shown in a terminal: name a file with --output FILE.")
         click.echo(content, nl=isinstance(content, str) and not content.endswith("\n"))
         return
     try:

@@ -59,7 +59,8 @@ def naming(file: Path | None) -> Iterator[None]:
         yield
     except sqlite3.Error as error:
         raise click.ClickException(
-            f"--file {file}: {error}; see that there is room and no other program holds it, or name another file"
+            f"--file {file}: {error}; make sure that there is space and that no other program has it open, or name "
+            "another file"
         ) from error
 
 

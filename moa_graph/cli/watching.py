@@ -24,7 +24,7 @@ def watch(certificate_file: str, recordings: Recordings, *, page: str | None, as
     try:
         certificate = json.loads(Path(certificate_file).read_text(encoding="utf-8"))
     except ValueError as error:
-        raise InputError(f"{certificate_file} is no certificate: {error}") from error
+        raise InputError(f"{certificate_file} isn't a certificate: {error}") from error
     watched = watch_recordings(certificate, recordings)
     if page is not None:
         Path(page).write_text(label_page(recordings, watched.unlabelled), encoding="utf-8")

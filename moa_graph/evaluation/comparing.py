@@ -19,7 +19,7 @@ from moa_graph.errors import InputError
 from moa_graph.evaluation.noninferiority import tango_interval
 from moa_graph.evaluation.significance import holm, mcnemar
 
-__all__ = ["Candidate", "Comparison", "Versus", "compare"]
+__all__ = ["Candidate", "CandidateComparison", "Versus", "compare"]
 
 FEWEST_GROUPS = 8
 """Below this the sandwich estimator over groups says little, and groups aren't used."""
@@ -82,7 +82,7 @@ class Candidate:
 
 
 @dataclass(frozen=True)
-class Comparison:
+class CandidateComparison:
     """All candidates, the most often right first.
 
     Args:
@@ -104,7 +104,7 @@ class Comparison:
     differing: tuple[str, ...]
 
 
-def compare(table: Any, against: str | None = None) -> Comparison:
+def compare(table: Any, against: str | None = None) -> CandidateComparison:
     """Compares the candidates of a table of results.
 
     Args:
@@ -137,7 +137,7 @@ def compare(table: Any, against: str | None = None) -> Comparison:
         )
         for name in names
     ]  # fmt: skip
-    return Comparison(
+    return CandidateComparison(
         candidates=tuple(_with_rivals(one, candidates) for one in candidates),
         reference=reference,
         items=len(right),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from moa_graph.evaluation.comparing import Comparison
+from moa_graph.evaluation.comparing import CandidateComparison
 from moa_graph.evaluation.pages import render
 from moa_graph.evaluation.pictures import as_data, pareto_picture
 
@@ -15,7 +15,7 @@ LONGEST = 4000
 """Characters of an answer that are shown."""
 
 
-def comparison_page(comparison: Comparison, table: Any) -> str:
+def comparison_page(comparison: CandidateComparison, table: Any) -> str:
     """The page. It loads nothing from anywhere."""
     shown = comparison.differing[:MOST_ITEMS]
     rows = table[table["id"].astype(str).isin(shown)]

@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from moa_graph.evaluation.comparing import Comparison
+from moa_graph.evaluation.comparing import CandidateComparison
 
 __all__ = ["as_data", "heat_map", "pareto_picture"]
 
 
-def pareto_picture(comparison: Comparison) -> bytes:
+def pareto_picture(comparison: CandidateComparison) -> bytes:
     """Accuracy with its interval against dollars, the front of the best drawn through, as PNG."""
     figure, axes = _axes(8, 5)
     priced = [one for one in comparison.candidates if one.usd]

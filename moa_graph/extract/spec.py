@@ -40,14 +40,14 @@ def extractor(spec: str | Extractor) -> Extractor:
     kind, _, field = spec.partition(":")
     if kind == "json" and field:
         return lambda text: json_field(text, field)
-    raise MixtureError(f"{spec!r} is no extractor; there are {', '.join(sorted(EXTRACTORS))} and json:FIELD")
+    raise MixtureError(f"{spec!r} isn't an extractor; there are {', '.join(sorted(EXTRACTORS))} and json:FIELD")
 
 
 def _read_extract(value: Any) -> Any:
     if callable(value):
         return value
     if not isinstance(value, str):
-        raise ValueError(f"{value!r} is no extractor: write its name, or in Python give a function of the text")
+        raise ValueError(f"{value!r} isn't an extractor: write its name, or in Python give a function of the text")
     try:
         extractor(value)
     except MixtureError as error:

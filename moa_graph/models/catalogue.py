@@ -194,7 +194,7 @@ class Catalogue:
     Args:
         models: Settings by name, as in the description.
         simulate: Whether a simulated stand-in takes every model's place. Names stay.
-        substitute: Name or reference -> the one asked in its place, for models that are served no longer.
+        substitute: Name or reference -> the one asked in its place, for models that are no longer served.
     """
 
     def __init__(

@@ -187,7 +187,7 @@ def _unknown(text: str, known: list[str]) -> MixtureError:
     named = f" Named in this mixture: {', '.join(known)}." if known else ""
     name = text.strip(": ") or "name"
     return MixtureError(
-        f"{text!r} is no known model.{near(text, known)}{named} Write a name from `models`, or "
+        f"{text!r} isn't a known model.{near(text, known)}{named} Write a name from `models`, or "
         f"provider:name, such as together:{name} or openai:{name}."
     )
 

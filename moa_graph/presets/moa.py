@@ -29,7 +29,7 @@ def together_moa() -> Mixture:
     Pays where quality counts for more than time: open questions, writing, instruction following. Not for short factual
     questions that one of its models already answers, nor where the first word must come fast.
     Published: AlpacaEval 2.0 LC 65.1 (GPT-4o 57.5), MT-Bench 9.25.
-    Most of these models are served no longer: cast="auto" puts today's in their places, substitute={old: new} others.
+    Most of these models are no longer served: cast="auto" puts today's in their places, substitute={old: new} others.
     """
     return propose_and_aggregate(list(PAPER), "qwen-110b", layers=3, name="together-moa", models=PAPER)
 
@@ -43,7 +43,7 @@ def moa_lite() -> Mixture:
     Calls: N(L-1)+1 = 7. Critical path: 2 calls.
     Pays where together-moa would be too slow or too dear. Not for questions that one model answers as well.
     Published: AlpacaEval 2.0 LC 59.3 (GPT-4o 57.5), MT-Bench 9.18.
-    Most of these models are served no longer: cast="auto" puts today's in their places, substitute={old: new} others.
+    Most of these models are no longer served: cast="auto" puts today's in their places, substitute={old: new} others.
     """
     return propose_and_aggregate(list(PAPER), "qwen-72b", layers=2, name="moa-lite", models=PAPER)
 
@@ -58,7 +58,7 @@ def moa_gpt4o() -> Mixture:
     Pays where a stronger writer than the proposers is at hand and its price for one call doesn't matter. Not where all
     text must stay with one provider.
     Published: AlpacaEval 2.0 LC 65.7, MT-Bench 9.40.
-    Most of the proposers are served no longer: cast="auto" puts today's in their places, substitute={old: new} others.
+    Most of the proposers are no longer served: cast="auto" puts today's in their places, substitute={old: new} others.
     """
     models = {**PAPER, "gpt-4o": {"model": "openai:gpt-4o", "max_tokens": 2048}}
     return propose_and_aggregate(list(PAPER), "gpt-4o", layers=3, name="moa-gpt4o", models=models)

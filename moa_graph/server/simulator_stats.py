@@ -11,14 +11,14 @@ from typing import Any
 
 from moa_graph.description import Price
 
-__all__ = ["RequestCount", "Stats", "Tally"]
+__all__ = ["RequestCount", "RequestTally", "Stats"]
 
 ARRIVALS_KEPT = 10_000
 MILLION = 1_000_000
 
 
 @dataclass(slots=True)
-class Tally:
+class RequestTally:
     """Counts for one model, or for all.
 
     Attributes:
@@ -71,7 +71,7 @@ class RequestCount:
     """
 
     number: int
-    tallies: tuple[Tally, ...]
+    tallies: tuple[RequestTally, ...]
 
     def status(self, status: int) -> None:
         """An answer with this HTTP status begins."""
@@ -109,14 +109,14 @@ class Stats:
     def reset(self) -> None:
         """Begin anew; requests that are in flight are not counted from here on."""
         self._began = time.monotonic()
-        self._total = Tally()
-        self._models: dict[str, Tally] = {}
+        self._total = RequestTally()
+        self._models: dict[str, RequestTally] = {}
         self.connections_opened = 0
 
     @contextmanager
     def request(self, model: str | None) -> Iterator[RequestCount]:
         """Count a request to ``model``; None for one that doesn't say which it means."""
-        tallies = (self._total,) if model is None else (self._models.setdefault(model, Tally()), self._total)
+        tallies = (self._total,) if model is None else (self._models.setdefault(model, RequestTally()), self._total)
         seconds = time.monotonic() - self._began
         for tally in tallies:
             tally.arrive(seconds)

@@ -41,7 +41,7 @@ def _unknown(kind: Any) -> str:
     near = difflib.get_close_matches(str(kind), known, n=1)
     lost = "".join(f" The stages of {name} couldn't be imported: {why}." for name, why in failed_plugins().items())
     hint = f" Did you mean {near[0]}?" if near else ""
-    return f"{kind!r} is no kind of stage; there are {', '.join(known)}.{hint}{lost}"
+    return f"{kind!r} isn't a kind of stage; there are {', '.join(known)}.{hint}{lost}"
 
 
 def _write(stage: Stage) -> dict[str, Any]:

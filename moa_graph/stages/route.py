@@ -134,7 +134,7 @@ def threshold_for(probabilities: Sequence[float], strong_share: float) -> float:
     if not probabilities:
         raise ValueError("probabilities: give those of some queries")
     if not 0 <= strong_share <= 1:
-        raise ValueError(f"strong_share: {strong_share} is no share from 0 to 1")
+        raise ValueError(f"strong_share: {strong_share} isn't a share from 0 to 1")
 
     def distance(threshold: float) -> tuple[float, float]:
         strong = sum(probability >= threshold for probability in probabilities)

@@ -138,7 +138,7 @@ async def test_nobody_listening_is_a_connection_failure_with_its_reason() -> Non
 
 async def test_a_model_that_is_gone_names_the_way_to_replace_it() -> None:
     found = await diagnosis("together", error(404, "Unable to access model any."))
-    assert found.message.startswith("HTTP 404: Unable to access model any. If this model is served no longer, name ")
+    assert found.message.startswith("HTTP 404: Unable to access model any. If this model is no longer served, name ")
     assert all(way in found.message for way in ("substitute={old: new}", "--substitute", "--cast auto", "moa models"))
 
 

@@ -50,7 +50,7 @@ def test_an_answer_nobody_thought_or_asked_for_is_marked_on_stdout(moa: Moa, ins
 def test_the_first_line_names_the_models_that_are_simulated_beside_real_ones(moa: Moa, tmp_path: Path) -> None:
     (tmp_path / "outputs.jsonl").write_text(json.dumps({"question": QUESTION, "outputs": {"a": "Answer: 7"}}) + "\n")
     result = moa("ask", "--reference-models", "recorded:outputs.jsonl#a", QUESTION)
-    assert result.stderr.startswith("moa-turbo on simulated models in the place of strong-2, writer, since no key")
+    assert result.stderr.startswith("moa-turbo on simulated models in place of strong-2, writer, since no key")
 
 
 def test_a_mixture_that_names_simulated_models_says_that_they_are(moa: Moa, instant: str) -> None:

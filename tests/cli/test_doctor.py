@@ -151,9 +151,14 @@ def test_a_probe_tells_its_price_first_and_the_truth(moa: Moa, monkeypatch: pyte
 @pytest.mark.parametrize(
     ("reply", "path", "key", "told"),
     [
-        (Reply(status=401, body=b"{}"), "/v1", "wrong-key", "refuses the key in MY_KEY (HTTP 401): set the right one"),
-        (Reply(status=404, body=b"{}"), "", None, "isn't there (HTTP 404): mend the address, most of which end in /v1"),
-        (Reply(status=401, body=b"{}"), "/v1", None, "wants a key (HTTP 401): name the environment variable"),
+        (Reply(status=401, body=b"{}"), "/v1", "wrong-key", "rejects the key in MY_KEY (HTTP 401): set the right one"),
+        (
+            Reply(status=404, body=b"{}"),
+            "",
+            None,
+            "was not found (HTTP 404): correct the address, most of which end in /v1",
+        ),
+        (Reply(status=401, body=b"{}"), "/v1", None, "requires a key (HTTP 401): name the environment variable"),
     ],
 )
 def test_a_server_that_would_refuse_a_run_is_a_problem(

@@ -112,7 +112,7 @@ def test_without_a_command_the_help_is_shown_as_it_is_written() -> None:
 def test_output_that_cannot_be_written_is_no_defect(arguments: tuple[str, ...]) -> None:
     code, err = into_a_full_disk(*arguments)
     assert code == 1
-    assert err[-1] == "moa: stdout can't be written: No space left on device. Make room there, or write elsewhere"
+    assert err[-1] == "moa: stdout can't be written: No space left on device. Free some space, or write elsewhere"
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")

@@ -76,7 +76,7 @@ def test_text_files_stand_behind_the_question_and_images_are_sent_as_images(
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        (("why", "is", "it"), 'Quote the question, so that it is one: moa ask "why is it"'),
+        (("why", "is", "it"), 'Quote the question, so that it is a single argument: moa ask "why is it"'),
         (("why", "--file", "nowhere.txt"), "--file nowhere.txt can't be read: No such file or directory."),
         (("why", "--file", "data.bin"), "--file data.bin is neither text nor an image"),
         (("--file", "data.bin"), "There is no question."),

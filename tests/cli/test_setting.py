@@ -54,7 +54,7 @@ def test_a_slot_that_is_written_as_its_model_gets_fields(shown: Any) -> None:
         ("stages.0.propose.quorum=3", "3 live proposals can't come from 2 slot(s)"),
         ("stages.0.propose.quorum", "write FIELD=VALUE, such as stages.0.propose.quorum=2"),
         ("name.of=x", "name: write text"),
-        ("models={", "--set models: '{' is no value in YAML"),
+        ("models={", "--set models: '{' isn't a YAML value"),
     ],
 )
 def test_what_cannot_be_set_says_why(shown: Any, setting: str, told: str) -> None:

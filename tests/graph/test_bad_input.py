@@ -36,15 +36,15 @@ REFUSED_DESCRIPTIONS: dict[str, tuple[dict[str, Any], str]] = {
     "no mixture": ({}, "give either a mixture, or proposers, an aggregator and layers"),
     "mixture and models": ({"mixture": "moa-lite", "proposers": ["sim:a"]}, "give either a mixture, or proposers"),
     "mixture and layers": ({"mixture": "moa-lite", "layers": 3}, "give either a mixture, or proposers"),
-    "something else": ({"mixture": 3}, "3 is no mixture: give a preset's name, a file's path"),
+    "something else": ({"mixture": 3}, "3 isn't a mixture: give a preset's name, a file's path"),
     "no aggregator": ({"proposers": ["sim:a"]}, "aggregator: name the model that writes the answer"),
     "no proposers": ({"proposers": [], "aggregator": "sim:a"}, "proposers: 2 layers need at least one"),
-    "one proposer": ({"proposers": "sim:a", "aggregator": "sim:a"}, "proposers: 'sim:a' is no list of models"),
-    "no layer": ({"proposers": ["sim:a"], "aggregator": "sim:a", "layers": 0}, "layers: 0 is no whole number from 1"),
+    "one proposer": ({"proposers": "sim:a", "aggregator": "sim:a"}, "proposers: 'sim:a' isn't a list of models"),
+    "no layer": ({"proposers": ["sim:a"], "aggregator": "sim:a", "layers": 0}, "layers: 0 isn't a whole number from 1"),
     "half a layer": ({"proposers": ["sim:a"], "aggregator": "sim:a", "layers": 2.5}, "layers: 2.5 is no whole number"),
     "unknown model": (
         {"proposers": ["qwen"], "aggregator": "sim:a"},
-        "mixture: stages.0.propose: 'qwen' is no known model.",
+        "mixture: stages.0.propose: 'qwen' isn't a known model.",
     ),
     "unknown provider": (
         {"proposers": ["sim:a"], "aggregator": "togehter:qwen"},
@@ -52,7 +52,7 @@ REFUSED_DESCRIPTIONS: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "unknown model to choose": (
         {"mixture": {"models": {"a": "qwen"}, "stages": [{"aggregate": {"slot": "sim:a"}}]}},
-        "mixture: models.a: 'qwen' is no known model.",
+        "mixture: models.a: 'qwen' isn't a known model.",
     ),
     "unknown substitute": (
         {"mixture": "moa-lite", "substitute": {"qwen": "sim:a"}},
@@ -69,7 +69,7 @@ REFUSED_DESCRIPTIONS: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "misspelt stage": (
         {"mixture": {"stages": [{"propse": {"slots": ["sim:a"]}}]}},
-        "mixture: stages.0: 'propse' is no kind of stage; there are ",
+        "mixture: stages.0: 'propse' isn't a kind of stage; there are ",
     ),
     "stage without fields": (
         {"mixture": {"stages": ["propose"]}},
@@ -226,16 +226,16 @@ def test_a_bound_model_is_refused_as_no_chat_model() -> None:
 REFUSED_TEXTS = {
     "yaml list": ("yaml", "- propose\n- aggregate", "mixture: write its fields as a mapping"),
     "yaml nothing": ("yaml", "", "mixture: write its fields as a mapping"),
-    "yaml broken": ("yaml", "stages: [", "the description is no valid YAML"),
-    "yaml control characters": ("yaml", "name: \x00", "the description is no valid YAML"),
-    "yaml code": ("yaml", "name: !!python/object/apply:os.getcwd []", "the description is no valid YAML"),
+    "yaml broken": ("yaml", "stages: [", "the description isn't valid YAML"),
+    "yaml control characters": ("yaml", "name: \x00", "the description isn't valid YAML"),
+    "yaml code": ("yaml", "name: !!python/object/apply:os.getcwd []", "the description isn't valid YAML"),
     "yaml written twice": ("yaml", "name: a\nname: b", "'name' is written twice"),
-    "yaml too deep": ("yaml", "[" * 100_000, "the description is no valid YAML: maximum recursion depth"),
-    "json broken": ("json", "{", "the description is no valid JSON"),
+    "yaml too deep": ("yaml", "[" * 100_000, "the description isn't valid YAML: maximum recursion depth"),
+    "json broken": ("json", "{", "the description isn't valid JSON"),
     "json written twice": ("json", '{"name": "a", "name": "b"}', "'name' is written twice"),
-    "json too deep": ("json", "[" * 100_000, "the description is no valid JSON: maximum recursion depth"),
-    "toml broken": ("toml", "name =", "the description is no valid TOML"),
-    "toml written twice": ("toml", "name = 'a'\nname = 'b'", "the description is no valid TOML"),
+    "json too deep": ("json", "[" * 100_000, "the description isn't valid JSON: maximum recursion depth"),
+    "toml broken": ("toml", "name =", "the description isn't valid TOML"),
+    "toml written twice": ("toml", "name = 'a'\nname = 'b'", "the description isn't valid TOML"),
 }
 
 

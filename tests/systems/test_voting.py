@@ -170,7 +170,9 @@ async def test_how_answers_are_read_may_be_said_when_the_graph_is_made() -> None
     assert by_function["messages"][-1].text == "It is A, by step 3"
     with pytest.raises(MixtureError, match="extract: it has no stage that counts answers, such as vote or stop"):
         create_moa("moa-lite", extract="choice", simulate=True)
-    with pytest.raises(MixtureError, match="'letter' is no extractor; there are auto, choice, exact, number and json:"):
+    with pytest.raises(
+        MixtureError, match="'letter' isn't an extractor; there are auto, choice, exact, number and json:"
+    ):
         create_moa("vote", extract="letter", simulate=True)
 
 

@@ -135,7 +135,7 @@ class _Reader:
 
 
 def _sort_in(call: ToolCallField, valid: list[ToolCall], invalid: list[InvalidToolCall]) -> None:
-    """A call whose arguments are no JSON object stays as its model wrote it."""
+    """A call whose arguments aren't a JSON object stays as its model wrote it."""
     try:
         arguments = json.loads(call.function.arguments or "{}")
     except (ValueError, RecursionError):
@@ -143,7 +143,7 @@ def _sort_in(call: ToolCallField, valid: list[ToolCall], invalid: list[InvalidTo
     if isinstance(arguments, dict):
         valid.append(ToolCall(name=call.function.name, args=arguments, id=call.id, type="tool_call"))
     else:
-        given, error = call.function.arguments, "the arguments are no JSON object"
+        given, error = call.function.arguments, "the arguments aren't a JSON object"
         invalid.append(
             InvalidToolCall(name=call.function.name, args=given, id=call.id, error=error, type="invalid_tool_call")
         )

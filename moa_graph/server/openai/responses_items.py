@@ -122,7 +122,7 @@ class Conversation:
                     name=item.name,
                     args=item.arguments,
                     id=item.call_id,
-                    error="the arguments are no JSON object",
+                    error="the arguments aren't a JSON object",
                     type="invalid_tool_call",
                 )
             )

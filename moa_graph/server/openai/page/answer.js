@@ -25,7 +25,7 @@ const Totals = ({ run }) => {
   const { report } = run;
   if (!report) return null;
   const { usage } = report;
-  const cost = report.cost === null ? `${dollars(report.known_cost)} and what isn't known` : dollars(report.cost);
+  const cost = report.cost === null ? `${dollars(report.known_cost)} plus calls of unknown price` : dollars(report.cost);
   return html`<p class="totals">${report.calls} calls, ${report.seconds.toFixed(1)} s, ${usage.input + usage.output} tokens,
     ${" "}${cost}${report.simulated && " (simulated models)"}${report.ended_early && ` · ended early: ${report.ended_early}`}
     ${report.degraded.map((why) => html`<br /><strong>Degraded:</strong> ${why}`)}</p>`;
