@@ -198,7 +198,8 @@ def test_simulate_serves_models_that_ask_reaches(tmp_path: Path, write_mixture: 
 
 
 def test_simulate_says_what_to_install(moa: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delitem(sys.modules, "moa_graph.server.simulator", raising=False)
+    for name in ("simulator", "listening"):
+        monkeypatch.delitem(sys.modules, f"moa_graph.server.{name}", raising=False)
     monkeypatch.setitem(sys.modules, "uvicorn", None)
     result = moa("simulate", "--port", "0")
     assert result.exit_code == 1
