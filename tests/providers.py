@@ -79,6 +79,8 @@ class FakeProvider:
             with self.lock:
                 self.lists += 1
             return Reply(hangs=True) if self.list_hangs else Reply(body=json.dumps(self._list(asked)).encode())
+        if "model" not in asked.body:  # about the server, which tells nothing
+            return Reply(status=404, body=b"{}")
         with self.lock:
             self.asked.append(asked.body)
         if asked.body["model"] not in self.served:

@@ -55,7 +55,7 @@ def test_choices_within_their_bounds_are_taken(choices: dict[str, Any]) -> None:
         ({"quorum": 1}, "quorum: Input should be greater than or equal to 2"),
         ({"quorum": 4}, "quorum: Input should be less than or equal to 3"),
         ({"grace": -1}, "grace: Input should be greater than or equal to 0"),
-        ({"grace": "soon"}, "grace: 'soon' is no duration"),
+        ({"grace": "soon"}, "grace: 'soon' isn't a duration"),
         ({"deadline": 31}, "deadline: Input should be less than or equal to 30"),
         ({"deadline": "1h"}, "deadline: Input should be less than or equal to 30"),
         ({"deadline": 0}, "deadline: Input should be greater than 0"),

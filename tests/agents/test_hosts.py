@@ -64,7 +64,7 @@ async def test_under_a_key_of_our_own_everything_must_be_known() -> None:
     assert slots(result) == ["b", "w"]
     with pytest.raises(OptionsError, match="colour: there is no such option"):
         await graph.ainvoke(WHY, context={"moa": {"colour": "red"}})
-    with pytest.raises(OptionsError, match="is no mapping"):
+    with pytest.raises(OptionsError, match="isn't a mapping"):
         await graph.ainvoke(WHY, {"configurable": {"moa": "b"}})
 
 

@@ -124,7 +124,7 @@ def test_a_file_that_is_no_parquet_is_told(tmp_path: Path) -> None:
     path = tmp_path / "in.parquet"
     path.write_text("no", encoding="utf-8")
     ((_, reason),) = reasons(path)
-    assert reason.startswith("no valid Parquet")
+    assert reason.startswith("not valid Parquet")
 
 
 def test_compressed_lines_are_read(tmp_path: Path) -> None:

@@ -142,7 +142,7 @@ async def test_a_call_names_the_model_of_the_mixture_that_writes(proposer: Setti
     [
         ({"temperature": 7}, "temperature: Input should be less than or equal to 2"),
         ({"max_tokens": 0}, "max_tokens"),
-        ({"timeout": 0}, "timeout: 0 is no number of seconds"),
+        ({"timeout": 0}, "timeout: 0 isn't a number of seconds"),
         ({"timeout": (5, 30)}, "timeout"),
         ({"max_retries": -1}, "max_retries"),
         ({"logit_bias": {"1": 2}}, "logit_bias"),

@@ -282,5 +282,5 @@ def test_a_defect_is_one_line_too(moa: Moa, monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr("moa_graph.cli.building.create_moa", broken)
     result = moa("ask", QUESTION)
     assert result.exit_code == 1
-    assert result.stderr.startswith("moa: KeyError: 'inner'. This is a defect")
+    assert result.stderr.startswith("moa: KeyError: 'inner'. This is a bug")
     assert result.stderr.count("\n") == 1

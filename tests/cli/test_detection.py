@@ -145,7 +145,7 @@ def test_the_models_of_openai_base_url_are_asked_with_and_without_a_key(
 
 def test_an_openai_base_url_where_nobody_listens_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OPENAI_BASE_URL", "http://127.0.0.1:1/v1")
-    with pytest.raises(MixtureError, match=r"OPENAI_BASE_URL is set, but .* isn't reached"):
+    with pytest.raises(MixtureError, match=r"OPENAI_BASE_URL is set, but .* can't be reached"):
         detect()
 
 

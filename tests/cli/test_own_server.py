@@ -81,7 +81,7 @@ def test_raw_names_are_taken_wherever_a_model_is_named(moa: Moa, server: Loopbac
     ("arguments", "told"),
     [
         (("--models", "qwen9"), "serves qwen3:8b, llama3.1:8b, gemma3:4b, and no model of that name"),
-        (("--timeout", "soon"), "--timeout: 'soon' is no duration"),
+        (("--timeout", "soon"), "--timeout: 'soon' isn't a duration"),
     ],
 )
 def test_what_is_not_there_is_refused_before_anything_is_asked(

@@ -96,7 +96,7 @@ def test_what_is_no_question_is_refused_before_anything_is_asked(
 
 def test_stdin_that_is_no_text_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"\xff\xfe"), encoding="utf-8"))
-    with pytest.raises(click.UsageError, match="stdin is no text"):
+    with pytest.raises(click.UsageError, match="stdin isn't text"):
         typed(["What is it?"])
 
 

@@ -41,7 +41,10 @@ REFUSED_DESCRIPTIONS: dict[str, tuple[dict[str, Any], str]] = {
     "no proposers": ({"proposers": [], "aggregator": "sim:a"}, "proposers: 2 layers need at least one"),
     "one proposer": ({"proposers": "sim:a", "aggregator": "sim:a"}, "proposers: 'sim:a' isn't a list of models"),
     "no layer": ({"proposers": ["sim:a"], "aggregator": "sim:a", "layers": 0}, "layers: 0 isn't a whole number from 1"),
-    "half a layer": ({"proposers": ["sim:a"], "aggregator": "sim:a", "layers": 2.5}, "layers: 2.5 is no whole number"),
+    "half a layer": (
+        {"proposers": ["sim:a"], "aggregator": "sim:a", "layers": 2.5},
+        "layers: 2.5 isn't a whole number",
+    ),
     "unknown model": (
         {"proposers": ["qwen"], "aggregator": "sim:a"},
         "mixture: stages.0.propose: 'qwen' isn't a known model.",
@@ -83,7 +86,7 @@ REFUSED_DESCRIPTIONS: dict[str, tuple[dict[str, Any], str]] = {
         {"mixture": one_layer(slots=[3])},
         "mixture: stages.0.propose.slots.0: write its fields as a mapping",
     ),
-    "an empty model": ({"mixture": one_layer(slots=[""])}, "stages.0.propose.slots.0.model: '' is no model"),
+    "an empty model": ({"mixture": one_layer(slots=[""])}, "stages.0.propose.slots.0.model: '' isn't a model"),
     "no slots": ({"mixture": one_layer(slots=[])}, "stages.0.propose.slots: give at least 1"),
     "no stages": ({"mixture": {"stages": []}}, "mixture: stages: give at least 1"),
     "quorum above the slots": (
@@ -98,7 +101,7 @@ REFUSED_DESCRIPTIONS: dict[str, tuple[dict[str, Any], str]] = {
         {"mixture": {**one_layer(), "min_live": 2}},
         "mixture: min_live: 2 live proposals can't come from at most 1 slot(s)",
     ),
-    "no duration": ({"mixture": one_layer(grace="soon")}, "mixture: stages.0.propose.grace: 'soon' is no duration"),
+    "no duration": ({"mixture": one_layer(grace="soon")}, "mixture: stages.0.propose.grace: 'soon' isn't a duration"),
     "an endless timeout": (
         {"mixture": one_layer(timeout=float("inf"))},
         "mixture: stages.0.propose.timeout: Input should be a finite number",
@@ -508,5 +511,5 @@ async def test_an_edit_of_the_wrong_type_is_refused_where_it_is_made(edit: dict[
 
 
 def test_a_substitute_that_is_no_model_is_refused() -> None:
-    with pytest.raises(MixtureError, match="substitute: openai:gone: 5 is no model"):
+    with pytest.raises(MixtureError, match="substitute: openai:gone: 5 isn't a model"):
         create_moa(proposers=["openai:gone"], aggregator="openai:gone", substitute={"openai:gone": cast(Any, 5)})

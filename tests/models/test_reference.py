@@ -32,7 +32,7 @@ def test_a_reference_is_read_and_labelled(text: str, provider: str, name: str, l
 
 @pytest.mark.parametrize("text", ["gpt-4o", "", "together:", ":gpt-4o", "Qwen/Qwen2.5-7B"])
 def test_text_without_a_provider_or_a_name_is_refused_with_the_way_to_write_it(text: str) -> None:
-    with pytest.raises(MixtureError, match=r"no known model.*provider:name, such as together:"):
+    with pytest.raises(MixtureError, match=r"isn't a known model.*provider:name, such as together:"):
         parse(text)
 
 

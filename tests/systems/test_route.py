@@ -146,7 +146,7 @@ def test_it_prints_and_loads_equal_and_fits_the_schema(form: Any) -> None:
                     "b": {"when": "y", "stages": []},
                 }
             },
-            r"routes\.a\.stages\.0\.vote\.extract: 'colour' is no extractor",
+            r"routes\.a\.stages\.0\.vote\.extract: 'colour' isn't an extractor",
         ),
         (
             {
@@ -263,5 +263,5 @@ def test_a_threshold_is_calibrated_to_a_share_of_strong_calls(
 def test_a_threshold_needs_probabilities_and_a_share() -> None:
     with pytest.raises(ValueError, match="give those of some queries"):
         threshold_for([], 0.5)
-    with pytest.raises(ValueError, match="no share from 0 to 1"):
+    with pytest.raises(ValueError, match="isn't a share from 0 to 1"):
         threshold_for([0.5], 50)

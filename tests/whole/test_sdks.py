@@ -72,13 +72,16 @@ async def test_samples_of_a_model_with_a_seed_have_seeds_of_their_own(sdk: str) 
     assert "seed" not in asked[6]
 
 
+ERRING = {"name": "erring", "skill": {"arithmetic": 0.0}, "correlation": 0.0}
+
+
 @pytest.mark.parametrize("seed", [None, 1])
-async def test_samples_of_a_simulated_model_differ(seed: int | None) -> None:
-    models = {"a": {"model": "sim:instant", "seed": seed}}
+async def test_samples_of_a_simulated_model_that_errs_differ(seed: int | None) -> None:
+    models = {"a": {"model": "sim:instant", "seed": seed, "extra": {"simulation": ERRING}}}
     stages = [{"propose": {"slots": [{"model": "a", "samples": 6}]}}, {"aggregate": {"slot": "a"}}]
     mixture = {"name": "self-moa", "models": models, "stages": stages}
-    essay = [("user", "Write an essay on the sea.")]
-    first, second = await run(create_moa(mixture), essay), await run(create_moa(mixture), essay)
+    asked = [("user", "What is 17 * 24 + 3?")]
+    first, second = await run(create_moa(mixture), asked), await run(create_moa(mixture), asked)
     texts = [[record["text"] for record in seen.state["records"]] for seen in (first, second)]
     assert len(set(texts[0][:6])) > 3
     assert texts[0] == texts[1]

@@ -79,7 +79,7 @@ async def test_after_a_storm_as_many_are_in_flight_again() -> None:
     def reply(asked: Asked) -> Reply:
         nonlocal peak
         if asked.at < 3:
-            return Reply(error=provider_error(429, retry_after=3))
+            return Reply(delay=0.05, error=provider_error(429, retry_after=3))  # all are in flight by then
         peak = max(peak, model.journal.in_flight + 1)
         return Reply(delay=1)
 
