@@ -35,7 +35,6 @@ class JSONLBackend(Backend):
         self._lines: dict[str, tuple[int, int]] = {}
         self._read_to = 0
         self._worker = Worker(f"store {path}", self)
-        file_lock(path)  # what it imports is there before any fork: one in the middle of an import would hang the child
 
     @override
     async def get(self, key: str) -> Entry | None:

@@ -7,6 +7,7 @@ import os
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import cache
 from typing import Any, Protocol, TypeVar
 from weakref import WeakSet
 
@@ -44,6 +45,7 @@ class Worker:
         self._closed = False
         self._is_held = False
         self._start()
+        _look_out_for_forks()
         with _registering:
             _workers.add(self)
 
@@ -124,5 +126,16 @@ def _after_fork_in_child() -> None:
     _registering.release()
 
 
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(before=_before_fork, after_in_parent=_after_fork_in_parent, after_in_child=_after_fork_in_child)
+@cache
+def _look_out_for_forks() -> None:
+    """Has forks wait for the work in hand.
+
+    File locks come first: they too have something done before a fork, in the reverse order of registration, and work
+    in hand may need them.
+    """
+    import filelock  # noqa: F401
+
+    if hasattr(os, "register_at_fork"):
+        os.register_at_fork(
+            before=_before_fork, after_in_parent=_after_fork_in_parent, after_in_child=_after_fork_in_child
+        )

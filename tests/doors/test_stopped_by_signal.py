@@ -19,7 +19,7 @@ BODY = {"model": "panel", "messages": [{"role": "user", "content": "What is 17 *
 
 @pytest.mark.slow
 def test_sigterm_refuses_newcomers_ends_what_goes_on_and_then_the_process(tmp_path: Path) -> None:
-    profiles = {name: SLOW for name in ("p0", "p1", "writer")}
+    profiles = dict.fromkeys(("p0", "p1", "writer"), SLOW)
     with (
         simulator(tmp_path, profiles) as models,
         door(tmp_path, mixture_file(tmp_path, models, proposers=2, layers=2)) as (process, address),
