@@ -153,7 +153,7 @@ def test_a_recording_is_replayed_from_a_disk_that_cannot_be_written(readable_by_
         import os, sys
         from moa_graph import create_moa
         from moa_graph.store import open_store
-        import moa_graph.store.sqlite
+        import filelock, moa_graph.store.sqlite  # the installed packages may be unreadable for others, too
 
         stages = [{"aggregate": {"slot": "sim:a"}}]
         question = {"messages": [("user", "a question")]}
