@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from moa_graph.casts.listing import places_listed
 from moa_graph.cli.served import Served, served_models
 from moa_graph.description import ModelSettings
 from moa_graph.models.catalogue import Catalogue
@@ -137,6 +138,7 @@ def test_the_doctor_asks_the_list_of_what_can_be_called(moa: Moa, monkeypatch: p
 
 
 def test_a_probe_tells_its_price_first_and_the_truth(moa: Moa, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(places_listed, "__defaults__", (1.0,))  # seconds, for the list that hangs
     with provider_on_loopback("together", served=("zai-org/GLM-5.3",), list_hangs=True) as provider:
         provider.set_environment(monkeypatch)
         result = moa("doctor", "-m", "moa-turbo", "--probe")

@@ -113,6 +113,7 @@ async def test_agreement_on_any_short_answer_ends_the_run(preset: str, calls: in
 LAST_LINE = 'end with a line "Answer: " and that answer alone'
 
 
+@pytest.mark.virtual_clock
 @pytest.mark.parametrize("preset", ["vote", "debate", "ice", "pyramid-moa"])
 async def test_proposers_are_told_to_end_with_a_line_that_can_be_read(preset: str) -> None:
     panel = Panel()
@@ -126,6 +127,7 @@ async def test_proposers_are_told_to_end_with_a_line_that_can_be_read(preset: st
             assert LAST_LINE in system_text(asked)
 
 
+@pytest.mark.virtual_clock
 async def test_what_proposers_are_told_may_be_left_out_and_ends_where_a_model_writes_anew() -> None:
     silent, written = Panel(), Panel()
     quiet = {"stop": {"tell": False}}
@@ -140,6 +142,7 @@ async def test_what_proposers_are_told_may_be_left_out_and_ends_where_a_model_wr
 WRITE = {"aggregate": {"slot": "w"}}
 
 
+@pytest.mark.virtual_clock
 @pytest.mark.parametrize(
     ("a", "b", "calls"),
     [
@@ -159,6 +162,7 @@ async def test_a_stop_that_wants_confidence_asks_for_it(a: str, b: str, calls: i
     assert 'a line "Confidence: "' in system_text(panel.asked("a")[0])
 
 
+@pytest.mark.virtual_clock
 async def test_how_answers_are_read_may_be_said_when_the_graph_is_made() -> None:
     panel = Panel({"a": says("It is A, by step 3"), "b": says("It is B, by step 3"), "c": says("It is B, by step 2")})
     mixture = panel.mixture(voting("a", "b", "c"))
