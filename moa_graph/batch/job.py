@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import itertools
 import os
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from anyio.from_thread import start_blocking_portal
 from langchain_core.messages import convert_to_messages
 
 from moa_graph.batch.inputs import input_files, read_rows
@@ -20,6 +21,7 @@ from moa_graph.batch.summary import Summary
 from moa_graph.description import Budget
 from moa_graph.errors import MixtureError
 from moa_graph.graph import MoaGraph, create_moa
+from moa_graph.interruptible import run as run_interruptibly
 from moa_graph.mixture import Mixture
 from moa_graph.models.catalogue import Member
 from moa_graph.prepare import cannot_limit
@@ -127,13 +129,13 @@ def run(
         InputError: The input can't be read, or the journal belongs to another batch.
         MoaError: No row can be answered: a key is missing, or the mixture can't work.
     """
-    batch = arun(inputs, output, mixture, progress=progress, **settings)
+    batch = functools.partial(arun, inputs, output, mixture, progress=progress, **settings)
     try:
         asyncio.get_running_loop()
     except RuntimeError:
-        return asyncio.run(batch)
-    with ThreadPoolExecutor(1) as thread:  # in a notebook a loop is running already
-        return thread.submit(asyncio.run, batch).result()
+        return run_interruptibly(batch())
+    with start_blocking_portal() as portal:  # in a notebook a loop is running already
+        return portal.call(batch)
 
 
 async def arun(

@@ -63,8 +63,7 @@ class JournalFile:
         except Timeout:
             raise InputError(f"{path}: another process is writing this output now; wait for its end") from None
         try:
-            self._connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
-            self._connection.executescript(_SET_UP)
+            self._connection = _opened(path)
         except sqlite3.Error as error:
             self._lock.release()
             raise InputError(f"{path}: {error}. It isn't a batch's journal: name another output") from error
@@ -102,3 +101,14 @@ class JournalFile:
         """Lets go of the file."""
         self._connection.close()
         self._lock.release()
+
+
+def _opened(path: Path) -> sqlite3.Connection:
+    """A connection to a journal that has all its tables."""
+    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+    try:
+        connection.executescript(_SET_UP)
+    except sqlite3.Error:
+        connection.close()
+        raise
+    return connection

@@ -180,6 +180,7 @@ async def _store(job: Job, output: Path, purse: Purse, graph: MoaGraph, at_the_e
     else:
         where = job.store or output.with_name(f"{output.name}.calls.sqlite")
         store = await at_the_end.enter_async_context(open_store(where))
+    store.unwritten = None  # what failed in an earlier run is tried anew
     if not purse.is_limited:
         return store
     return CountedStore(store, purse, {member.reference: member.price for member in members_of(graph)})

@@ -97,10 +97,9 @@ def batch(
 
 
 def _run(job: Job, *, events: bool) -> Summary:
-    import asyncio
-
     from moa_graph.batch.work import run_job
     from moa_graph.cli.batch_progress import BatchProgress, tell_summary
+    from moa_graph.interruptible import run
 
     shown = BatchProgress(quiet=events)
 
@@ -113,7 +112,7 @@ def _run(job: Job, *, events: bool) -> Summary:
 
     try:
         with shown:
-            summary = asyncio.run(run_job(job, progress, shown.say))
+            summary = run(run_job(job, progress, shown.say))
     except KeyboardInterrupt:
         if shown.last is not None:
             shown.last.stopped = "interrupted"

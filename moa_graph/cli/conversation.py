@@ -24,6 +24,7 @@ from moa_graph.cli.threads import keeper, name_of_now, naming
 from moa_graph.cli.typing import Emptied, turns_of_a_person
 from moa_graph.errors import MissingKey, MixtureError, MoaError, OptionsError
 from moa_graph.graph import Compiled
+from moa_graph.interruptible import run_on
 from moa_graph.size import size_of
 
 __all__ = ["Conversation", "talk"]
@@ -131,7 +132,7 @@ class Conversation:
         try:
             messages = messages_of(question, self._files, self._system)
             self._files = []
-            self._runner.run(take_turn(self._graph, messages, self._choice.limits(), door, self._thread))
+            run_on(self._runner, take_turn(self._graph, messages, self._choice.limits(), door, self._thread))
         except KeyboardInterrupt:
             door.say_cost_so_far()
         except HOPELESS:

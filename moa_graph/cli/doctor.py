@@ -25,11 +25,10 @@ def doctor(mixture: str | None, cast: str | None, probe: bool) -> None:
 
     Names of keys are shown, never their values. The exit code is 1 if a run of the mixture would fail.
     """
-    import asyncio
-
     from moa_graph.cli.examination import examine
+    from moa_graph.interruptible import run
 
-    found = asyncio.run(examine(mixture, cast, _tell if probe else None))
+    found = run(examine(mixture, cast, _tell if probe else None))
     width = terminal_width()
     rows = functools.partial(columns, indent="  ", width=width)
     lines = functools.partial(wrapped, indent="  ", further="    ", width=width)

@@ -59,14 +59,13 @@ def evaluate(data: str, candidates: str, folder: str, **settings: Any) -> None: 
     and recorded.jsonl, for moa tune.
     """
     needs_eval()
-    import asyncio
-
     from moa_graph.evaluation.evaluating import evaluate as run_evaluation
+    from moa_graph.interruptible import run
 
     named = [name.strip() for name in candidates.split(",") if name.strip()]
     if not named:
         raise click.UsageError("--candidates names nothing.")
-    told = asyncio.run(run_evaluation(data, named, folder, told=lambda line: click.echo(line, err=True), **settings))
+    told = run(run_evaluation(data, named, folder, told=lambda line: click.echo(line, err=True), **settings))
     dollars = "unknown" if told.usd is None else f"{told.usd:.6f}"
     click.echo(f"{told.items} items, {len(told.broken)} broken rows, {dollars} dollars in all")
     click.echo(f"results: {told.results}\nrecorded answers: {told.recorded}")

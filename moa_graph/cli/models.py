@@ -41,15 +41,14 @@ def models(
 
     Asked are the providers whose keys are set, and the local servers where none is.
     """
-    import asyncio
-
     from moa_graph.casts.listing import places_listed
     from moa_graph.casts.live import cast_from_lists
+    from moa_graph.interruptible import run
 
     if save and not as_cast:
         raise click.UsageError("--save writes a cast: add --cast.")
     places = _places(providers, address)
-    lists = asyncio.run(places_listed(places))
+    lists = run(places_listed(places))
     for why in lists.values():
         if isinstance(why, str):
             click.echo(f"moa: {why}", err=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncGenerator, Coroutine, Sequence
 from contextlib import AsyncExitStack, aclosing
 from typing import Any
@@ -17,6 +16,7 @@ from moa_graph.cli.doors import Door
 from moa_graph.cli.failing import INTERRUPTED
 from moa_graph.errors import MoaError
 from moa_graph.graph import Compiled
+from moa_graph.interruptible import run
 from moa_graph.runs import Outcome, Part, Token, follow
 
 __all__ = ["ask_once", "take_turn", "until_interrupted"]
@@ -25,7 +25,7 @@ __all__ = ["ask_once", "take_turn", "until_interrupted"]
 def until_interrupted(work: Coroutine[Any, Any, None], door: Door) -> None:
     """Runs a coroutine; Ctrl-C cancels it, and what it has cost so far is told."""
     try:
-        asyncio.run(work)
+        run(work)
     except KeyboardInterrupt:
         door.say_cost_so_far()
         raise click.exceptions.Exit(INTERRUPTED) from None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import replace
@@ -10,6 +11,7 @@ from typing import Annotated, Any, ClassVar
 from langchain_core.embeddings import Embeddings
 from pydantic import Field, PlainSerializer, PlainValidator, SecretStr, WithJsonSchema
 
+from moa_graph.models.clients import of_running_loop
 from moa_graph.models.reference import ollama_address
 from moa_graph.secrets import redact
 from moa_graph.similarity import Similarity, Vector, similarities, tf_idf, unit_vector
@@ -34,6 +36,8 @@ def _write(embeddings: Embeddings | str) -> str:
         return embeddings
     raise ValueError(f"{type(embeddings).__name__} is an embeddings object, which can't be written: name its model")
 
+
+SECONDS_TO_EMBED = 60
 
 Embedder = Annotated[
     Embeddings | str,
@@ -73,14 +77,25 @@ class BySimilarity(Selection):
             return self.choose(run)
         proposals = run.proposals()
         try:
-            vectors = await embeddings_of(self.embeddings).aembed_documents(
-                [shown_text(record) for record in proposals]
-            )
+            async with asyncio.timeout(SECONDS_TO_EMBED):
+                vectors = await _of_this_loop(self.embeddings).aembed_documents(
+                    [shown_text(record) for record in proposals]
+                )
+        except TimeoutError:
+            degraded = f"{run.stage.name}: the embeddings took more than {SECONDS_TO_EMBED} s, TF-IDF was used instead"
+            return replace(self.choose(run), degraded=degraded)
         except Exception as error:
             problem = redact(f"{type(error).__name__}: {error}")
             degraded = f"{run.stage.name}: the embeddings failed, TF-IDF was used instead: {problem}"
             return replace(self.choose(run), degraded=degraded)
         return self.choose_by(proposals, similarities(_units(vectors)))
+
+
+def _of_this_loop(named: Embeddings | str) -> Embeddings:
+    """As :func:`embeddings_of`, made once for each event loop: its connections stay open between runs."""
+    if isinstance(named, Embeddings):
+        return named
+    return of_running_loop().once(("embeddings", named), lambda: embeddings_of(named))
 
 
 def embeddings_of(named: Embeddings | str) -> Embeddings:

@@ -47,7 +47,7 @@ class Store:
         clock: Gives the UNIX time in seconds.
 
     Attributes:
-        unwritten: Why the last answer that couldn't be stored wasn't; None while all could.
+        unwritten: Why the last answer couldn't be stored; None if it could.
 
     Raises:
         MixtureError: An argument is out of its bounds.
@@ -167,6 +167,7 @@ class Store:
         if entry is not None and self.mode != "replay":
             try:
                 await self.backend.put(identity.key, sealed(identity.key, entry))
+                self.unwritten = None
             except Exception as error:
                 # Whatever the backend raises, the answer is paid for: losing it too would help nobody.
                 known = self.unwritten == str(error)  # a full disk would be told of with every call

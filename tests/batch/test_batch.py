@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import json
+import os
+import signal
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -55,6 +57,27 @@ def test_every_id_is_in_the_output_once(rows: Path, tmp_path: Path) -> None:
 
 async def test_a_batch_runs_in_a_notebook_where_a_loop_is_running(rows: Path, tmp_path: Path) -> None:
     assert run(rows, tmp_path / "out.jsonl", panel()).answered == 30
+
+
+async def test_ctrl_c_in_a_notebook_ends_the_batch_and_it_goes_on_later(rows: Path, tmp_path: Path) -> None:
+    began = 0
+
+    def press_once(summary: Any, done: Any) -> None:
+        nonlocal began
+        began += done is not None
+        if began == 3:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    slow = {"model": "sim:slow", "extra": {"simulation": {"name": "slow", "latency": {"first_token": 0.1, "sigma": 0}}}}
+    graph = create_moa({"name": "slow", "models": {"slow": slow}, "stages": [{"aggregate": {"slot": "slow"}}]})
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # as a notebook's kernel has it in a cell
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            run(rows, tmp_path / "out.jsonl", graph, concurrency=1, progress=press_once)
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert len(ids(tmp_path / "out.jsonl")) < 10
+    assert run(rows, tmp_path / "out.jsonl", graph).left == 0
 
 
 def test_a_second_try_asks_nothing_again(rows: Path, tmp_path: Path) -> None:
@@ -213,11 +236,12 @@ def test_a_full_disk_stops_the_batch_before_more_is_paid_and_it_goes_on_when_the
     rows: Path, tmp_path: Path
 ) -> None:
     disk = FullDisk(room=8)
+    store = Store(disk)
     with pytest.raises(MoaError, match=r"answers can't be stored: disk is full.*run the same command again"):
-        run(rows, tmp_path / "out.jsonl", panel(), store=Store(disk), concurrency=2)
+        run(rows, tmp_path / "out.jsonl", panel(), store=store, concurrency=2)
     assert len(ids(tmp_path / "out.jsonl")) <= 5
     disk.room = 1000
-    summary = run(rows, tmp_path / "out.jsonl", panel(), store=Store(disk), concurrency=2)
+    summary = run(rows, tmp_path / "out.jsonl", panel(), store=store, concurrency=2)
     assert (summary.answered, summary.left) == (30, 0)
     assert sorted(ids(tmp_path / "out.jsonl")) == sorted(f"row-{index}" for index in range(30))
 

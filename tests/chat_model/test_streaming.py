@@ -58,7 +58,7 @@ async def test_over_http_the_first_chunk_comes_long_before_the_last() -> None:
         came = [time.perf_counter() async for chunk in model.astream(SUM) if chunk.text]
         written = simulator.stats()["models"]["writer"]["completion_tokens"]
     assert len(came) > 5
-    assert came[-1] - came[0] > 0.7 * written / TOKENS_A_SECOND  # on a busy machine it may be longer
+    assert came[-1] - came[0] == pytest.approx(written / TOKENS_A_SECOND, rel=0.3)
 
 
 async def test_usage_and_report_come_once_with_the_last_chunk() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from typing import Any
 
@@ -249,6 +250,23 @@ async def test_words_are_compared_where_the_embeddings_fail_and_the_report_says_
     assert result["report"]["degraded"] == [
         "diverse: the embeddings failed, TF-IDF was used instead: ConnectionError: no embeddings today"
     ]
+
+
+class Hanging(Meaning):
+    """Embeddings that never come."""
+
+    async def aembed_documents(self, texts: list[str]) -> list[list[float]]:
+        await asyncio.Event().wait()
+        raise AssertionError("nobody sets it")
+
+
+async def test_embeddings_that_never_come_hold_nobody_up_for_ever() -> None:
+    mixture = compared("boom boom x", "boom boom", "y")
+    mixture["stages"][1]["diverse"]["embeddings"] = Hanging()
+    result = await create_moa(mixture).compile().ainvoke(QUESTION)
+
+    assert kept(result) == ["boom boom x", "y"]
+    assert result["report"]["degraded"] == ["diverse: the embeddings took more than 60 s, TF-IDF was used instead"]
 
 
 PARAPHRASES = [

@@ -40,9 +40,18 @@ def _needed() -> tuple[str, str]:
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DevServer]:
     _needed()
-    with langgraph_dev(tmp_path_factory.mktemp("browser"), {"MOA_SIMULATE": "1"}) as running:
+    directory = tmp_path_factory.mktemp("browser")
+    mixture = directory / "mixture.json"
+    slow = {"name": "writer", "skill": {"any": 1.0}, "latency": {"tokens_a_second": TOKENS_A_SECOND}}
+    writer = {"model": "sim:writer", "extra": {"simulation": slow}}
+    stages = [{"propose": {"slots": ["sim:swift", "sim:steady"]}}, {"aggregate": {"slot": "writer"}}]
+    mixture.write_text(json.dumps({"name": "slow", "models": {"writer": writer}, "stages": stages}))
+    with langgraph_dev(directory, {"MOA_MIXTURE": str(mixture)}) as running:
         yield running
 
+
+TOKENS_A_SECOND = 20
+"""So slow that a browser shows many parts of an answer."""
 
 HOOKS = {"today's": "@langchain/react", "of the first protocol": "@langchain/langgraph-sdk/react"}
 """LangGraph's React hook stands in two packages, which speak to a server each in its own way."""
@@ -52,7 +61,7 @@ HOOKS = {"today's": "@langchain/react", "of the first protocol": "@langchain/lan
 def seen(server: DevServer, request: pytest.FixtureRequest) -> dict[str, Any]:
     """What the browser showed in two turns with simulated models."""
     node, chromium = _needed()
-    command = [node, "check.mjs", server.url, "moa-turbo", chromium, request.param]
+    command = [node, "check.mjs", server.url, "custom", chromium, request.param]
     ran = subprocess.run(command, cwd=DIRECTORY, check=False, capture_output=True, text=True, timeout=100)
     assert ran.returncode == 0, ran.stderr
     shown: dict[str, Any] = json.loads(ran.stdout)
@@ -68,9 +77,7 @@ def test_each_turn_shows_one_answer(seen: dict[str, Any]) -> None:
 
 def test_an_answer_grows_while_it_is_streamed(seen: dict[str, Any]) -> None:
     answers = [state[1]["text"] for state in seen["seen"] if len(state) == 2]
-    whole = seen["messages"][1]["text"]
-    assert answers[-1] == whole
-    assert set(answers) - {whole, ""}, "no part of it was shown before"
+    assert len(set(answers)) > 2
     assert all(later.startswith(earlier) for earlier, later in pairwise(answers))
 
 
