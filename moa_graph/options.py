@@ -100,6 +100,11 @@ class Options(BaseModel):
     temperature: float | None = Field(
         default=None, ge=0, le=2, title="Temperature", description="Of the model that writes the answer."
     )
+    prompt_tag: str | None = Field(
+        default=None,
+        title="Prompt tag",
+        description="What the prompt is about, for mixtures that take one branch or another by it.",
+    )
     system_prompt: str | None = Field(
         default=None,
         title="System prompt",

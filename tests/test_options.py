@@ -103,7 +103,7 @@ def test_every_option_has_a_title_and_a_description_for_studios_form() -> None:
     assert schema is not None
     assert list(schema["properties"]) == [
         "aggregator", "proposers", "quorum", "grace", "deadline", "usd", "calls", "tokens", "temperature",
-        "system_prompt", "moa",
+        "prompt_tag", "system_prompt", "moa",
     ]  # fmt: skip
     for name, field in schema["properties"].items():
         assert field["title"] != name, "a title of its own"
@@ -126,7 +126,7 @@ def test_a_deadlines_bounds_are_told_in_json_schemas_words() -> None:
 def test_no_option_names_an_address_a_key_a_file_or_a_module() -> None:
     assert set(Options.model_fields) == {
         "aggregator", "proposers", "quorum", "grace", "deadline", "usd", "calls", "tokens", "temperature",
-        "system_prompt",
+        "prompt_tag", "system_prompt",
     }  # fmt: skip
 
 

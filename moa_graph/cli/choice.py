@@ -35,7 +35,7 @@ class MixtureChoice:
         mode: What the store is used for: cache, record or replay.
         missing: What a replay does about a call that was never recorded.
         timeout: Most time for one answer of a model.
-        limits: Run-time options by name: deadline, usd, calls, quorum.
+        limits: Run-time options by name: deadline, usd, calls, quorum, prompt_tag.
         beside: One model that is asked as well.
     """
 
@@ -61,11 +61,12 @@ class MixtureChoice:
     usd: float | None = None
     calls: int | None = None
     quorum: int | None = None
+    prompt_tag: str | None = None
     beside: str | None = None
 
     def limits(self) -> dict[str, Any]:
         """The run-time options that were chosen."""
-        chosen = {"deadline": self.deadline, "usd": self.usd, "calls": self.calls, "quorum": self.quorum}
+        chosen = {name: getattr(self, name) for name in ("deadline", "usd", "calls", "quorum", "prompt_tag")}
         return {name: value for name, value in chosen.items() if value is not None}
 
 
@@ -151,6 +152,10 @@ _OPTIONS = (
     click.option("--usd", type=click.FloatRange(0, min_open=True), help="Most US dollars that an answer may cost."),
     click.option("--calls", type=click.IntRange(1), help="Most model requests for an answer, retries included."),
     click.option("--quorum", type=click.IntRange(1), help="Live proposals with which a layer stops waiting."),
+    click.option(
+        "--prompt-tag", metavar="TAG",
+        help="What the prompt is about, for mixtures that take one branch or another by it (see: moa tune).",
+    ),
     click.option("--store", metavar="FILE", help="Keep calls in a .sqlite or .jsonl file, and pay for none twice."),
     click.option("--record", "mode", flag_value="record", help="Make every call and keep it in the store."),
     click.option("--replay", "mode", flag_value="replay", help="Take every call from the store; keep nothing new."),

@@ -21,6 +21,7 @@ from moa_graph.stages.accept import Accept
 from moa_graph.stages.additions import Additions
 from moa_graph.stages.aggregate import Aggregate
 from moa_graph.stages.analyse import Analyse
+from moa_graph.stages.by_tag import ByTag
 from moa_graph.stages.cluster_and_filter import ClusterAndFilter
 from moa_graph.stages.combine import Combine
 from moa_graph.stages.critique import Critique
@@ -46,6 +47,7 @@ __all__ = [
     "Analyse",
     "BoundSlot",
     "BoundStage",
+    "ByTag",
     "Call",
     "Choice",
     "ClusterAndFilter",
