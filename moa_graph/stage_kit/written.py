@@ -11,7 +11,10 @@ from pydantic import BeforeValidator, Field, PlainSerializer, WithJsonSchema, cr
 from moa_graph.registry import KINDS, failed_plugins
 from moa_graph.stage_kit.base import Stage, stage_kinds
 
-__all__ = ["ANY_STAGE", "AnyStage"]
+__all__ = ["ANY_STAGE", "AnyStage", "RouteName"]
+
+RouteName = Annotated[str, Field(pattern=r"^[^:|/\x00-\x1f]+$")]
+"""Name of a branch, which is part of its nodes' names."""
 
 ANY_STAGE = {"type": "object", "description": "A stage: one kind with its fields."}
 """Stands in a JSON Schema for a stage of any kind, until all kinds are known."""

@@ -16,8 +16,7 @@ from moa_graph.description import Description
 from moa_graph.stage_kit.base import Stage, register
 from moa_graph.stage_kit.run_context import RunContext
 from moa_graph.stage_kit.selection import Choice, Selection
-from moa_graph.stage_kit.written import AnyStage
-from moa_graph.stages.route import RouteName
+from moa_graph.stage_kit.written import AnyStage, RouteName
 
 __all__ = ["ByTag"]
 

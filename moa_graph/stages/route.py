@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import cache
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 from pydantic import BaseModel, Field, create_model
 
@@ -18,7 +18,7 @@ from moa_graph.stage_kit.bound import BoundSlot
 from moa_graph.stage_kit.run_context import RunContext
 from moa_graph.stage_kit.selection import Choice
 from moa_graph.stage_kit.single import SingleSlot
-from moa_graph.stage_kit.written import AnyStage
+from moa_graph.stage_kit.written import AnyStage, RouteName
 from moa_graph.state import live
 from moa_graph.views import Prompt
 
@@ -48,9 +48,6 @@ class Branch(Description):
 
     when: str = Field(min_length=1, description="Which queries it is for; the router is told this.")
     stages: tuple[AnyStage, ...] = Field(min_length=1, description="The steps, in order.")
-
-
-RouteName = Annotated[str, Field(pattern=r"^[^:|/\x00-\x1f]+$")]
 
 
 @register
