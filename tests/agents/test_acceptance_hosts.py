@@ -29,8 +29,6 @@ pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(300)]
 
 QUESTION: Any = {"messages": [("user", "What is 17 * 24 + 3?")]}
 
-__all__ = ["postgresql"]
-
 KILLED = """
 import os, sys
 from langgraph.checkpoint.postgres import PostgresSaver

@@ -4,19 +4,26 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.agents.test_acceptance_hosts import postgresql
+from tests.server.databases import postgresql
 
-__all__ = ["postgresql"]
+
+@pytest.fixture
+def database() -> Iterator[str]:
+    pytest.importorskip("langgraph.checkpoint.postgres", reason="pip install langgraph-checkpoint-postgres")
+    with postgresql() as address:
+        yield address
 
 
 @pytest.mark.acceptance
-def test_nothing_that_was_saved_is_lost_or_paid_twice(postgresql: str) -> None:
+@pytest.mark.timeout(900)
+def test_nothing_that_was_saved_is_lost_or_paid_twice(database: str) -> None:
     ended = subprocess.run(
-        [sys.executable, "-m", "tests.whole.killing", "--rounds", "24", "--seed", "7", "--postgres", postgresql],
+        [sys.executable, "-m", "tests.whole.killing", "--rounds", "24", "--seed", "7", "--postgres", database],
         cwd=Path(__file__).parents[2],
         check=True,
         capture_output=True,
