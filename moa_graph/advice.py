@@ -1,7 +1,7 @@
 """What the stages before the last gave, travelling with the conversation through a loop of tool calls.
 
-The message that calls tools bears it in its ``response_metadata``, so that it is kept where the conversation is kept:
-the next call of the same turn goes by it, also after a restart, and asks the panel nothing.
+The message that calls tools bears it in its ``response_metadata`` as the graph gives it: the next call of the same turn
+goes by it and asks the panel nothing. Doors take it off before anybody else reads the message, and keep it elsewhere.
 """
 
 from __future__ import annotations
@@ -70,8 +70,8 @@ def find_advice(
         if advise == "user_turn" and opens_a_turn(message):
             break
         advice = message.response_metadata.get(ADVICE) if isinstance(message, AIMessage) else None
-        if advice and advice["for"] == audience and all(record["stage"] in stages for record in advice["records"]):
-            records: list[Record] = advice["records"]
+        records: list[Record] = advice.get("records", []) if advice and advice.get("for") == audience else []
+        if records and all(record["stage"] in stages for record in records):
             return [{**record, "seconds": 0.0} for record in records]
     return []
 

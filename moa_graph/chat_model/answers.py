@@ -13,10 +13,11 @@ from langchain_core.outputs import ChatGenerationChunk
 
 from moa_graph.advice import ADVICE
 from moa_graph.chat_model.turn import TURN, Spent, with_report
+from moa_graph.errors import AnswerBeganAgain
 from moa_graph.runs import Outcome
 from moa_graph.state import Usage
 
-__all__ = ["last_chunk", "passed_on", "whole_answer"]
+__all__ = ["began_again", "last_chunk", "passed_on", "whole_answer"]
 
 
 STREAMED = frozenset({"text", "tool_use", "tool_call", "function_call"})
@@ -70,6 +71,14 @@ def last_chunk(answer: AIMessage, *, streamed: bool) -> ChatGenerationChunk:
             usage_metadata=answer.usage_metadata,
             chunk_position="last",
         )
+    )
+
+
+def began_again(reason: str) -> AnswerBeganAgain:
+    """The error that ends a stream whose answer began anew, and why it did."""
+    return AnswerBeganAgain(
+        f"the answer began anew after its first tokens had been streamed ({reason}). Ask again, or stream the graph "
+        "itself, whose reset event says which tokens to drop."
     )
 
 

@@ -59,6 +59,7 @@ class DescribedModel(BaseChatModel):
     api_key: SecretStr | None = Field(default=None, repr=False, exclude=True)
     stop: list[str] | None = None
     advise: Literal["user_turn", "first_call", "every_call"] = "user_turn"
+    keep_advice: Literal["apart", "in_message"] = "apart"
     tools: Literal["aggregator", "all"] = "aggregator"
     redact: Callable[[str], str] | None = Field(default=None, repr=False, exclude=True)
     on_degraded: Literal["answer", "raise"] = "answer"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Mapping, Sequence
-from contextlib import aclosing
+from contextlib import aclosing, closing
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal
@@ -19,18 +19,19 @@ from langchain_core.tools import BaseTool
 from langchain_core.utils.function_calling import convert_to_openai_tool
 from pydantic import ValidationError
 
-from moa_graph.chat_model.answers import last_chunk, passed_on, whole_answer
+from moa_graph.chat_model.answers import began_again, last_chunk, passed_on, whole_answer
 from moa_graph.chat_model.asking import refuse_if_nothing_writes
 from moa_graph.chat_model.counting import counted_once
 from moa_graph.chat_model.described import Asked, DescribedModel
+from moa_graph.chat_model.kept import AdviceKeeper
 from moa_graph.chat_model.place import below, detached, noting_its_run
 from moa_graph.chat_model.progress import Watchers
 from moa_graph.chat_model.pump import pumped, pumped_from_thread
 from moa_graph.chat_model.structured import structured
-from moa_graph.errors import AnswerBeganAgain, MixtureError, MoaError
+from moa_graph.errors import MixtureError, MoaError
 from moa_graph.form import Form
 from moa_graph.mixture import Mixture
-from moa_graph.runs import Outcome, Part, Token, follow, run
+from moa_graph.runs import Outcome, Token, follow, run
 from moa_graph.stage_kit.node import loop_thread
 from moa_graph.store import Store
 
@@ -43,8 +44,8 @@ class ChatMoA(DescribedModel):
     """A mixture as a chat model, to put where a single model stood: in chains, agents, supervisors and swarms.
 
     The model that writes the answer alone calls tools. The others advise: they are shown the conversation with tool
-    calls and results as text. In a loop of tool calls they are asked once; what they said travels in the
-    ``response_metadata`` of the message that calls tools, and the report says what was saved.
+    calls and results as text. In a loop of tool calls they are asked once: what they said is kept with the agent's
+    thread, the message that calls tools refers to it, and the report says what was saved.
 
     >>> from moa_graph import ChatMoA
     >>> model = ChatMoA("moa-lite", simulate=True)
@@ -67,8 +68,11 @@ class ChatMoA(DescribedModel):
         api_key: Accepted where no model of the mixture needs a key; the others take theirs from the environment.
         stop: Texts before which the answer ends.
         advise: When the other models are asked: once in a user's turn, once in a conversation, or at every call.
-        redact: Applied to every text of the panel's before it is kept in a message's metadata, for a loop of tool calls
-            to go by: middleware that redacts answers doesn't look in there.
+        keep_advice: Where the panel's texts are kept for a loop of tool calls: ``apart``, with the agent's thread where
+            a checkpointer keeps that, and for an hour in this process's memory; or ``in_message``, in its metadata,
+            for conversations that go from process to process without a checkpointer. Middleware that redacts answers
+            doesn't look in there.
+        redact: Applied to every text of the panel's before it is kept.
         tools: Who is offered tools: the aggregator, or all; what a proposer would call is shown as text.
         on_degraded: Whether an answer that is less than what the mixture describes is given, or an error raised. Where
             tools or a form are asked for, the error of the model that writes is raised in any case.
@@ -153,7 +157,11 @@ class ChatMoA(DescribedModel):
         run_manager: AsyncCallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> ChatResult:
-        return await self._answer(messages, self._asked(messages, stop, kwargs), run_manager)
+        kept = AdviceKeeper.of_context(self.advise, self.keep_advice)
+        messages = await kept.aput_back(messages)
+        result = await self._answer(messages, self._asked(messages, stop, kwargs), run_manager)
+        await kept.atake_off(result.generations[0].message)
+        return result
 
     def _generate(
         self,
@@ -162,7 +170,11 @@ class ChatMoA(DescribedModel):
         run_manager: CallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> ChatResult:
-        return loop_thread().call(self._answer, messages, self._asked(messages, stop, kwargs), run_manager)
+        kept = AdviceKeeper.of_context(self.advise, self.keep_advice)
+        messages = kept.put_back(messages)
+        result = loop_thread().call(self._answer, messages, self._asked(messages, stop, kwargs), run_manager)
+        kept.take_off(result.generations[0].message)
+        return result
 
     async def _answer(
         self, messages: list[BaseMessage], asked: Asked, run_manager: BaseRunManager | None
@@ -171,23 +183,26 @@ class ChatMoA(DescribedModel):
         config, watchers = RunnableConfig(callbacks=below(run_manager)), Watchers.of(run_manager)
         if watchers:
             parts = follow(self._compiled, messages, options=options, answer=settings, config=config, tokens=False)
-            answering = _last_of(parts, watchers)
+            answering = watchers.told(parts)
         else:
             answering = run(self._compiled, messages, options=options, answer=settings, config=config)
         outcome = await asyncio.create_task(answering, context=detached())
         return ChatResult(generations=[ChatGeneration(message=whole_answer(outcome, settings.stop, before))])
 
-    def _astream(
+    async def _astream(
         self,
         messages: list[BaseMessage],
         stop: list[str] | None = None,
         run_manager: AsyncCallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> AsyncIterator[ChatGenerationChunk]:
-        source = partial(
-            self._chunks, messages, self._asked(messages, stop, kwargs), run_manager, Watchers.of(run_manager)
-        )
-        return pumped(source, detached())
+        kept, watchers = AdviceKeeper.of_context(self.advise, self.keep_advice), Watchers.of(run_manager)
+        messages = await kept.aput_back(messages)
+        source = partial(self._chunks, messages, self._asked(messages, stop, kwargs), run_manager, watchers)
+        async with aclosing(pumped(source, detached())) as chunks:
+            async for chunk in chunks:
+                await kept.atake_off(chunk.message)
+                yield chunk
 
     def _stream(
         self,
@@ -196,10 +211,13 @@ class ChatMoA(DescribedModel):
         run_manager: CallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> Iterator[ChatGenerationChunk]:
-        source = partial(
-            self._chunks, messages, self._asked(messages, stop, kwargs), run_manager, Watchers.of(run_manager)
-        )
-        return pumped_from_thread(source, detached())
+        kept, watchers = AdviceKeeper.of_context(self.advise, self.keep_advice), Watchers.of(run_manager)
+        messages = kept.put_back(messages)
+        source = partial(self._chunks, messages, self._asked(messages, stop, kwargs), run_manager, watchers)
+        with closing(pumped_from_thread(source, detached())) as chunks:
+            for chunk in chunks:
+                kept.take_off(chunk.message)
+                yield chunk
 
     async def _chunks(
         self,
@@ -221,7 +239,7 @@ class ChatMoA(DescribedModel):
                 elif isinstance(part, Outcome):
                     yield last_chunk(whole_answer(part, settings.stop, before), streamed=streamed)
                 elif part["type"] == "reset":
-                    raise _began_again(part["reason"])
+                    raise began_again(part["reason"])
                 else:
                     await watchers.tell(part)
 
@@ -277,21 +295,3 @@ class ChatMoA(DescribedModel):
         refuse_if_nothing_writes(self._graph)
         Form.of(schema, strict=bool(strict))
         return structured(self, schema, method, include_raw=include_raw, strict=strict)
-
-
-async def _last_of(parts: AsyncGenerator[Part, None], watchers: Watchers) -> Outcome:
-    """The outcome of a run whose events are passed on."""
-    async with aclosing(parts):
-        async for part in parts:
-            if isinstance(part, Outcome):
-                return part
-            if not isinstance(part, Token):
-                await watchers.tell(part)
-    raise AssertionError("every run that doesn't fail ends with its outcome")
-
-
-def _began_again(reason: str) -> AnswerBeganAgain:
-    return AnswerBeganAgain(
-        f"the answer began anew after its first tokens had been streamed ({reason}). Ask again, or stream the graph "
-        "itself, whose reset event says which tokens to drop."
-    )

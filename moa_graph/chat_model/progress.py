@@ -6,7 +6,8 @@ events named ``moa`` to who reads ``astream_events``, as AG-UI's adapter does.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
 from contextvars import copy_context
 from dataclasses import dataclass
 from typing import Any, Self
@@ -18,7 +19,7 @@ from langchain_core.tracers._streaming import _StreamingCallbackHandler
 from langgraph.config import get_stream_writer
 
 from moa_graph.chat_model.place import place_of
-from moa_graph.runs import Event
+from moa_graph.runs import Event, Outcome, Part, Token
 
 __all__ = ["Watchers"]
 
@@ -59,6 +60,16 @@ class Watchers:
         if self.handlers and self.run is not None:
             manager = AsyncCallbackManager(list(self.handlers))
             await manager.on_custom_event(NAME, event, run_id=self.run)
+
+    async def told(self, parts: AsyncGenerator[Part, None]) -> Outcome:
+        """The outcome of a run, whose events are passed on."""
+        async with aclosing(parts):
+            async for part in parts:
+                if isinstance(part, Outcome):
+                    return part
+                if not isinstance(part, Token):
+                    await self.tell(part)
+        raise AssertionError("every run that doesn't fail ends with its outcome")
 
 
 def _passes_on(handler: BaseCallbackHandler) -> bool:

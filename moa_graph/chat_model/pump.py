@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import queue
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
+from collections.abc import AsyncGenerator, Callable, Generator
 from contextlib import aclosing, suppress
 from contextvars import Context
 from typing import TypeVar
@@ -18,7 +18,7 @@ Item = TypeVar("Item")
 Source = Callable[[], AsyncGenerator[Item, None]]
 
 
-async def pumped(source: Source[Item], context: Context) -> AsyncIterator[Item]:
+async def pumped(source: Source[Item], context: Context) -> AsyncGenerator[Item]:
     """The items of ``source``, which runs as a task in ``context`` and ends with the reading of it."""
     items: asyncio.Queue[Item | None] = asyncio.Queue()
     task = asyncio.create_task(_pump(source, items.put_nowait), context=context)
@@ -30,7 +30,7 @@ async def pumped(source: Source[Item], context: Context) -> AsyncIterator[Item]:
         await _end(task)
 
 
-def pumped_from_thread(source: Source[Item], context: Context) -> Iterator[Item]:
+def pumped_from_thread(source: Source[Item], context: Context) -> Generator[Item]:
     """The items of ``source``, which runs on the event loop that all synchronous runs share."""
     items: queue.SimpleQueue[Item | None] = queue.SimpleQueue()
 

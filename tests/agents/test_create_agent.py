@@ -69,6 +69,7 @@ async def test_two_tool_calls_ask_each_proposer_once_and_the_aggregator_three_ti
 
 
 async def test_the_reports_say_what_was_saved(model: ChatMoA) -> None:
+    model.keep_advice = "in_message"
     result = await create_agent(model, TOOLS).ainvoke(QUESTION)
 
     reports = [one.response_metadata["report"] for one in result["messages"] if isinstance(one, AIMessage)]
@@ -131,8 +132,9 @@ def _agent(base_url: str, folder: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, timeout=60, env={**os.environ}, check=False)
 
 
-def test_the_advice_is_plain_json(simulator: RunningSimulator) -> None:
-    model = ChatMoA(mixture_over_http(simulator.base_url))
+@pytest.mark.parametrize("keep_advice", ["apart", "in_message"])
+def test_the_advice_is_plain_json(simulator: RunningSimulator, keep_advice: Any) -> None:
+    model = ChatMoA(mixture_over_http(simulator.base_url), keep_advice=keep_advice)
     result = create_agent(model, TOOLS).invoke(QUESTION)
     metadata = result["messages"][1].response_metadata
     assert json.loads(json.dumps(metadata)) == metadata

@@ -73,11 +73,14 @@ async def test_a_person_approves_the_call_of_a_tool() -> None:
     assert result["messages"][-1].text == "It is 7."
 
 
-async def test_what_is_redacted_in_answers_can_be_redacted_in_the_panels_texts_too() -> None:
+async def test_texts_of_the_panels_that_stay_in_messages_can_be_redacted() -> None:
     proposer = scripted("p", "I would write to ada@example.org.")
     writer = MessageModel(model="w", replies=[calling("add", a=3, b=4), AIMessage("Write to ada@example.org.")])
     model = ChatMoA(
-        proposers=[proposer], aggregator=writer, redact=lambda text: re.sub(r"[\w.]+@[\w.]+\w", "[address]", text)
+        proposers=[proposer],
+        aggregator=writer,
+        keep_advice="in_message",
+        redact=lambda text: re.sub(r"[\w.]+@[\w.]+\w", "[address]", text),
     )
     redacting = langchains.PIIMiddleware("email", apply_to_output=True)
     agent: Any = create_agent(model, [add], middleware=[redacting])

@@ -90,7 +90,7 @@ async def test_tool_call_chunks_merge(streams: bool) -> None:
     whole = together([chunk async for chunk in model.astream("What is 17 * 24?")])
     assert [(call["name"], call["args"]) for call in whole.tool_calls] == [("multiply", {"a": 17, "b": 24})]
     assert whole.response_metadata["finish_reason"] == "tool_calls"
-    assert whole.response_metadata["advice"]["records"]
+    assert whole.response_metadata["advice"]["kept"]
 
 
 async def test_tool_calls_stream_over_http() -> None:

@@ -1,0 +1,125 @@
+"""Where the panel's advice is kept while an agent's tools run: in no message, and not lost by a restart."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from langchain.agents import create_agent
+from langchain.agents.middleware import HumanInTheLoopMiddleware, PIIMiddleware
+from langchain_core.messages import AIMessage, HumanMessage, ToolMessage
+from langgraph.checkpoint.memory import InMemorySaver
+from langgraph.checkpoint.sqlite import SqliteSaver
+from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
+from langgraph.types import Command
+
+from moa_graph import ChatMoA
+from moa_graph.chat_model import kept
+from moa_graph.chat_model.shelf import Shelf
+from tests.chat_model.message_models import MessageModel, calling
+from tests.models_for_tests import scripted
+
+THREAD: Any = {"configurable": {"thread_id": "1"}}
+QUESTION: Any = {"messages": [("user", "Whom do I ask?")]}
+GO_ON: Any = Command(resume={"decisions": [{"type": "approve"}]})
+
+
+def add(a: int, b: int) -> int:
+    """Adds two numbers."""
+    return a + b
+
+
+def panel(**fields: Any) -> tuple[Any, ChatMoA]:
+    proposer = scripted("p", "I would write to ada@example.org.")
+    writer = MessageModel(
+        model="w", replies=[calling("add", a=3, b=4), calling("add", a=1, b=1), AIMessage("Write to ada@example.org.")]
+    )
+    return proposer.journal.asked, ChatMoA(proposers=[proposer], aggregator=writer, **fields)
+
+
+def restart(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(kept, "_SHELF", Shelf())
+
+
+def agent_with(model: ChatMoA, saver: Any) -> Any:
+    approving = HumanInTheLoopMiddleware(interrupt_on={"add": True})
+    return create_agent(model, [add], middleware=[approving], checkpointer=saver)
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+async def test_nothing_that_is_redacted_in_answers_is_left_in_any_message(streamed: bool) -> None:
+    asked, model = panel()
+    agent: Any = create_agent(model, [add], middleware=[PIIMiddleware("email", apply_to_output=True)])
+    if streamed:
+        result = [state async for state in agent.astream(QUESTION, stream_mode="values")][-1]
+    else:
+        result = await agent.ainvoke(QUESTION)
+    assert result["messages"][-1].text == "Write to [REDACTED_EMAIL]."
+    assert "ada@example.org" not in repr(result)
+    assert len(asked) == 1, "what the panel said is gone by all the same"
+
+
+async def test_the_panel_is_not_asked_again_after_a_restart(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    async with AsyncSqliteSaver.from_conn_string(str(tmp_path / "threads.sqlite")) as saver:
+        asked, model = panel()
+        for step in (QUESTION, GO_ON, GO_ON):
+            result = await agent_with(model, saver).ainvoke(step, THREAD)
+            restart(monkeypatch)
+    assert result["messages"][-1].type == "ai"
+    assert len(asked) == 1
+
+
+def test_nor_does_a_synchronous_agent_ask_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    with SqliteSaver.from_conn_string(str(tmp_path / "threads.sqlite")) as saver:
+        asked, model = panel()
+        for step in (QUESTION, GO_ON, GO_ON):
+            for _ in agent_with(model, saver).stream(step, THREAD, stream_mode="messages"):
+                pass
+            restart(monkeypatch)
+    assert len(asked) == 1
+
+
+async def test_a_thread_keeps_it_once_and_loses_it_with_the_rest() -> None:
+    saver = InMemorySaver()
+    _, model = panel()
+    for step in (QUESTION, GO_ON, GO_ON):
+        await agent_with(model, saver).ainvoke(step, THREAD)
+    written = [write for one in saver.list(THREAD) for write in one.pending_writes or () if write[1] == "moa_advice"]
+    assert len(written) == 1
+    await saver.adelete_thread("1")
+    assert list(saver.list(THREAD)) == []
+    assert not saver.writes
+
+
+@pytest.mark.parametrize("keep_advice", ["apart", "in_message"])
+async def test_without_a_checkpointer_a_restart_asks_again_unless_messages_hold_it(
+    monkeypatch: pytest.MonkeyPatch, keep_advice: Any
+) -> None:
+    asked, model = panel(keep_advice=keep_advice)
+    called = await model.bind_tools([add]).ainvoke([HumanMessage("Whom do I ask?")])
+    assert ("ada@example.org" in repr(called)) == (keep_advice == "in_message")
+    restart(monkeypatch)
+    await model.bind_tools([add]).ainvoke(
+        [HumanMessage("Whom do I ask?"), called, ToolMessage("7", tool_call_id="call_1")]
+    )
+    assert len(asked) == (2 if keep_advice == "apart" else 1)
+
+
+async def test_a_synchronous_call_within_an_event_loop_waits_for_no_checkpointer(tmp_path: Path) -> None:
+    _, model = panel()
+    async with AsyncSqliteSaver.from_conn_string(str(tmp_path / "threads.sqlite")) as saver:
+        agent: Any = create_agent(_Blocking(replies=[], inner=model.bind_tools([add])), checkpointer=saver)
+        result = await agent.ainvoke(QUESTION, THREAD)
+    assert result["messages"][-1].type == "ai"
+
+
+class _Blocking(MessageModel):
+    """Asks a mixture synchronously where it should have awaited it."""
+
+    model: str = "blocking"
+    inner: Any
+
+    async def _agenerate(self, messages: Any, *_: Any, **__: Any) -> Any:
+        self.replies.append(AIMessage(self.inner.invoke(messages).text or "it calls a tool"))
+        return await super()._agenerate(messages)
