@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from difflib import get_close_matches
-from functools import cache
 from typing import Any, ClassVar, cast
 
 from pydantic import Field, create_model
@@ -28,6 +27,9 @@ NEARLY = 0.8
 
 OF_HOSTS = frozenset({"token"})
 """Names that hosts use for something else, though they are nearly names of ours, where they hold a text."""
+
+_CONTEXT_CLASS = "__moa_context_class__"
+_UNCHOSEN = "__moa_unchosen__"
 
 
 class _AmongOthers:
@@ -56,19 +58,21 @@ def check_names(context: Any) -> None:
         raise OptionsError(f"run-time options: {odd[0]!r} is no name of an option: names are text, such as 'proposers'")
 
 
-@cache
 def context_class(kind: type[Options]) -> type[Options]:
     """What a mixture's graph takes for its context: its options, those under a key of their own, and anything else.
 
     Args:
-        kind: The mixture's own class.
+        kind: The mixture's own class, which keeps what is made here: a cache would outlive the mixture.
     """
+    if (known := vars(kind).get(_CONTEXT_CLASS)) is not None:
+        return cast("type[Options]", known)
     described = Field(
         default=None, title="Options", description="The same options under a key of their own, where all must be known."
     )
     bases: Any = (_AmongOthers, kind)
     fields: Any = {NAMESPACE: (kind | None, described)}
     made: Any = create_model("Options", __base__=bases, __module__=__name__, **fields)
+    setattr(kind, _CONTEXT_CLASS, made)
     return cast("type[Options]", made)
 
 
@@ -143,7 +147,10 @@ def _given(layer: Options | Mapping[str, Any]) -> dict[str, Any]:
     return {name: getattr(layer, name) for name in layer.model_fields_set if name != NAMESPACE}
 
 
-@cache
 def _unchosen(kind: type[Options]) -> Options:
     """The options of a run that chooses nothing, which every node asks for."""
-    return kind()
+    if (known := vars(kind).get(_UNCHOSEN)) is not None:
+        return cast(Options, known)
+    made = kind()
+    setattr(kind, _UNCHOSEN, made)
+    return made

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import re
 from collections.abc import Callable, Mapping
@@ -27,6 +28,13 @@ def pytest_configure(config: pytest.Config) -> None:
     os.environ["LANGGRAPH_CLI_NO_ANALYTICS"] = "1"
     if not config.getoption("--hypothesis-profile"):
         hypothesis.settings.load_profile("ci" if os.environ.get("CI") else "local")
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Collect garbage seldom, and leave modules out of it: to look through them took a quarter of the tests' time."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(10_000, 20, 50)
 
 
 def pytest_asyncio_loop_factories(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 from collections.abc import Awaitable, Callable
-from functools import cache
+from functools import lru_cache
 from types import TracebackType
 from typing import Any, cast
 
@@ -165,7 +165,7 @@ async def _directly(model: BaseChatModel, messages: list[BaseMessage], parameter
 _NOBODY = AsyncCallbackManagerForLLMRun.get_noop_manager()
 
 
-@cache
+@lru_cache(maxsize=256)
 def _takes_run_manager(model: type[BaseChatModel]) -> bool:
     return "run_manager" in inspect.signature(model._agenerate).parameters  # noqa: SLF001
 

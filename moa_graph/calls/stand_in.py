@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
-from functools import cache
+from functools import lru_cache
 from typing import Any, ClassVar
 
 from langchain_core.callbacks import BaseCallbackHandler
@@ -66,7 +66,7 @@ def behind(handler: BaseCallbackHandler, family: type[StandIn]) -> BaseCallbackH
     return own
 
 
-@cache
+@lru_cache(maxsize=256)
 def _class_of(family: Any, kind: Any) -> type[BaseCallbackHandler]:
     methods = {name: _passing_on(kind, name) for name in family.ALTERED if hasattr(kind, name)}
     made: type[BaseCallbackHandler] = type(kind.__name__, (family, kind), methods)

@@ -15,7 +15,7 @@ from collections import deque
 from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
 from contextvars import copy_context
-from functools import cache, partial
+from functools import lru_cache, partial
 from typing import Any, NamedTuple, TypeVar, cast
 
 from langchain_core.language_models import BaseChatModel, SimpleChatModel
@@ -41,7 +41,7 @@ def on_own_threads(model: BaseChatModel) -> BaseChatModel:
     return copied
 
 
-@cache
+@lru_cache(maxsize=256)
 def _threaded(kind: type[BaseChatModel]) -> type[BaseChatModel]:
     only_sync = kind._astream is BaseChatModel._astream and kind._stream is not BaseChatModel._stream  # noqa: SLF001
     bases = (_Streams, _Generates, kind) if only_sync else (_Generates, kind)

@@ -7,7 +7,7 @@ which is calibrated to a share of strong calls.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from functools import cache
+from functools import lru_cache
 from typing import Any, ClassVar, Literal
 
 from pydantic import BaseModel, Field, create_model
@@ -105,7 +105,7 @@ class Route(SingleSlot):
         return self.default if strong else next(name for name in self.routes if name != self.default)
 
 
-@cache
+@lru_cache(maxsize=64)
 def _decision(routes: tuple[str, ...]) -> type[BaseModel]:
     """The form of a decision for one of the routes."""
     fields: dict[str, Any] = {
