@@ -5,34 +5,61 @@
     create_moa(proposers=[model], aggregator=scripted("writer", lambda asked: Reply(asked.text.upper())))
     assert [asked.at for asked in model.journal.asked] == [0, 3]
 
+    writer = scripted("writer", calling("add", a=1, b=2), "It is 3.")
+    agent = create_agent(ChatMoA(proposers=[model], aggregator=writer), [add])
+
 A mixture asks copies of a model: all of them share the journal of the original.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import Any
 
 from langchain_core.callbacks import AsyncCallbackManagerForLLMRun
-from langchain_core.language_models import BaseChatModel
+from langchain_core.language_models import BaseChatModel, LanguageModelInput
 from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
 from langchain_core.messages.ai import UsageMetadata
+from langchain_core.messages.tool import tool_call_chunk
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
+from langchain_core.runnables import Runnable
+from langchain_core.utils.function_calling import convert_to_openai_tool
 
-__all__ = ["Asked", "Journal", "ProviderError", "Reply", "ScriptedModel", "provider_error", "scripted"]
+__all__ = [
+    "Asked",
+    "Journal",
+    "ProviderError",
+    "Reply",
+    "ScriptedModel",
+    "ToolCallingModel",
+    "calling",
+    "provider_error",
+    "scripted",
+]
+
+SETTINGS = ("temperature", "max_tokens", "top_p", "seed")
 
 
 @dataclass(frozen=True)
 class Asked:
-    """One request: its number from 0, what the model was shown, and when, on the loop's clock."""
+    """One request.
+
+    Args:
+        number: From 0.
+        messages: What the model was shown.
+        at: When, on the loop's clock.
+        settings: What was asked beside the messages: ``tools``, ``tool_choice``, ``stop``, ``temperature`` and so on.
+    """
 
     number: int
     messages: list[BaseMessage]
     at: float
+    settings: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def text(self) -> str:
@@ -53,6 +80,8 @@ class Reply:
         usage: Prompt and output tokens; None leaves them unsaid.
         finish_reason: Why the answer ended; None leaves it unsaid.
         until: Awaited first.
+        message: A whole message in place of the text, for calls of tools (see :func:`calling`), content in blocks,
+            ``additional_kwargs`` or a usage of its own; ``usage`` and ``finish_reason`` don't hold for it.
     """
 
     text: str = "an answer"
@@ -63,6 +92,7 @@ class Reply:
     usage: tuple[int, int] | None = (10, 5)
     finish_reason: str | None = "stop"
     until: Callable[[], Awaitable[object]] | None = None
+    message: AIMessage | None = None
 
     @property
     def streamed(self) -> Sequence[str]:
@@ -100,14 +130,27 @@ def provider_error(status: int, message: str = "no", *, retry_after: float | Non
     return ProviderError(status, message, {} if retry_after is None else {"retry-after": f"{retry_after:g}"})
 
 
+def calling(name: str, identity: str = "call_1", **arguments: Any) -> AIMessage:
+    """A message that calls one tool.
+
+    Args:
+        name: The tool's.
+        identity: The call's, which the tool's message refers to.
+        **arguments: What the tool is given.
+    """
+    return AIMessage("", tool_calls=[{"name": name, "args": arguments, "id": identity, "type": "tool_call"}])
+
+
 class ScriptedModel(BaseChatModel):
-    """A chat model whose answers come from ``script``. It can only be asked asynchronously."""
+    """A chat model whose answers come from ``script``. It can only be asked asynchronously, and takes no tools."""
 
     model: str
     script: Callable[[Asked], Reply]
     journal: Any
     temperature: float | None = None
     max_tokens: int | None = None
+    top_p: float | None = None
+    seed: int | None = None
 
     @property
     def _llm_type(self) -> str:
@@ -121,22 +164,26 @@ class ScriptedModel(BaseChatModel):
         messages: list[BaseMessage],
         stop: list[str] | None = None,
         run_manager: AsyncCallbackManagerForLLMRun | None = None,
-        **_: Any,
+        **asked: Any,
     ) -> ChatResult:
-        async with self._request(messages) as reply:
+        async with self._request(messages, {**asked, "stop": stop}) as reply:
             if reply.error is not None:
                 raise copy(reply.error)  # one that is kept would keep all that it has passed through
         message = AIMessage(reply.text, usage_metadata=_usage(reply), response_metadata=_metadata(reply))
-        return ChatResult(generations=[ChatGeneration(message=message)])
+        whole = message if reply.message is None else reply.message.model_copy()
+        return ChatResult(generations=[ChatGeneration(message=whole)])
 
     async def _astream(
         self,
         messages: list[BaseMessage],
         stop: list[str] | None = None,
         run_manager: AsyncCallbackManagerForLLMRun | None = None,
-        **_: Any,
+        **asked: Any,
     ) -> AsyncIterator[ChatGenerationChunk]:
-        async with self._request(messages) as reply:
+        async with self._request(messages, {**asked, "stop": stop}) as reply:
+            if reply.message is not None and reply.error is None:
+                yield ChatGenerationChunk(message=_in_one_chunk(reply.message))
+                return
             for number, piece in enumerate(reply.streamed):
                 if number:
                     await asyncio.sleep(reply.between)
@@ -149,11 +196,21 @@ class ScriptedModel(BaseChatModel):
         last = AIMessageChunk(content="", usage_metadata=_usage(reply), response_metadata=_metadata(reply))
         yield ChatGenerationChunk(message=last)
 
-    def _request(self, messages: list[BaseMessage]) -> _InFlight:
+    def _request(self, messages: list[BaseMessage], asked_for: Mapping[str, Any]) -> _InFlight:
         journal: Journal = self.journal
-        asked = Asked(len(journal.asked), list(messages), asyncio.get_running_loop().time())
+        own = {name: getattr(self, name) for name in SETTINGS}
+        settings = {name: value for name, value in {**own, **asked_for}.items() if value is not None}
+        asked = Asked(len(journal.asked), list(messages), asyncio.get_running_loop().time(), settings)
         journal.asked.append(asked)
         return _InFlight(journal, self.script(asked))
+
+
+class ToolCallingModel(ScriptedModel):
+    """A scripted model that takes tools: ``asked.settings["tools"]`` says which it was offered."""
+
+    def bind_tools(self, tools: Sequence[Any], **kwargs: Any) -> Runnable[LanguageModelInput, AIMessage]:
+        """This model with ``tools``, in OpenAI's form."""
+        return self.bind(tools=[convert_to_openai_tool(tool) for tool in tools], **kwargs)
 
 
 @dataclass
@@ -192,15 +249,35 @@ def _metadata(reply: Reply) -> dict[str, Any]:
     return {} if reply.finish_reason is None else {"finish_reason": reply.finish_reason}
 
 
+def _in_one_chunk(message: AIMessage) -> AIMessageChunk:
+    calls = [
+        tool_call_chunk(name=call["name"], args=json.dumps(call["args"]), id=call["id"], index=index)
+        for index, call in enumerate(message.tool_calls)
+    ]
+    return AIMessageChunk(
+        content=message.content,
+        additional_kwargs=message.additional_kwargs,
+        tool_call_chunks=calls,
+        response_metadata=message.response_metadata,
+        usage_metadata=message.usage_metadata,
+    )
+
+
 def scripted(
-    name: str, *replies: str | Reply | BaseException | Callable[[Asked], Reply], delay: float = 0.0
+    name: str,
+    *replies: str | AIMessage | Reply | BaseException | Callable[[Asked], Reply],
+    delay: float = 0.0,
+    takes_tools: bool | None = None,
+    **fields: Any,
 ) -> ScriptedModel:
     """A model called ``name`` that gives ``replies`` one after another, and the last of them from then on.
 
     Args:
         name: Label of its node.
-        replies: A text, an error to raise, a whole :class:`Reply`, or a function of what is asked.
+        replies: A text, a whole message, an error to raise, a whole :class:`Reply`, or a function of what is asked.
         delay: Seconds before each reply that doesn't say so itself.
+        takes_tools: Whether tools can be bound to it; by default, where a reply is a whole message.
+        **fields: Other fields of the chat model, such as ``profile`` or ``disable_streaming``.
     """
     script = replies or (f"{name}'s answer",)
 
@@ -210,6 +287,10 @@ def scripted(
             return reply
         if isinstance(reply, BaseException):
             return Reply(error=reply, delay=delay)
+        if isinstance(reply, AIMessage):
+            return Reply(message=reply, delay=delay)
         return Reply(reply, delay=delay) if isinstance(reply, str) else reply(asked)
 
-    return ScriptedModel(model=name, script=reply_to, journal=Journal())
+    whole = any(isinstance(one, AIMessage) or (isinstance(one, Reply) and one.message is not None) for one in script)
+    kind = ToolCallingModel if (whole if takes_tools is None else takes_tools) else ScriptedModel
+    return kind(model=name, script=reply_to, journal=Journal(), **fields)

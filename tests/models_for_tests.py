@@ -2,6 +2,26 @@
 
 from __future__ import annotations
 
-from moa_graph.testing import Asked, Journal, ProviderError, Reply, ScriptedModel, provider_error, scripted
+from moa_graph.testing import (
+    Asked,
+    Journal,
+    ProviderError,
+    Reply,
+    ScriptedModel,
+    ToolCallingModel,
+    calling,
+    provider_error,
+    scripted,
+)
 
-__all__ = ["Asked", "Journal", "ProviderError", "Reply", "ScriptedModel", "provider_error", "scripted"]
+__all__ = [
+    "Asked",
+    "Journal",
+    "ProviderError",
+    "Reply",
+    "ScriptedModel",
+    "ToolCallingModel",
+    "calling",
+    "provider_error",
+    "scripted",
+]

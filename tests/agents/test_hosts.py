@@ -14,8 +14,7 @@ from typing_extensions import TypedDict
 
 from moa_graph import ChatMoA, InputError, OptionsError, RunFailed, TooFewProposals, create_moa
 from moa_graph.options import Options
-from tests.chat_model.message_models import MessageModel, calling
-from tests.models_for_tests import ProviderError, Reply, provider_error, scripted
+from tests.models_for_tests import ProviderError, Reply, ScriptedModel, calling, provider_error, scripted
 from tests.virtual_clock import run_virtual
 
 WHY: Any = {"messages": [("user", "Why?")]}
@@ -192,20 +191,8 @@ ASKED = {
 }
 
 
-class ToolModel(MessageModel):
-    """Takes tools, and fails."""
-
-    error: Any = None
-
-    async def _agenerate(self, *asked: Any, **kwargs: Any) -> Any:
-        answer = await super()._agenerate(*asked, **kwargs)
-        if self.error is not None:
-            raise self.error
-        return answer
-
-
-def writer_that_fails(error: Exception) -> ToolModel:
-    return ToolModel(model="w", replies=[AIMessage("x")], error=error)
+def writer_that_fails(error: Exception) -> ScriptedModel:
+    return scripted("w", error, takes_tools=True)
 
 
 @pytest.mark.parametrize("asked", ASKED.values(), ids=ASKED)
@@ -253,7 +240,7 @@ async def test_no_key_stands_in_the_error(monkeypatch: pytest.MonkeyPatch) -> No
 
 
 async def test_fallbacks_and_retries_of_langchain_see_what_they_know() -> None:
-    good = ChatMoA(proposers=[scripted("p")], aggregator=MessageModel(model="w", replies=[AIMessage("good")]))
+    good = ChatMoA(proposers=[scripted("p")], aggregator=scripted("w", AIMessage("good")))
     bad = ChatMoA(proposers=[scripted("p")], aggregator=writer_that_fails(provider_error(401)))
     caught = bad.bind_tools([add]).with_fallbacks([good.bind_tools([add])], exceptions_to_handle=(ProviderError,))
     assert (await caught.ainvoke("Why?")).text == "good"
@@ -265,7 +252,7 @@ async def test_fallbacks_and_retries_of_langchain_see_what_they_know() -> None:
 
 async def test_an_agents_middleware_retries_and_falls_back() -> None:
     flaky = ChatMoA(proposers=[scripted("p")], aggregator=writer_that_fails(provider_error(401)))
-    good = ChatMoA(proposers=[scripted("p")], aggregator=MessageModel(model="w", replies=[AIMessage("good")]))
+    good = ChatMoA(proposers=[scripted("p")], aggregator=scripted("w", AIMessage("good")))
     agent: Any = create_agent(flaky, [add], middleware=[ModelFallbackMiddleware(good)])
     assert (await agent.ainvoke(WHY))["messages"][-1].text == "good"
     seen: list[Exception] = []

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 from langchain.agents import create_agent
 from langchain.agents.middleware import HumanInTheLoopMiddleware, PIIMiddleware
-from langchain_core.messages import AIMessage, HumanMessage, ToolMessage
+from langchain_core.language_models import BaseChatModel
+from langchain_core.messages import HumanMessage, ToolMessage
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.checkpoint.sqlite import SqliteSaver
 from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
@@ -17,8 +18,7 @@ from langgraph.types import Command
 from moa_graph import ChatMoA
 from moa_graph.chat_model import kept
 from moa_graph.chat_model.shelf import Shelf
-from tests.chat_model.message_models import MessageModel, calling
-from tests.models_for_tests import scripted
+from tests.models_for_tests import Reply, calling, scripted
 
 THREAD: Any = {"configurable": {"thread_id": "1"}}
 QUESTION: Any = {"messages": [("user", "Whom do I ask?")]}
@@ -32,9 +32,7 @@ def add(a: int, b: int) -> int:
 
 def panel(**fields: Any) -> tuple[Any, ChatMoA]:
     proposer = scripted("p", "I would write to ada@example.org.")
-    writer = MessageModel(
-        model="w", replies=[calling("add", a=3, b=4), calling("add", a=1, b=1), AIMessage("Write to ada@example.org.")]
-    )
+    writer = scripted("w", calling("add", a=3, b=4), calling("add", a=1, b=1), "Write to ada@example.org.")
     return proposer.journal.asked, ChatMoA(proposers=[proposer], aggregator=writer, **fields)
 
 
@@ -42,7 +40,7 @@ def restart(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(kept, "_SHELF", Shelf())
 
 
-def agent_with(model: ChatMoA, saver: Any) -> Any:
+def agent_with(model: BaseChatModel, saver: Any) -> Any:
     approving = HumanInTheLoopMiddleware(interrupt_on={"add": True})
     return create_agent(model, [add], middleware=[approving], checkpointer=saver)
 
@@ -107,19 +105,9 @@ async def test_without_a_checkpointer_a_restart_asks_again_unless_messages_hold_
 
 
 async def test_a_synchronous_call_within_an_event_loop_waits_for_no_checkpointer(tmp_path: Path) -> None:
-    _, model = panel()
+    _, mixture = panel()
+    asking = mixture.bind_tools([add])
+    blocking = scripted("blocking", lambda asked: Reply(message=asking.invoke(asked.messages)), takes_tools=True)
     async with AsyncSqliteSaver.from_conn_string(str(tmp_path / "threads.sqlite")) as saver:
-        agent: Any = create_agent(_Blocking(replies=[], inner=model.bind_tools([add])), checkpointer=saver)
-        result = await agent.ainvoke(QUESTION, THREAD)
-    assert result["messages"][-1].type == "ai"
-
-
-class _Blocking(MessageModel):
-    """Asks a mixture synchronously where it should have awaited it."""
-
-    model: str = "blocking"
-    inner: Any
-
-    async def _agenerate(self, messages: Any, *_: Any, **__: Any) -> Any:
-        self.replies.append(AIMessage(self.inner.invoke(messages).text or "it calls a tool"))
-        return await super()._agenerate(messages)
+        result = await agent_with(blocking, saver).ainvoke(QUESTION, THREAD)
+    assert result["messages"][-1].tool_calls

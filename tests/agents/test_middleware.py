@@ -13,8 +13,7 @@ from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.types import Command
 
 from moa_graph import ChatMoA
-from tests.chat_model.message_models import MessageModel, calling
-from tests.models_for_tests import scripted
+from tests.models_for_tests import calling, scripted
 
 
 def add(a: int, b: int) -> int:
@@ -24,7 +23,7 @@ def add(a: int, b: int) -> int:
 
 def mixture(*replies: AIMessage) -> ChatMoA:
     said = replies or (calling("add", a=3, b=4), AIMessage("It is 7."))
-    return ChatMoA(proposers=[scripted("p")], aggregator=MessageModel(model="w", replies=list(said)))
+    return ChatMoA(proposers=[scripted("p")], aggregator=scripted("w", *said))
 
 
 def simulated() -> ChatMoA:
@@ -75,7 +74,7 @@ async def test_a_person_approves_the_call_of_a_tool() -> None:
 
 async def test_texts_of_the_panels_that_stay_in_messages_can_be_redacted() -> None:
     proposer = scripted("p", "I would write to ada@example.org.")
-    writer = MessageModel(model="w", replies=[calling("add", a=3, b=4), AIMessage("Write to ada@example.org.")])
+    writer = scripted("w", calling("add", a=3, b=4), AIMessage("Write to ada@example.org."))
     model = ChatMoA(
         proposers=[proposer],
         aggregator=writer,

@@ -9,10 +9,10 @@ from langchain.agents import create_agent
 from langchain.agents.middleware import SummarizationMiddleware
 from langchain_core.language_models import GenericFakeChatModel
 from langchain_core.messages import AIMessage, HumanMessage, ToolMessage
+from langchain_core.messages.ai import UsageMetadata
 
 from moa_graph import BudgetTooSmall, ChatMoA
-from tests.chat_model.message_models import MessageModel, calling
-from tests.models_for_tests import scripted
+from tests.models_for_tests import ScriptedModel, calling, scripted
 
 
 def add(a: int, b: int) -> int:
@@ -20,13 +20,13 @@ def add(a: int, b: int) -> int:
     return a + b
 
 
-def looping(calls: int) -> MessageModel:
+def looping(calls: int) -> ScriptedModel:
     """A writer that calls a tool so often before it answers."""
     replies = [calling("add", identity=f"call_{number}", a=number, b=1) for number in range(calls)]
-    return MessageModel(model="w", replies=[*replies, AIMessage("done")])
+    return scripted("w", *replies, AIMessage("done"))
 
 
-def mixture(writer: MessageModel, budget: dict[str, Any], **fields: Any) -> ChatMoA:
+def mixture(writer: ScriptedModel, budget: dict[str, Any], **fields: Any) -> ChatMoA:
     models = {"p": {"model": scripted("p"), "max_tokens": 10}, "w": {"model": writer, "max_tokens": 10}}
     stages = [{"propose": {"slots": ["p"]}}, {"aggregate": {"slot": "w"}}]
     return ChatMoA({"name": "mine", "models": models, "stages": stages, "budget": budget}, **fields)
@@ -42,7 +42,7 @@ def test_the_calls_of_a_turn_are_limited_together() -> None:
     writer = looping(9)
     with pytest.raises(BudgetTooSmall, match=r"budget\.calls: the calls of this turn have spent 4 of 4"):
         run(mixture(writer, {"calls": 4}))
-    assert len(writer.shown) == 3, "one call of the proposer, three of the writer"
+    assert len(writer.journal.asked) == 3, "one call of the proposer, three of the writer"
 
 
 def test_a_turn_within_its_budget_ends_well() -> None:
@@ -71,18 +71,10 @@ def test_tokens_and_seconds_count_over_the_turn_too(limit: dict[str, Any]) -> No
 
 
 def test_dollars_count_over_the_turn_too() -> None:
-    class Priced(MessageModel):
-        """Says what it used: a dollar's worth of the answer's tokens a call."""
-
-        async def _agenerate(self, *asked: Any, **kwargs: Any) -> Any:
-            result = await super()._agenerate(*asked, **kwargs)
-            used = {"input_tokens": 10, "output_tokens": 10, "total_tokens": 20}
-            message: Any = result.generations[0].message
-            message.usage_metadata = used
-            return result
-
     price = {"input": 0.0, "output": 100_000.0}
-    writer = Priced(model="w", replies=looping(9).replies)
+    used = UsageMetadata(input_tokens=10, output_tokens=10, total_tokens=20)
+    steps = [calling("add", identity=f"call_{number}", a=number, b=1) for number in range(9)]
+    writer = scripted("w", *(step.model_copy(update={"usage_metadata": used}) for step in steps))
     models = {
         "p": {"model": scripted("p"), "max_tokens": 10, "price": {"input": 0.0, "output": 0.0}},
         "w": {"model": writer, "max_tokens": 10, "price": price},
@@ -91,7 +83,7 @@ def test_dollars_count_over_the_turn_too() -> None:
     model = ChatMoA({"name": "mine", "models": models, "stages": stages, "budget": {"usd": 3.0}})
     with pytest.raises(BudgetTooSmall, match=r"budget\.usd: the calls of this turn have spent 3 of 3"):
         run(model)
-    assert len(writer.shown) == 3
+    assert len(writer.journal.asked) == 3
 
 
 def test_a_summary_in_mid_turn_does_not_wake_the_panel() -> None:

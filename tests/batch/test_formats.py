@@ -12,8 +12,7 @@ from langchain_core.messages import AIMessage
 from moa_graph import create_moa
 from moa_graph.batch import run
 from tests.batch.panel import read_lines
-from tests.chat_model.message_models import MessageModel, calling
-from tests.chat_model.test_writer_settings import SettingsModel
+from tests.models_for_tests import ScriptedModel, calling, scripted
 
 
 def written(folder: Path, row: dict[str, Any], form: str, name: str = "out.jsonl", mixture: str = "one") -> Path:
@@ -52,7 +51,7 @@ def test_openais_batch_output_has_a_response_by_its_custom_id(tmp_path: Path) ->
     assert line["response"]["body"]["choices"][0]["message"]["content"].endswith("5")
 
 
-def answered_by(model: MessageModel, folder: Path, **body: Any) -> dict[str, Any]:
+def answered_by(model: ScriptedModel, folder: Path, **body: Any) -> dict[str, Any]:
     """What the output says of one line of OpenAI's batch format that ``model`` answers."""
     asked = {"messages": [{"role": "user", "content": "hi"}], **body}
     (folder / "in.jsonl").write_text(json.dumps({"custom_id": "c", "body": asked}), encoding="utf-8")
@@ -63,23 +62,23 @@ def answered_by(model: MessageModel, folder: Path, **body: Any) -> dict[str, Any
 
 
 def test_the_parameters_of_a_line_reach_the_model_that_writes(tmp_path: Path) -> None:
-    model = SettingsModel(model="writer", replies=[AIMessage("hello")])
+    model = scripted("writer", "hello")
     line = answered_by(model, tmp_path, temperature=0.25, max_completion_tokens=7, stop="END", seed=3)
     assert line["error"] is None
-    (asked,) = model.offered
+    asked = model.journal.asked[0].settings
     wanted = {"temperature": 0.25, "max_tokens": 7, "stop": ["END"], "seed": 3}
     assert {name: asked.get(name) for name in wanted} == wanted
 
 
 def test_a_line_with_a_parameter_that_cannot_be_honoured_fails_by_its_name(tmp_path: Path) -> None:
-    model = MessageModel(model="writer", replies=[AIMessage("hello")])
+    model = scripted("writer", AIMessage("hello"))
     line = answered_by(model, tmp_path, logprobs=True)
     assert "logprobs" in line["error"]["message"]
-    assert model.shown == []
+    assert model.journal.asked == []
 
 
 def test_calls_of_tools_stand_in_the_output_as_openai_writes_them(tmp_path: Path) -> None:
-    model = MessageModel(model="writer", replies=[calling("weather", city="Rome")])
+    model = scripted("writer", calling("weather", city="Rome"))
     schema = {"type": "object", "properties": {"city": {"type": "string"}}}
     tool = {"type": "function", "function": {"name": "weather", "description": "Tells it.", "parameters": schema}}
     (choice,) = answered_by(model, tmp_path, tools=[tool])["response"]["body"]["choices"]

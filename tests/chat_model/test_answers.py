@@ -13,7 +13,6 @@ from langchain_core.runnables import ConfigurableField
 
 from moa_graph import ChatMoA, MixtureError, OptionsError, TooFewProposals
 from moa_graph.server.simulator import running_simulator
-from tests.chat_model.message_models import MessageModel
 from tests.models_for_tests import provider_error, scripted
 from tests.simulated_mixture import at_once, mixture_over_http
 
@@ -47,10 +46,10 @@ async def test_an_answer_that_was_cut_off_says_so() -> None:
 
 
 async def test_stop_ends_the_answer() -> None:
-    closing = MessageModel(model="w", replies=[AIMessage("One.")])
+    closing = scripted("w", AIMessage("One."))
     await ChatMoA(proposers=["sim:instant"], aggregator=closing, stop=["END"]).ainvoke(SUM)
     await ChatMoA(proposers=["sim:instant"], aggregator=closing, stop=["END"]).ainvoke(SUM, stop=["FIN"])
-    assert [offered["stop"] for offered in closing.offered] == [["END"], ["FIN"]]
+    assert [asked.settings["stop"] for asked in closing.journal.asked] == [["END"], ["FIN"]]
 
 
 async def test_stop_ends_an_answer_that_a_proposer_gave() -> None:

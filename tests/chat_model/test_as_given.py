@@ -7,7 +7,7 @@ from typing import Any
 from langchain_core.messages import AIMessage, HumanMessage
 
 from moa_graph import ChatMoA, create_moa
-from tests.chat_model.message_models import MessageModel
+from tests.models_for_tests import ScriptedModel, scripted
 
 BLOCKS: list[Any] = [
     {"type": "thinking", "thinking": "Rayleigh, I think.", "signature": "c2lnbmVk"},
@@ -16,13 +16,13 @@ BLOCKS: list[Any] = [
 BESIDE = {"reasoning_content": "It scatters.", "refusal": None}
 
 
-def writer(**fields: Any) -> MessageModel:
+def writer(**fields: Any) -> ScriptedModel:
     replies = [AIMessage(BLOCKS, additional_kwargs=BESIDE), AIMessage("And so on.")]
-    return MessageModel(model="w", replies=replies, **fields)
+    return scripted("w", *replies, **fields)
 
 
-def mixture(last: MessageModel) -> dict[str, Any]:
-    other = MessageModel(model="p", replies=[AIMessage("a proposal")])
+def mixture(last: ScriptedModel) -> dict[str, Any]:
+    other = scripted("p", AIMessage("a proposal"))
     models = {"p": {"model": other}, "w": {"model": last}}
     return {"name": "mine", "models": models, "stages": [{"propose": {"slots": ["p"]}}, {"aggregate": {"slot": "w"}}]}
 
@@ -60,6 +60,6 @@ async def test_on_the_next_turn_only_the_writer_is_shown_its_own_blocks() -> Non
     answer = await model.ainvoke("Why?")
     await model.ainvoke([HumanMessage("Why?"), answer, HumanMessage("And?")])
     other = described["models"]["p"]["model"]
-    said = [message for message in other.shown[1] if message.type == "ai"]
+    said = [message for message in other.journal.asked[1].messages if message.type == "ai"]
     assert [(message.content, message.additional_kwargs) for message in said] == [("Rayleigh scattering.", {})]
-    assert [message.content for message in last.shown[1] if message.type == "ai"] == [BLOCKS]
+    assert [message.content for message in last.journal.asked[1].messages if message.type == "ai"] == [BLOCKS]

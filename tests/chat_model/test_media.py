@@ -9,15 +9,15 @@ from langchain_core.language_models import ModelProfile
 from langchain_core.messages import AIMessage, HumanMessage, ToolMessage
 
 from moa_graph import ChatMoA, create_moa
-from tests.chat_model.message_models import MessageModel, calling
+from tests.models_for_tests import ScriptedModel, calling, scripted
 
 IMAGE = {"type": "image", "base64": "iVBORw0KGgo=", "mime_type": "image/png"}
 QUESTION = HumanMessage([{"type": "text", "text": "What is this?"}, IMAGE])
 
 
-def model(name: str, **profile: Any) -> MessageModel:
+def model(name: str, **profile: Any) -> ScriptedModel:
     known = cast(ModelProfile, profile)
-    return MessageModel(model=name, replies=[AIMessage("A pixel.")], profile=known)
+    return scripted(name, AIMessage("A pixel."), profile=known)
 
 
 @pytest.mark.parametrize(
@@ -33,17 +33,17 @@ async def test_each_model_is_shown_what_its_profile_says_it_takes(block: dict[st
     seeing, blind = model("seeing", **{entry: True}), model("blind", max_input_tokens=1000)
     question = HumanMessage([{"type": "text", "text": "What is this?"}, block])
     answer = await ChatMoA(proposers=[seeing, blind], aggregator=seeing).ainvoke([question])
-    assert seeing.shown[0][-1].content == question.content
+    assert seeing.journal.asked[0].messages[-1].content == question.content
     note = f"[Here stands a part of type {block['type']}, which you can't be shown.]"
-    assert blind.shown[0][-1].content[1] == {"type": "text", "text": note}
+    assert blind.journal.asked[0].messages[-1].content[1] == {"type": "text", "text": note}
     notes = answer.response_metadata["report"]["stages"][0]["notes"]
     assert notes == {"blind#0": [f"it wasn't shown a part of type {block['type']}: it takes none"]}
 
 
 async def test_a_model_whose_profile_is_not_known_is_shown_everything() -> None:
-    unknown = MessageModel(model="unknown", replies=[AIMessage("A pixel.")])
+    unknown = scripted("unknown", AIMessage("A pixel."))
     await create_moa(proposers=["sim:instant"], aggregator=unknown).compile().ainvoke({"messages": [QUESTION]})
-    assert unknown.shown[0][-1].content == QUESTION.content
+    assert unknown.journal.asked[0].messages[-1].content == QUESTION.content
 
 
 async def test_the_length_of_an_images_encoding_is_not_the_conversations() -> None:
@@ -60,4 +60,4 @@ async def test_an_image_that_a_tool_gave_is_named_to_those_who_see_text() -> Non
     await ChatMoA(proposers=[proposer], aggregator="sim:instant").ainvoke(
         [HumanMessage("Draw."), calling("draw"), result]
     )
-    assert "draw({})\nHere.\n(image)" in proposer.shown[0][-1].text
+    assert "draw({})\nHere.\n(image)" in proposer.journal.asked[0].messages[-1].text

@@ -18,8 +18,7 @@ from moa_graph import ChatMoA, MixtureError
 from moa_graph.calls.structured import parameters_for
 from moa_graph.chat_model.identity import digest_of
 from moa_graph.form import Form
-from tests.chat_model.message_models import MessageModel, calling
-from tests.models_for_tests import scripted
+from tests.models_for_tests import calling, scripted
 
 
 class Sum(BaseModel):
@@ -61,10 +60,10 @@ def test_its_window_is_the_smallest_of_its_models() -> None:
 @pytest.mark.parametrize("strict", [True, None])
 async def test_strict_is_passed_on(method: Any, strict: bool | None) -> None:
     reply = AIMessage('{"value": 4}') if method == "json_schema" else calling("Sum", value=4)
-    writer = MessageModel(model="w", replies=[reply])
+    writer = scripted("w", reply)
     model = ChatMoA(proposers=[scripted("p")], aggregator=writer)
     assert await model.with_structured_output(Sum, method=method, strict=strict).ainvoke("2 + 2?") == Sum(value=4)
-    (tool,) = writer.offered[0]["tools"]
+    (tool,) = writer.journal.asked[0].settings["tools"]
     assert tool["function"].get("strict") is strict
 
 
@@ -101,20 +100,14 @@ def test_copies_of_any_kind_answer() -> None:
 
 
 async def test_a_middlewares_settings_reach_the_writer() -> None:
-    class Hot(MessageModel):
-        temperature: float | None = None
-
-        async def _agenerate(self, *asked: Any, **kwargs: Any) -> Any:
-            return await super()._agenerate(*asked, **kwargs, temperature=self.temperature)
-
     @wrap_model_call
     async def hotter(request: Any, handler: Any) -> Any:
         return await handler(request.override(model_settings={"temperature": 1.5}))
 
-    writer = Hot(model="w", replies=[AIMessage("hot")])
+    writer = scripted("w", AIMessage("hot"))
     agent: Any = create_agent(ChatMoA(proposers=[scripted("p")], aggregator=writer), [], middleware=[hotter])
     await agent.ainvoke({"messages": [("user", "Why?")]})
-    assert writer.offered[0]["temperature"] == 1.5
+    assert writer.journal.asked[0].settings["temperature"] == 1.5
 
 
 def described(**changes: Any) -> ChatMoA:
@@ -127,10 +120,18 @@ def test_mixtures_are_told_apart_by_content_and_not_by_memory() -> None:
     assert same._identifying_params == described()._identifying_params
     assert same._identifying_params != other._identifying_params
     assert "Something else" not in str(other._identifying_params)
-    models = [MessageModel(model="w", replies=[AIMessage("x")]) for _ in range(2)]
+    models = [scripted("w", AIMessage("x")) for _ in range(2)]
     digests = {digest_of(ChatMoA(proposers=[], aggregator=one, layers=1).graph.mixture) for one in models}
     assert len(digests) == 1
-    told = [ChatMoA(proposers=[], aggregator=MessageModel(model="w", replies=[]), layers=1)._identifying_params]
+    told = [
+        ChatMoA(
+            proposers=[],
+            aggregator=scripted(
+                "w",
+            ),
+            layers=1,
+        )._identifying_params
+    ]
     assert "0x" not in str(told)
 
 

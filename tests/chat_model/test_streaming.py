@@ -16,8 +16,7 @@ from langgraph.graph import START, MessagesState, StateGraph
 from moa_graph import AnswerBeganAgain, ChatMoA
 from moa_graph.models.simulation import Profile
 from moa_graph.server.simulator import RunningSimulator, running_simulator
-from tests.chat_model.message_models import MessageModel, calling
-from tests.models_for_tests import Reply, scripted
+from tests.models_for_tests import Reply, calling, scripted
 from tests.simulated_mixture import PROPOSERS, at_once, mixture_over_http
 
 SUM = "What is 17 * 24 + 3?"
@@ -85,7 +84,7 @@ def multiply(a: int, b: int) -> int:
 
 @pytest.mark.parametrize("streams", [True, False], ids=["streaming aggregator", "whole messages"])
 async def test_tool_call_chunks_merge(streams: bool) -> None:
-    aggregator = "sim:instant" if streams else MessageModel(model="w", replies=[calling("multiply", a=17, b=24)])
+    aggregator = "sim:instant" if streams else scripted("w", calling("multiply", a=17, b=24), disable_streaming=True)
     model = ChatMoA(proposers=["sim:instant"], aggregator=aggregator).bind_tools([multiply])
     whole = together([chunk async for chunk in model.astream("What is 17 * 24?")])
     assert [(call["name"], call["args"]) for call in whole.tool_calls] == [("multiply", {"a": 17, "b": 24})]

@@ -12,7 +12,6 @@ from pydantic import BaseModel, Field, field_validator
 from typing_extensions import TypedDict
 
 from moa_graph import ChatMoA, InputError, MixtureError
-from tests.chat_model.message_models import MessageModel
 from tests.models_for_tests import ScriptedModel, scripted
 
 
@@ -115,11 +114,11 @@ async def test_what_never_fits_is_an_error_that_include_raw_catches() -> None:
 
 
 async def test_a_form_beside_tools_is_given_once_no_tool_is_called() -> None:
-    writer = MessageModel(model="w", replies=[AIMessage(json.dumps(FITS))])
+    writer = scripted("w", AIMessage(json.dumps(FITS)))
     bound = mixture(writer).bind_tools([Step], response_format=Calculation)
     assert json.loads((await bound.ainvoke("What is 1 + 1?")).text) == FITS
-    assert [tool["function"]["name"] for tool in writer.offered[0]["tools"]] == ["Step"]
-    assert "When you need no more tools" in writer.shown[0][0].text
+    assert [tool["function"]["name"] for tool in writer.journal.asked[0].settings["tools"]] == ["Step"]
+    assert "When you need no more tools" in writer.journal.asked[0].messages[0].text
 
 
 async def test_a_structured_answer_streams_whole() -> None:

@@ -8,8 +8,7 @@ import pytest
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage, ToolMessage
 
 from moa_graph import BudgetTooSmall, ChatMoA, MixtureError, Options, OptionsError, create_moa
-from tests.chat_model.message_models import MessageModel, calling
-from tests.models_for_tests import provider_error, scripted
+from tests.models_for_tests import ScriptedModel, calling, provider_error, scripted
 
 QUESTION = HumanMessage("What is 17 * 24 + 3?")
 STEP = calling("multiply", a=17, b=24)
@@ -21,8 +20,8 @@ def multiply(a: int, b: int) -> int:
     return a * b
 
 
-def writer(*replies: AIMessage) -> MessageModel:
-    return MessageModel(model="writer", replies=list(replies) or [STEP])
+def writer(*replies: AIMessage) -> ScriptedModel:
+    return scripted("writer", *(replies or [STEP]))
 
 
 async def tool_call(model: ChatMoA, *before: BaseMessage) -> list[BaseMessage]:
@@ -32,12 +31,12 @@ async def tool_call(model: ChatMoA, *before: BaseMessage) -> list[BaseMessage]:
 
 
 async def test_only_the_aggregator_is_offered_tools() -> None:
-    proposer, closing = MessageModel(model="p", replies=[AIMessage("408")]), writer()
+    proposer, closing = scripted("p", AIMessage("408")), writer()
     answer = await ChatMoA(proposers=[proposer], aggregator=closing).bind_tools([multiply]).ainvoke([QUESTION])
     assert answer.tool_calls == STEP.tool_calls
     assert answer.response_metadata["finish_reason"] == "tool_calls"
-    assert "tools" not in proposer.offered[0]
-    assert [tool["function"]["name"] for tool in closing.offered[0]["tools"]] == ["multiply"]
+    assert "tools" not in proposer.journal.asked[0].settings
+    assert [tool["function"]["name"] for tool in closing.journal.asked[0].settings["tools"]] == ["multiply"]
 
 
 async def test_how_tools_are_chosen_reaches_the_aggregator() -> None:
@@ -45,7 +44,7 @@ async def test_how_tools_are_chosen_reaches_the_aggregator() -> None:
     model = ChatMoA(proposers=["sim:instant"], aggregator=closing)
     bound = model.bind_tools([multiply], tool_choice="multiply", parallel_tool_calls=False, strict=True)
     await bound.ainvoke([QUESTION])
-    offered = closing.offered[0]
+    offered = closing.journal.asked[0].settings
     assert (offered["tool_choice"], offered["parallel_tool_calls"], offered["strict"]) == ("multiply", False, True)
     assert offered["tools"][0]["function"]["strict"] is True
 
@@ -64,22 +63,22 @@ async def test_the_aggregator_is_shown_tool_messages_as_they_are() -> None:
     closing = writer(STEP, AIMessage("411"))
     model = ChatMoA(proposers=["sim:instant"], aggregator=closing)
     await model.bind_tools([multiply]).ainvoke(await tool_call(model))
-    assert [message.type for message in closing.shown[1]] == ["system", "human", "ai", "tool"]
+    assert [message.type for message in closing.journal.asked[1].messages] == ["system", "human", "ai", "tool"]
 
 
 async def test_without_tools_at_hand_nobody_is_shown_tool_messages() -> None:
-    closing = MessageModel(model="w", replies=[AIMessage("411")])
+    closing = scripted("w", AIMessage("411"))
     graph = create_moa(proposers=["sim:instant"], aggregator=closing).compile()
     await graph.ainvoke({"messages": [QUESTION, STEP, RESULT]})
-    assert [message.type for message in closing.shown[0]] == ["system", "human"]
+    assert [message.type for message in closing.journal.asked[0].messages] == ["system", "human"]
 
 
 async def test_with_tools_for_all_a_proposed_call_is_shown_as_text() -> None:
-    proposer, closing = MessageModel(model="p", replies=[STEP]), writer()
+    proposer, closing = scripted("p", STEP), writer()
     model = ChatMoA(proposers=[proposer], aggregator=closing, tools="all")
     answer = await model.bind_tools([multiply]).ainvoke([QUESTION])
-    assert "tools" in proposer.offered[0]
-    assert 'multiply({"a": 17, "b": 24})' in closing.shown[0][0].text
+    assert "tools" in proposer.journal.asked[0].settings
+    assert 'multiply({"a": 17, "b": 24})' in closing.journal.asked[0].messages[0].text
     assert len(answer.tool_calls) == 1
 
 
@@ -103,7 +102,7 @@ async def test_the_advice_given_at_first_is_shown_in_the_loop() -> None:
     closing = writer(STEP, AIMessage("411"))
     model = ChatMoA(proposers=[scripted("p", "I would multiply first.")], aggregator=closing)
     await model.bind_tools([multiply]).ainvoke(await tool_call(model))
-    assert "I would multiply first." in closing.shown[1][0].text
+    assert "I would multiply first." in closing.journal.asked[1].messages[0].text
 
 
 async def test_a_failed_proposer_is_not_asked_again_in_the_loop() -> None:
@@ -144,7 +143,7 @@ async def test_a_tool_call_that_cannot_be_read_is_asked_for_again() -> None:
     answer = await ChatMoA(proposers=["sim:instant"], aggregator=closing).bind_tools([multiply]).ainvoke([QUESTION])
     assert answer.tool_calls == STEP.tool_calls
     assert answer.response_metadata["report"]["failed_calls"] == 0
-    assert len(closing.shown) == 2
+    assert len(closing.journal.asked) == 2
 
 
 async def test_an_aggregator_without_tools_gives_way_to_its_fallback() -> None:

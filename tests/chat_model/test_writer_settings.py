@@ -7,57 +7,40 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from langchain_core.messages import AIMessage
 from pydantic import ValidationError
 
 from moa_graph import ChatMoA, MixtureError, OptionsError, create_moa
 from moa_graph.options import AnswerSettings
 from moa_graph.runs import run
-from tests.chat_model.message_models import MessageModel
-from tests.models_for_tests import Reply, provider_error, scripted
+from tests.models_for_tests import Reply, ScriptedModel, provider_error, scripted
 from tests.virtual_clock import run_virtual
 
 SETTINGS = ("temperature", "max_tokens", "top_p", "seed")
 
 
-class SettingsModel(MessageModel):
-    """Writes down the fields that the copy bears which is asked."""
-
-    temperature: float | None = None
-    max_tokens: int | None = None
-    top_p: float | None = None
-    seed: int | None = None
-
-    async def _agenerate(self, *asked: Any, **kwargs: Any) -> Any:
-        kwargs |= {name: getattr(self, name) for name in SETTINGS if getattr(self, name) is not None}
-        return await super()._agenerate(*asked, **kwargs)
-
-
-def model(name: str) -> SettingsModel:
-    return SettingsModel(model=name, replies=[AIMessage(f"{name}'s answer")])
-
-
-def set_of(asked: SettingsModel) -> list[dict[str, Any]]:
-    return [{name: value for name, value in offered.items() if name in SETTINGS} for offered in asked.offered]
+def set_of(model: ScriptedModel) -> list[dict[str, Any]]:
+    return [
+        {name: asked.settings[name] for name in SETTINGS if name in asked.settings} for asked in model.journal.asked
+    ]
 
 
 @pytest.fixture
-def proposer() -> SettingsModel:
-    return model("proposer")
+def proposer() -> ScriptedModel:
+    return scripted("proposer")
 
 
 @pytest.fixture
-def writer() -> SettingsModel:
-    return model("writer")
+def writer() -> ScriptedModel:
+    return scripted("writer")
 
 
-async def test_the_fields_reach_the_model_that_writes_alone(proposer: SettingsModel, writer: SettingsModel) -> None:
+async def test_the_fields_reach_the_model_that_writes_alone(proposer: ScriptedModel, writer: ScriptedModel) -> None:
     chat = ChatMoA(proposers=[proposer], aggregator=writer, temperature=0, max_tokens=7)
     await chat.ainvoke("Why?")
     assert (set_of(proposer), set_of(writer)) == ([{}], [{"temperature": 0, "max_tokens": 7}])
 
 
-async def test_a_call_sets_them_over_the_fields(proposer: SettingsModel, writer: SettingsModel) -> None:
+async def test_a_call_sets_them_over_the_fields(proposer: ScriptedModel, writer: ScriptedModel) -> None:
     chat = ChatMoA(proposers=[proposer], aggregator=writer, temperature=0, max_tokens=7)
     await chat.bind(temperature=0.9, seed=3).ainvoke("Why?")
     await chat.ainvoke("Why?", max_completion_tokens=9, top_p=0.5, temperature=None)
@@ -70,20 +53,20 @@ async def test_a_call_sets_them_over_the_fields(proposer: SettingsModel, writer:
     assert set_of(proposer) == [{}, {}, {}]
 
 
-async def test_its_fallbacks_are_asked_with_them_too(writer: SettingsModel) -> None:
+async def test_its_fallbacks_are_asked_with_them_too(writer: ScriptedModel) -> None:
     failing = scripted("failing", provider_error(401))
     stages = [{"aggregate": {"slot": {"model": failing, "fallbacks": [writer]}}}]
     await ChatMoA({"stages": stages}, temperature=0.2).ainvoke("Why?")
     assert set_of(writer) == [{"temperature": 0.2}]
 
 
-async def test_a_graph_takes_them_without_a_chat_model(writer: SettingsModel) -> None:
+async def test_a_graph_takes_them_without_a_chat_model(writer: ScriptedModel) -> None:
     graph = create_moa(proposers=[], aggregator=writer, layers=1).compile()
     await run(graph, "Why?", answer=AnswerSettings(parameters={"temperature": 0.3}))
     assert set_of(writer) == [{"temperature": 0.3}]
 
 
-def test_a_field_that_is_set_later_takes_effect(proposer: SettingsModel, writer: SettingsModel) -> None:
+def test_a_field_that_is_set_later_takes_effect(proposer: ScriptedModel, writer: ScriptedModel) -> None:
     chat = ChatMoA(proposers=[proposer], aggregator=writer)
     chat.temperature = 0.1
     chat.invoke("Why?")
@@ -95,7 +78,7 @@ def test_a_field_that_is_set_later_takes_effect(proposer: SettingsModel, writer:
     assert chat.model_copy(update={"layers": 2}).graph.mixture.stages != chat.graph.mixture.stages
 
 
-def test_a_field_that_cannot_be_set_stays_as_it_was(proposer: SettingsModel, writer: SettingsModel) -> None:
+def test_a_field_that_cannot_be_set_stays_as_it_was(proposer: ScriptedModel, writer: ScriptedModel) -> None:
     chat = ChatMoA(proposers=[proposer], aggregator=writer, temperature=0)
     with pytest.raises(ValidationError, match="less than or equal to 2"):
         chat.temperature = 7
@@ -128,8 +111,8 @@ def test_max_retries_counts_what_comes_after_the_first_request(retries: int, ask
     assert len(writer.journal.asked) == asked
 
 
-async def test_a_call_names_the_model_of_the_mixture_that_writes(proposer: SettingsModel) -> None:
-    models = {"one": {"model": proposer}, "other": {"model": model("other")}}
+async def test_a_call_names_the_model_of_the_mixture_that_writes(proposer: ScriptedModel) -> None:
+    models = {"one": {"model": proposer}, "other": {"model": scripted("other")}}
     chat = ChatMoA({"name": "mine", "models": models, "stages": [{"aggregate": {"slot": "one"}}]})
     assert (await chat.ainvoke("Why?", model="other")).text == "other's answer"
     assert (await chat.ainvoke("Why?", model="mine")).text == "proposer's answer"
@@ -149,11 +132,11 @@ async def test_a_call_names_the_model_of_the_mixture_that_writes(proposer: Setti
     ],
 )
 async def test_what_cannot_be_honoured_is_refused_by_name(
-    asked: dict[str, Any], told: str, writer: SettingsModel
+    asked: dict[str, Any], told: str, writer: ScriptedModel
 ) -> None:
     with pytest.raises(OptionsError, match=told):
         await ChatMoA(proposers=[], aggregator=writer, layers=1).ainvoke("Why?", **asked)
-    assert writer.offered == []
+    assert writer.journal.asked == []
 
 
 @pytest.mark.parametrize("field", [{"temperature": 0}, {"max_tokens": 5}, {"timeout": 60}, {"max_retries": 2}])

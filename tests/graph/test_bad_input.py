@@ -22,8 +22,7 @@ from moa_graph import (
     UnknownPreset,
     create_moa,
 )
-from tests.chat_model.message_models import calling
-from tests.models_for_tests import ScriptedModel, scripted
+from tests.models_for_tests import ScriptedModel, calling, scripted
 
 
 def one_layer(**propose: Any) -> dict[str, Any]:
