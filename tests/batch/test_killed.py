@@ -45,6 +45,7 @@ def kill_and_resume(folder: Path, rows: int, kills: int, low: int, high: int) ->
     assert counted["requests"] <= rows * len(NAMES) + kills * MOST_IN_FLIGHT
 
 
+@pytest.mark.slow
 def test_a_batch_that_is_killed_goes_on_where_it_stopped(tmp_path: Path) -> None:
     kill_and_resume(tmp_path, rows=80, kills=2, low=20, high=250)
 
@@ -76,6 +77,7 @@ def dollars_are_kept(folder: Path, rows: int, kills: int, low: int, high: int, u
     assert Counter(line["id"] for line in read_lines(output)) == {f"row-{index}": 1 for index in range(rows)}
 
 
+@pytest.mark.slow
 def test_a_limit_in_dollars_holds_by_the_servers_own_count(tmp_path: Path) -> None:
     dollars_are_kept(tmp_path, rows=80, kills=1, low=20, high=100, usd=0.03)
 

@@ -42,6 +42,7 @@ def benchmarks(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, check=False, cwd=ROOT, capture_output=True, text=True, timeout=120)
 
 
+@pytest.mark.slow
 def test_a_figure_is_in_the_table_the_json_file_and_the_picture(tmp_path: Path) -> None:
     written, drawn = tmp_path / "figures.json", tmp_path / "figures.png"
     told = benchmarks("--quick", "--only", "samples", "--json", str(written), "--plot", str(drawn))
