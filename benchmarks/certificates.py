@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from moa_graph.evaluation.asking import tune_by_asking
 from moa_graph.evaluation.dawid_skene import credit_of_agreement
-from moa_graph.evaluation.labelling import Ask
+from moa_graph.evaluation.labelling import AskLabel
 from moa_graph.evaluation.noninferiority import critical_score, least_prompts, score
 from moa_graph.evaluation.recordings import UNKNOWN, Recordings, read_recordings
 from moa_graph.evaluation.search import (
@@ -229,7 +229,7 @@ def labels(population: Population, resamples: int, seed: int = 3) -> None:
         )
 
 
-def _answering(truth: NDArray[np.int16]) -> Callable[[Recordings], Ask]:
+def _answering(truth: NDArray[np.int16]) -> Callable[[Recordings], AskLabel]:
     """A person who is always right."""
     return lambda part: lambda place: int(truth[place])
 

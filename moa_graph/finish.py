@@ -99,7 +99,7 @@ class Finish:
                 instead = f"{path[-1].name} gave no answer: this is {bound.name}'s"
                 return _best(written), shortened if ended or bound is path[-1] else [*shortened, instead]
         own = ill_formed(of_stage(state["records"], path[-1].name))
-        if own is not None and own["failure"] is not None and options.answer.form is not None:
+        if own is not None and own["failure"] is not None and options.answer.response_format is not None:
             return own, [*shortened, f"the answer doesn't fit its form: {own['failure']['message']}"]
         record = self._next_best(state, path, options)
         return record, [

@@ -19,7 +19,7 @@ from moa_graph.models.reference import PROVIDERS
 from moa_graph.options import Options
 from moa_graph.problems import SHORT_FORM, explained, refuse_misspelt
 from moa_graph.secrets import secrets_in
-from moa_graph.source import Form, Source
+from moa_graph.source import Source, TextForm
 from moa_graph.stage_kit.base import Stage, stage_kinds
 from moa_graph.stage_kit.written import ANY_STAGE, AnyStage
 from moa_graph.stages import ClusterAndFilter, FanOut
@@ -152,7 +152,7 @@ class Mixture(Description):
             raise explained(cls, name, error, source, short=is_short_form(data)) from None
 
     @classmethod
-    def from_text(cls, text: str, form: Form = "yaml") -> Mixture:
+    def from_text(cls, text: str, form: TextForm = "yaml") -> Mixture:
         """A mixture from text in one of the forms."""
         return cls.from_source(Source(text, form))
 
@@ -177,7 +177,7 @@ class Mixture(Description):
         except ValueError as error:
             raise MixtureError(f"{self.name}: {str(error).rpartition('ValueError: ')[2]}") from None
 
-    def to_text(self, form: Form = "yaml") -> str:
+    def to_text(self, form: TextForm = "yaml") -> str:
         """Text in one of the forms, which loads as an equal mixture."""
         data = self.to_data()
         if form == "json":

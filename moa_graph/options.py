@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError,
 
 from moa_graph.description import Budget, PositiveSeconds, Seconds, duration
 from moa_graph.errors import OptionsError
-from moa_graph.form import Form
+from moa_graph.response_format import ResponseFormat
 
 __all__ = ["AnswerSettings", "Options", "options_class"]
 
@@ -27,7 +27,7 @@ class AnswerSettings:
         tools: Tools that the model which writes the answer may call, in OpenAI's form.
         tool_settings: ``tool_choice`` and the like, as LangChain's ``bind_tools`` takes them.
         all_tools: Whether the proposing models are offered the tools as well, to propose calls of them.
-        form: What the answer must fit; None for free text.
+        response_format: What the answer must fit; None for free text.
         stop: Texts before which the answer ends.
         parameters: Of the model that writes the answer, over those of its slot: fields of ``ModelSettings``.
         capped: Whether ``max_tokens`` among them counts that model's thoughts too, as OpenAI's protocol has it.
@@ -44,7 +44,7 @@ class AnswerSettings:
     tools: tuple[dict[str, Any], ...] = ()
     tool_settings: Mapping[str, Any] = field(default_factory=dict)
     all_tools: bool = False
-    form: Form | None = None
+    response_format: ResponseFormat | None = None
     stop: tuple[str, ...] = ()
     parameters: Mapping[str, Any] = field(default_factory=dict)
     capped: bool = False
@@ -58,7 +58,7 @@ class AnswerSettings:
     @property
     def nothing_else_will_do(self) -> bool:
         """Whether another model's prose can't stand in for the writer's answer."""
-        return bool(self.tools) or self.form is not None or self.on_degraded == "raise"
+        return bool(self.tools) or self.response_format is not None or self.on_degraded == "raise"
 
     def stopping_at(self, stop: Sequence[str]) -> AnswerSettings:
         """These settings with other texts before which the answer ends."""

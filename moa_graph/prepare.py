@@ -60,7 +60,7 @@ class Prepare:
             "degraded": [],
             "simulated": simulated,
             "advised": bool(advice),
-            "must_write": bool(options.answer.tools) or options.answer.form is not None,
+            "must_write": bool(options.answer.tools) or options.answer.response_format is not None,
         }
         kept_ids = {record["id"] for record in kept}
         ledger = [call for call in again.ledger if call["record"] in kept_ids]

@@ -23,7 +23,7 @@ from moa_graph.options import AnswerSettings, Options
 from moa_graph.report import Report
 from moa_graph.state import Record
 
-__all__ = ["Event", "Outcome", "Part", "Reset", "Token", "follow", "run"]
+__all__ = ["Event", "Outcome", "Reset", "RunItem", "Token", "follow", "run"]
 
 OUTPUT = ("messages", "records", "report")
 """Asked of every graph, also of one that gives its parent graph the conversation alone."""
@@ -65,7 +65,7 @@ class Outcome:
         return str(self.message.text)
 
 
-Part = Event | Token | Outcome
+RunItem = Event | Token | Outcome
 """What a run is told in. An event is a dictionary with a ``type``: see ``docs/events.md``."""
 
 
@@ -78,7 +78,7 @@ async def follow(
     config: RunnableConfig | None = None,
     tokens: bool = True,
     given: Callable[[list[Record]], None] | None = None,
-) -> AsyncGenerator[Part, None]:
+) -> AsyncGenerator[RunItem, None]:
     """Runs one turn and tells everything about it, the outcome last.
 
     Where the answer begins anew after its first tokens, a ``reset`` event says so: the tokens so far are to be dropped.

@@ -21,9 +21,9 @@ __all__ = [
 
 _WORD = re.compile(r"\w+")
 
-Key = TypeVar("Key", bound=Hashable)
+K = TypeVar("K", bound=Hashable)
 
-Vector = Mapping[Key, float]
+Vector = Mapping[K, float]
 """A vector without its zeros."""
 
 Similarity = Sequence[Sequence[float]]
@@ -41,7 +41,7 @@ def tf_idf(texts: Sequence[str]) -> list[Vector[str]]:
     return [unit_vector({word: count * weights[word] for word, count in counts.items()}) for counts in counted]
 
 
-def similarities(vectors: Sequence[Vector[Key]]) -> list[list[float]]:
+def similarities(vectors: Sequence[Vector[K]]) -> list[list[float]]:
     """Cosines of all pairs of unit vectors."""
     return [[_dot(left, right) for right in vectors] for left in vectors]
 
@@ -112,13 +112,13 @@ def _likeness(alike_to: Sequence[float], one: int, group: set[int]) -> float:
     return sum(alike_to[other] for other in others) / len(others) if others else math.inf
 
 
-def unit_vector(vector: Vector[Key]) -> Vector[Key]:
+def unit_vector(vector: Vector[K]) -> Vector[K]:
     """The vector of length 1 in the same direction; one of zeros stays as it is."""
     length = math.sqrt(sum(value * value for value in vector.values()))
     return {word: value / length for word, value in vector.items()} if length else vector
 
 
-def _dot(left: Vector[Key], right: Vector[Key]) -> float:
+def _dot(left: Vector[K], right: Vector[K]) -> float:
     if len(right) < len(left):
         left, right = right, left
     return sum(value * right.get(word, 0.0) for word, value in left.items())

@@ -10,8 +10,8 @@ from typing import Any, cast
 from langchain_core.messages import AnyMessage, BaseMessage, HumanMessage
 
 from moa_graph.calls.budget import NOTHING, larger, plus
-from moa_graph.form import Form
 from moa_graph.models.simulation import example_of
+from moa_graph.response_format import ResponseFormat
 from moa_graph.stage_kit.asking import ModelStage
 from moa_graph.stage_kit.base import Stage
 from moa_graph.stage_kit.bound import BoundStage
@@ -139,8 +139,8 @@ def _with_data(record: Record, stage: Stage, verdict: bool) -> Record:
     schema = stage.answer_model() if isinstance(stage, ModelStage) else None
     if schema is None:
         return record
-    form = Form.of(schema)
-    content, problem = form.check(_decided(example_of(form.schema), verdict))
+    response_format = ResponseFormat.of(schema)
+    content, problem = response_format.check(_decided(example_of(response_format.schema), verdict))
     return record if problem else {**record, "data": content}
 
 

@@ -12,11 +12,11 @@ import yaml
 
 from moa_graph.errors import MixtureError
 
-__all__ = ["Form", "Source"]
+__all__ = ["Source", "TextForm"]
 
-Form = Literal["yaml", "toml", "json"]
+TextForm = Literal["yaml", "toml", "json"]
 
-ENDINGS: dict[str, Form] = {".yaml": "yaml", ".yml": "yaml", ".toml": "toml", ".json": "json"}
+ENDINGS: dict[str, TextForm] = {".yaml": "yaml", ".yml": "yaml", ".toml": "toml", ".json": "json"}
 
 
 class Source:
@@ -28,7 +28,7 @@ class Source:
         path: Its file; None if it isn't one.
     """
 
-    def __init__(self, text: str, form: Form, path: Path | None = None) -> None:
+    def __init__(self, text: str, form: TextForm, path: Path | None = None) -> None:
         self._text = text
         self._form = form
         self.path = path
@@ -55,7 +55,7 @@ class Source:
         Raises:
             MixtureError: It isn't of its form.
         """
-        readers: dict[Form, Callable[[str], Any]] = {"yaml": _read_yaml, "toml": tomllib.loads, "json": _read_json}
+        readers: dict[TextForm, Callable[[str], Any]] = {"yaml": _read_yaml, "toml": tomllib.loads, "json": _read_json}
         try:
             return readers[self._form](self._text)
         except (yaml.YAMLError, ValueError, RecursionError) as error:

@@ -126,7 +126,7 @@ class Prompt:
         own: The model's own earlier answers, oldest first.
         history: Turns of a discussion among models about the user's last message, which follow on the conversation.
         role: Instruction that only this slot is given.
-        form: What form the answer must have; None for free text.
+        format_instructions: What the model is told of the format of its answer; None for free text.
         tools: Tools that the model may call, in OpenAI's form.
         after: Whether the references and the instruction about them stand behind the text of the user's last message,
             after a line that ends it, so that all before that line stays the same from layer to layer and a provider's
@@ -140,14 +140,14 @@ class Prompt:
     own: tuple[str, ...] = ()
     history: tuple[BaseMessage, ...] = ()
     role: str | None = None
-    form: str | None = None
+    format_instructions: str | None = None
     tools: tuple[dict[str, Any], ...] = ()
     after: bool = False
 
     @property
     def told(self) -> tuple[object, ...]:
         """All that stands beside the conversation, but for tools."""
-        return self.instruction, self.references, self.title, self.own, self.role, self.form, self.after
+        return self.instruction, self.references, self.title, self.own, self.role, self.format_instructions, self.after
 
     def messages(self) -> list[BaseMessage]:
         """What the model is sent (Wang et al. 2024, arXiv 2406.04692, section 2.2)."""
@@ -164,8 +164,8 @@ class Prompt:
             told.append("\n\n".join([self.instruction, *fences]))
         elif self.references is None and self.instruction:
             told.append(self.instruction)
-        if self.form:
-            told.append(self.form)
+        if self.format_instructions:
+            told.append(self.format_instructions)
         return _with_system_text(conversation, "\n\n".join(told)) if told else conversation
 
     def _fences(self) -> list[str]:
@@ -182,15 +182,15 @@ class Prompt:
         """Length of all that is sent."""
         shown = sum(len(text) + FENCE_CHARACTERS for text in self._fenced_texts())
         said = sum(_length(message) for message in (*self.conversation, *self.history))
-        told = len(self.instruction) + len(self.role or "") + len(self.form or "")
+        told = len(self.instruction) + len(self.role or "") + len(self.format_instructions or "")
         ended = FENCE_CHARACTERS if self.after else 0
         return said + shown + told + ended + (len(str(self.tools)) if self.tools else 0)
 
     @cached_property
     def bytes(self) -> int:
-        """An upper bound of its tokens. A form is sent twice: in words, and as a response format or a tool."""
+        """An upper bound of its tokens. A format is sent twice: in words, and as a response format or a tool."""
         sent = (part for message in self._messages for part in (message.content, getattr(message, "tool_calls", "")))
-        return sum(map(_bytes, (*sent, self.form, self.tools))) + MESSAGE_BYTES * len(self._messages)
+        return sum(map(_bytes, (*sent, self.format_instructions, self.tools))) + MESSAGE_BYTES * len(self._messages)
 
     def fitted(self, characters: int) -> Prompt:
         """This prompt in about ``characters``, as far as that goes without touching the user's last turn.

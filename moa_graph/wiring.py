@@ -25,7 +25,7 @@ __all__ = ["in_field", "place", "wire"]
 
 Graph = StateGraph[Any, Any, Any, Any]
 
-Branch = frozenset[tuple[str, str]]
+BranchKey = frozenset[tuple[str, str]]
 
 
 def place(mixture: Mixture, catalogue: Catalogue, plan: Plan) -> list[BoundStage]:
@@ -40,7 +40,7 @@ class _Placing:
         self._plan = plan
         self._indexes = itertools.count()
 
-    def chain(self, stages: Sequence[Stage], prefix: str, branch: Branch, field: str) -> Iterator[BoundStage]:
+    def chain(self, stages: Sequence[Stage], prefix: str, branch: BranchKey, field: str) -> Iterator[BoundStage]:
         """Stages that follow each other, with what belongs to each."""
         guard = self._mixture.guard_stage()
         for index, (stage, name) in enumerate(zip(stages, _names(stages), strict=True)):
@@ -53,7 +53,7 @@ class _Placing:
                 where = f"{bound.field}.routes.{route}.stages"
                 yield from self.chain(inner, f"{bound.name}/{route}/", deeper, where)
 
-    def _placed(self, stage: Stage, name: str, branch: Branch, field: str) -> BoundStage:
+    def _placed(self, stage: Stage, name: str, branch: BranchKey, field: str) -> BoundStage:
         with in_field(f"{self._mixture.name}: {field}"):
             slots = _seats(stage, name, self._catalogue)
         return BoundStage(stage, self._plan, next(self._indexes), name, slots, branch, field)

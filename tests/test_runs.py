@@ -11,9 +11,9 @@ from langchain_core.messages import HumanMessage
 from langgraph.checkpoint.memory import InMemorySaver
 
 from moa_graph import OptionsError, RunFailed, TooFewProposals, create_moa
-from moa_graph.form import Form
 from moa_graph.graph import Compiled
 from moa_graph.options import AnswerSettings
+from moa_graph.response_format import ResponseFormat
 from moa_graph.runs import Outcome, Token, follow, run
 from tests.models_for_tests import Reply, ScriptedModel, provider_error, scripted
 from tests.virtual_clock import run_virtual
@@ -81,14 +81,18 @@ async def test_where_another_answer_takes_the_place_of_the_streamed_one_a_reset_
 
 
 async def test_options_and_what_is_asked_of_the_answer_reach_the_run() -> None:
-    form = Form("Sum", {"type": "object", "properties": {"sum": {"type": "integer"}}, "required": ["sum"]})
+    response_format = ResponseFormat(
+        "Sum", {"type": "object", "properties": {"sum": {"type": "integer"}}, "required": ["sum"]}
+    )
     graph = a_mixture('{"sum": 4}')
-    outcome = await run(graph, WHY, options={"proposers": ["a"]}, answer=AnswerSettings(form=form))
+    outcome = await run(
+        graph, WHY, options={"proposers": ["a"]}, answer=AnswerSettings(response_format=response_format)
+    )
 
     assert outcome.answer == '{"sum": 4}'
     assert [record["slot"] for record in outcome.records] == ["a", "writer"]
     with pytest.raises(OptionsError, match="quorum"):
-        await run(graph, WHY, options={"quorum": 0}, answer=AnswerSettings(form=form))
+        await run(graph, WHY, options={"quorum": 0}, answer=AnswerSettings(response_format=response_format))
 
 
 async def test_the_callers_messages_stay_as_they_are() -> None:

@@ -10,16 +10,16 @@ from langchain_core.messages import convert_to_messages
 from langchain_openai.chat_models.base import BaseChatOpenAI
 from langgraph.errors import GraphBubbleUp
 
-from moa_graph.calls.form_ladder import highest_rung
+from moa_graph.calls.format_ladder import highest_rung
 from moa_graph.calls.model_call import TOOL_SETTINGS
 from moa_graph.calls.structured import parameters_for, tool_parameters
-from moa_graph.form import Form
 from moa_graph.models.catalogue import Member
+from moa_graph.response_format import ResponseFormat
 from moa_graph.store import CallIdentity, Entry, Store
 
 __all__ = ["DeferredCall", "DeferringStore", "Waiting"]
 
-Reply = TypeVar("Reply")
+T = TypeVar("T")
 
 _SETTINGS = ("temperature", "max_tokens", "top_p", "stop", "seed")
 
@@ -65,9 +65,9 @@ class DeferringStore(Store):
     async def once(
         self,
         identity: CallIdentity,
-        call: Callable[[], Awaitable[tuple[Reply, Entry | None]]],
-        restore: Callable[[Entry], Reply],
-    ) -> tuple[Reply, bool]:
+        call: Callable[[], Awaitable[tuple[T, Entry | None]]],
+        restore: Callable[[Entry], T],
+    ) -> tuple[T, bool]:
         """The stored reply, or a call that no job can make.
 
         Raises:
@@ -106,6 +106,6 @@ def _parameters(model: BaseChatOpenAI, identity: CallIdentity) -> dict[str, Any]
         settings = {name: parameters.pop(name) for name in TOOL_SETTINGS if name in parameters}
         parameters |= tool_parameters(model, tuple(dict(tool) for tool in tools), settings)
     if identity.response_format is not None:
-        form = Form(identity.response_format["name"], identity.response_format["schema"])
-        parameters |= parameters_for(model, form, highest_rung(model), beside_tools=bool(tools))
+        response_format = ResponseFormat(identity.response_format["name"], identity.response_format["schema"])
+        parameters |= parameters_for(model, response_format, highest_rung(model), beside_tools=bool(tools))
     return parameters

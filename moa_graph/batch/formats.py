@@ -12,9 +12,9 @@ import json
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-__all__ = ["FORMATS", "Format"]
+__all__ = ["FORMATS", "RowFormat"]
 
-Format = Callable[[dict[str, Any], str], dict[str, Any] | None]
+RowFormat = Callable[[dict[str, Any], str], dict[str, Any] | None]
 """A finished row's result and the mixture's name -> a line; None leaves the row out."""
 
 _ONLY_FOR_OTHER_FORMATS = frozenset({"messages", "later", "source", "simulated"})
@@ -140,7 +140,7 @@ def _asked(source: Mapping[str, Any]) -> str:
     return str(next((source[name] for name in ("instruction", "prompt", "question", "text") if source.get(name)), ""))
 
 
-FORMATS: Mapping[str, Format] = {
+FORMATS: Mapping[str, RowFormat] = {
     "rows": rows,
     "openai-batch": openai_batch,
     "alpaca-eval": alpaca_eval,

@@ -16,7 +16,7 @@ from langchain_core.messages import convert_to_messages
 
 from moa_graph.batch.inputs import input_files, read_rows
 from moa_graph.batch.rows import BadRow
-from moa_graph.batch.runner import Progress
+from moa_graph.batch.runner import OnProgress
 from moa_graph.batch.summary import Summary
 from moa_graph.description import Budget
 from moa_graph.errors import MixtureError
@@ -113,7 +113,7 @@ def run(
     output: str | os.PathLike[str],
     mixture: str | Path | Mixture | Mapping[str, Any] | MoaGraph,
     *,
-    progress: Progress = lambda summary, done: None,
+    progress: OnProgress = lambda summary, done: None,
     **settings: Any,
 ) -> Summary:
     """Answers every row of the input; called again, it goes on where it stopped.
@@ -143,7 +143,7 @@ async def arun(
     output: str | os.PathLike[str],
     mixture: str | Path | Mixture | Mapping[str, Any] | MoaGraph,
     *,
-    progress: Progress = lambda summary, done: None,
+    progress: OnProgress = lambda summary, done: None,
     **settings: Any,
 ) -> Summary:
     """As :func:`run`, inside an event loop."""

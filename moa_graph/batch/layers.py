@@ -18,13 +18,13 @@ from moa_graph.models.prices import cost
 from moa_graph.store import Store
 
 if TYPE_CHECKING:
-    from moa_graph.batch.work import Work
+    from moa_graph.batch.work import JobContext
 
 __all__ = ["layer_by_layer"]
 
 
 async def layer_by_layer(
-    work: Work, journal: Journal, output: Path, store: Store, say: Callable[[str], None]
+    work: JobContext, journal: Journal, output: Path, store: Store, say: Callable[[str], None]
 ) -> Summary:
     """Runs all rows again and again, each time as far as answers are stored; jobs give what is missing.
 

@@ -24,7 +24,7 @@ from moa_graph.views import MESSAGE_BYTES
 
 __all__ = ["CountedStore", "Need", "Purse", "running_row"]
 
-Reply = TypeVar("Reply")
+T = TypeVar("T")
 
 running_row: ContextVar[str] = ContextVar("moa_batch_row")
 """The row for which the calls of the present context are made."""
@@ -133,13 +133,13 @@ class CountedStore(Store):
     async def once(
         self,
         identity: CallIdentity,
-        call: Callable[[], Awaitable[tuple[Reply, Entry | None]]],
-        restore: Callable[[Entry], Reply],
-    ) -> tuple[Reply, bool]:
+        call: Callable[[], Awaitable[tuple[T, Entry | None]]],
+        restore: Callable[[Entry], T],
+    ) -> tuple[T, bool]:
         """As :meth:`Store.once`."""
         price = self._prices.get(identity.model)
 
-        async def counted() -> tuple[Reply, Entry | None]:
+        async def counted() -> tuple[T, Entry | None]:
             most = Need(1, _most_of(identity, price))
             number = self._purse.intend(most)
             try:

@@ -118,7 +118,7 @@ class _Holder:
         await self._backend.aclose()
 
 
-class _Answering:
+class _RowAnswerer:
     """Answers rows, many at once."""
 
     def __init__(self, holder: Any, travelling: Travelling, variables: Mapping[str, str]) -> None:
@@ -158,7 +158,7 @@ class Actors:
         self._holder = (
             ray.remote(_Holder).options(num_cpus=0, max_concurrency=1000, scheduling_strategy=here).remote(store)
         )
-        make = ray.remote(_Answering).options(
+        make = ray.remote(_RowAnswerer).options(
             num_cpus=1, max_restarts=-1, max_concurrency=concurrency, scheduling_strategy="SPREAD"
         )
         self._arguments = [ray.put(travelling), ray.put(_keys_of(graph))]  # kept, for actors that start again

@@ -17,12 +17,12 @@ from moa_graph.batch.results import Answered, bad_row
 from moa_graph.batch.rows import BadRow, Row
 from moa_graph.batch.summary import Summary
 
-__all__ = ["Ask", "BatchLimits", "Progress", "RowRunner"]
+__all__ = ["AnswerRow", "BatchLimits", "OnProgress", "RowRunner"]
 
-Ask = Callable[[Row, Need | None], Awaitable[Answered | None]]
+AnswerRow = Callable[[Row, Need | None], Awaitable[Answered | None]]
 """Answers a row, with no more than what it may need; None where its answer has to wait for a provider's job."""
 
-Progress = Callable[[Summary, Answered | None], None]
+OnProgress = Callable[[Summary, Answered | None], None]
 """Told of each row that ended, and about once a second without one."""
 
 SECONDS_BETWEEN_COMMITS = 0.1
@@ -66,14 +66,14 @@ class RowRunner:
 
     def __init__(
         self,
-        ask: Ask,
+        ask: AnswerRow,
         need: Callable[[Row], Need],
         journal: Journal,
         output: OutputFile,
         purse: Purse,
         limits: BatchLimits,
         rows: int,
-        progress: Progress,
+        progress: OnProgress,
     ) -> None:
         self._ask = ask
         self._need = need

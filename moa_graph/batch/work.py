@@ -20,7 +20,7 @@ from moa_graph.batch.outputs import OutputFile, open_output
 from moa_graph.batch.purse import CountedStore, Need, Purse
 from moa_graph.batch.results import Answered, answer_row
 from moa_graph.batch.rows import Row
-from moa_graph.batch.runner import Ask, BatchLimits, Progress, RowRunner
+from moa_graph.batch.runner import AnswerRow, BatchLimits, OnProgress, RowRunner
 from moa_graph.batch.summary import Summary
 from moa_graph.errors import InputError, MixtureError
 from moa_graph.graph import Compiled, MoaGraph
@@ -33,7 +33,7 @@ ROOM_FOR_RETRIES = 2
 """A row may take so many times what its calls need when nothing fails."""
 
 
-async def run_job(job: Job, progress: Progress, say: Callable[[str], None] = lambda text: None) -> Summary:
+async def run_job(job: Job, progress: OnProgress, say: Callable[[str], None] = lambda text: None) -> Summary:
     """Runs a batch once.
 
     Args:
@@ -54,7 +54,7 @@ async def run_job(job: Job, progress: Progress, say: Callable[[str], None] = lam
         at_the_end.callback(setattr, graph.plan, "store", graph.plan.store)
         store = graph.plan.store = await _store(job, output, purse, graph, at_the_end)
         written = open_output(output, journal, job.form, graph.mixture.name, ordered=job.ordered)
-        work = Work(job, files, graph, journal, written, purse, rows, progress)
+        work = JobContext(job, files, graph, journal, written, purse, rows, progress)
         if job.engine == "ray":
             return await work.once(at_the_end.enter_context(_on_ray(job, output, graph, purse)))
         if not job.provider_batch:
@@ -64,7 +64,7 @@ async def run_job(job: Job, progress: Progress, say: Callable[[str], None] = lam
         return await layer_by_layer(work, journal, output, store, say)
 
 
-class Work:
+class JobContext:
     """What every pass over the rows of a job shares."""
 
     def __init__(
@@ -76,7 +76,7 @@ class Work:
         output: OutputFile,
         purse: Purse,
         rows: int,
-        progress: Progress,
+        progress: OnProgress,
     ) -> None:
         self.job = job
         self.graph = graph
@@ -88,7 +88,7 @@ class Work:
         self._progress = progress
         self._compiled: Compiled = graph.compile()
 
-    async def once(self, ask: Ask) -> Summary:
+    async def once(self, ask: AnswerRow) -> Summary:
         """One pass over the rows that aren't done with."""
         job = self.job
         at_once = job.concurrency * (job.actors if job.engine == "ray" else 1)
@@ -111,7 +111,7 @@ class Work:
 
 
 @contextmanager
-def _on_ray(job: Job, output: Path, graph: MoaGraph, purse: Purse) -> Iterator[Ask]:
+def _on_ray(job: Job, output: Path, graph: MoaGraph, purse: Purse) -> Iterator[AnswerRow]:
     """How rows are answered by actors. What a row may cost is noted before it is sent, and what it did cost after."""
     from moa_graph.batch.ray_engine import Actors
 

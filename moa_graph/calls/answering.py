@@ -11,7 +11,7 @@ from moa_graph.calls.budget import Balance
 from moa_graph.calls.context import NodeContext
 from moa_graph.calls.ledger import Ledger
 from moa_graph.calls.request import AnswerRequest
-from moa_graph.calls.streams import AnswerStream, FirstTokens, LiveText, Reader
+from moa_graph.calls.streams import AnswerStream, FirstTokens, LiveText, StreamReader
 
 __all__ = ["Answering"]
 
@@ -37,7 +37,7 @@ class Answering:
     node: NodeContext
     ledger: Ledger
     balance: Balance
-    reader: Reader | None = None
+    reader: StreamReader | None = None
     sent: Callable[[], None] = _do_nothing
 
     @classmethod
@@ -61,7 +61,7 @@ class Answering:
             sent: Called when a request has gone out.
             begun: Called at the first token of each request whose answer is watched.
         """
-        reader: Reader | None = None
+        reader: StreamReader | None = None
         if request.answers:
             reader = AnswerStream(node.mixture, request.stage, node.write, begun)
         elif request.first_tokens is not None:

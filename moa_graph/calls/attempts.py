@@ -7,9 +7,9 @@ from dataclasses import replace
 
 from moa_graph.calls.answering import Answering
 from moa_graph.calls.budget import affordable_bytes
-from moa_graph.calls.exchange import Outcome, exchange, look_up, wait_before
+from moa_graph.calls.exchange import ExchangeOutcome, exchange, look_up, wait_before
 from moa_graph.calls.failures import Diagnosis, judge
-from moa_graph.calls.form_ladder import one_rung_down, rung_of
+from moa_graph.calls.format_ladder import one_rung_down, rung_of
 from moa_graph.calls.media import readable_by, without_media
 from moa_graph.calls.mend import (
     Attempt,
@@ -21,7 +21,7 @@ from moa_graph.calls.mend import (
     told_of_references,
     unstreamed,
 )
-from moa_graph.calls.reply import Reply, reply_in
+from moa_graph.calls.reply import ModelReply, reply_in
 from moa_graph.calls.round import CallTime, CallTimedOut, Closed
 from moa_graph.calls.streams import AnswerStream, FirstTokens
 from moa_graph.errors import StoreMiss
@@ -33,13 +33,13 @@ __all__ = ["first_live_reply", "stored_reply"]
 NOTHING_WORKED = Diagnosis("bad_request", "no model to ask")
 
 
-async def first_live_reply(answering: Answering) -> Reply:
+async def first_live_reply(answering: Answering) -> ModelReply:
     """The reply of the first member that gives one, or the last one's failure.
 
     Raises:
         StoreMiss: Replaying, and no member gave a reply while at least one was never recorded.
     """
-    reply = Reply(answering.request.members[0], failure=NOTHING_WORKED)
+    reply = ModelReply(answering.request.members[0], failure=NOTHING_WORKED)
     failed: list[str] = []
     missed: StoreMiss | None = None
     for place, member in enumerate(answering.request.members):
@@ -60,7 +60,7 @@ async def first_live_reply(answering: Answering) -> Reply:
     return replace(reply, notes=(*failed[:-1], *reply.notes))
 
 
-async def stored_reply(answering: Answering) -> Reply | None:
+async def stored_reply(answering: Answering) -> ModelReply | None:
     """What the store has of the first member's reply; None where there is nothing, and the models are to be asked."""
     attempt = _first_attempt(answering, 0)
     message = await look_up(answering, attempt)
@@ -68,7 +68,7 @@ async def stored_reply(answering: Answering) -> Reply | None:
     return reply if reply is not None and reply.failure is None else None
 
 
-async def _reply_of(answering: Answering, place: int) -> Reply:
+async def _reply_of(answering: Answering, place: int) -> ModelReply:
     """One member's reply, asked for until there is one, nothing more can be tried, or the tries are used up."""
     request = answering.request
     if place == 0 and (brought := _brought_along(answering)) is not None:
@@ -76,8 +76,8 @@ async def _reply_of(answering: Answering, place: int) -> Reply:
     attempt, time = _first_attempt(answering, place), answering.node.round.limit(request.timeout)
     if not fits_at_all(attempt.member, attempt.prompt):
         too_long = f"the conversation is too long for a window of {attempt.member.window} tokens"
-        return Reply(attempt.member, failure=Diagnosis("context_overflow", too_long))
-    tries, outcome = 0, Outcome()
+        return ModelReply(attempt.member, failure=Diagnosis("context_overflow", too_long))
+    tries, outcome = 0, ExchangeOutcome()
     while True:
         attempt = _within_grant(answering, attempt)
         outcome = await exchange(answering, attempt, time, tries, first=outcome.refused == "beside others")
@@ -105,13 +105,13 @@ def _first_attempt(answering: Answering, place: int) -> Attempt:
     member = request.members[place].for_sample(request.sample)
     prompt, left_out = readable_by(member, request.prompt)
     equal = request.equal[place] if request.equal else ""
-    rung = rung_of(member) if request.schema is not None else None
+    rung = rung_of(member) if request.response_format is not None else None
     attempt = fitted_to_window(Attempt(member, prompt, left_out, equal=equal, rung=rung))
     attempt = _within_grant(answering, attempt)
     return attempt if attempt.asked_at_first is None else replace(attempt, asked_at_first=None)
 
 
-def _brought_along(answering: Answering) -> Reply | None:
+def _brought_along(answering: Answering) -> ModelReply | None:
     """The answer that another sample's request has brought; None where there is none that can be used."""
     request = answering.request
     if request.given is None or judge(request.given) is not None:
@@ -120,11 +120,11 @@ def _brought_along(answering: Answering) -> Reply | None:
     return reply_in(request.given, request, request.members[0], (note,))
 
 
-def _reply(answering: Answering, attempt: Attempt, outcome: Outcome) -> Reply:
+def _reply(answering: Answering, attempt: Attempt, outcome: ExchangeOutcome) -> ModelReply:
     """What an outcome is worth as a reply."""
     member, reader = attempt.member, answering.reader
     if outcome.message is None:
-        return Reply(member, attempt.notes, failure=outcome.failure)
+        return ModelReply(member, attempt.notes, failure=outcome.failure)
     if reader is not None:
         reader.finish()
     notes = attempt.notes + tuple(f"{name} was left out: the model refuses it" for name in outcome.dropped)
@@ -134,7 +134,7 @@ def _reply(answering: Answering, attempt: Attempt, outcome: Outcome) -> Reply:
 
 
 async def _give_up(
-    answering: Answering, failure: Diagnosis, outcome: Outcome, tries: int, time: CallTime
+    answering: Answering, failure: Diagnosis, outcome: ExchangeOutcome, tries: int, time: CallTime
 ) -> Diagnosis | None:
     """Waits until the next try is due. What to give up with, where there won't be one."""
     wait = wait_before(tries, failure.retry_after)
@@ -152,7 +152,7 @@ async def _give_up(
     return None
 
 
-def _better(answering: Answering, attempt: Attempt, reply: Reply) -> Attempt | None:
+def _better(answering: Answering, attempt: Attempt, reply: ModelReply) -> Attempt | None:
     """The attempt changed so that it may work; None where nothing can be changed."""
     failure = reply.failure
     assert failure is not None, "only a failed attempt is made better"
@@ -185,18 +185,18 @@ def _within_grant(answering: Answering, attempt: Attempt) -> Attempt:
     return attempt.changed(told_of_references(prompt, shorter, "the budget"), prompt=shorter)
 
 
-def _kept_partial(answering: Answering, member: Member) -> Reply | None:
+def _kept_partial(answering: Answering, member: Member) -> ModelReply | None:
     """What came of an answer whose stream stopped, where the slot or the next stage says to keep it."""
     reader, text = answering.reader, answer_text(answering.streamed)
     if reader is None or not text:
         return None
     if isinstance(reader, FirstTokens) and reader.enough:
-        return Reply(member, ("the next stage began with this part of it",), text, truncated=True)
+        return ModelReply(member, ("the next stage began with this part of it",), text, truncated=True)
     if answering.request.partial == "retry":
         return None
     reader.finish()
     note = "the answer's stream stopped in the middle: this is the part that came"
-    return Reply(member, (note,), text, message_id=_message_id(answering))
+    return ModelReply(member, (note,), text, message_id=_message_id(answering))
 
 
 def _message_id(answering: Answering) -> str | None:

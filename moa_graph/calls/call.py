@@ -22,7 +22,7 @@ from moa_graph.calls.context import NodeContext
 from moa_graph.calls.events import RecordFinished
 from moa_graph.calls.hedge import first_of_both
 from moa_graph.calls.ledger import Ledger, total
-from moa_graph.calls.reply import Reply
+from moa_graph.calls.reply import ModelReply
 from moa_graph.calls.request import AnswerRequest
 from moa_graph.calls.tracing import describe_node
 from moa_graph.state import Call, Record, ill_formed
@@ -65,7 +65,7 @@ async def ask(request: AnswerRequest, node: NodeContext) -> tuple[Record, list[C
     return record, calls
 
 
-def _record(request: AnswerRequest, reply: Reply, calls: list[Call]) -> Record:
+def _record(request: AnswerRequest, reply: ModelReply, calls: list[Call]) -> Record:
     usage, cost = total(calls)
     record: Record = {
         "id": request.record,

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from langchain_core.runnables import RunnableConfig
 
-from moa_graph.calls.events import Writer
+from moa_graph.calls.events import StreamWriter
 from moa_graph.calls.limits import Limits
 from moa_graph.calls.round import Round
 from moa_graph.state import Grant
@@ -32,7 +32,7 @@ class NodeContext:
 
     mixture: str
     config: RunnableConfig
-    write: Writer
+    write: StreamWriter
     round: Round
     store: Store | None = None
     grants: Mapping[str, Grant] | None = None

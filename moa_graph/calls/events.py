@@ -24,7 +24,7 @@ __all__ = [
     "RunFinished",
     "RunStarted",
     "StageFinished",
-    "Writer",
+    "StreamWriter",
 ]
 
 
@@ -132,5 +132,5 @@ class RunFinished(TypedDict):
 
 Event = RunStarted | CallStarted | CallFinished | RecordText | RecordFinished | StageFinished | Reset | RunFinished
 
-Writer = Callable[[Any], None]
+StreamWriter = Callable[[Any], None]
 """Where events go: LangGraph's stream writer."""

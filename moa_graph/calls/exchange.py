@@ -1,6 +1,6 @@
 """One request for an answer: paid from its grant, looked up in the store, let through its provider's gate, accounted.
 
-What happened comes back as an :class:`Outcome`. Whether to ask once more, and how, is for ``attempts.py`` to decide.
+What happened comes back as an :class:`ExchangeOutcome`. Whether to ask once more, and how, ``attempts.py`` decides.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from langgraph.errors import GraphBubbleUp
 from moa_graph.calls.answering import Answering
 from moa_graph.calls.budget import NOTHING, ONE_CALL, most_of_one_call
 from moa_graph.calls.failures import Diagnosis, classify, judge, usage_of
-from moa_graph.calls.gate import Door, Ticket
+from moa_graph.calls.gate import ModelQueue, Ticket
 from moa_graph.calls.ledger import OpenCall, stated_cost
-from moa_graph.calls.limits import door_of
+from moa_graph.calls.limits import queue_of
 from moa_graph.calls.mend import Attempt
 from moa_graph.calls.model_call import message_of
 from moa_graph.calls.reply import calls_tools
@@ -32,14 +32,14 @@ from moa_graph.models.abilities import abilities_of
 from moa_graph.state import Grant
 from moa_graph.views import CHARACTERS_PER_TOKEN
 
-__all__ = ["Outcome", "exchange", "look_up", "wait_before"]
+__all__ = ["ExchangeOutcome", "exchange", "look_up", "wait_before"]
 
 FIRST_WAIT = 0.5
 LONGEST_WAIT = 8.0
 
 
 @dataclass(frozen=True)
-class Outcome:
+class ExchangeOutcome:
     """What came of one request.
 
     Args:
@@ -55,7 +55,9 @@ class Outcome:
     dropped: tuple[str, ...] = ()
 
 
-async def exchange(answering: Answering, attempt: Attempt, time: CallTime, tries: int, *, first: bool) -> Outcome:
+async def exchange(
+    answering: Answering, attempt: Attempt, time: CallTime, tries: int, *, first: bool
+) -> ExchangeOutcome:
     """Makes one request and says what came of it.
 
     Args:
@@ -113,17 +115,17 @@ class _Exchange:
         self.sent: OpenCall | None = None
         self.refused: Literal["blamed", "beside others"] | None = None
 
-    async def outcome(self) -> Outcome:
+    async def outcome(self) -> ExchangeOutcome:
         """Reserves what the request may use, makes it, and gives back what it didn't use."""
         balance, need, used = self.answering.balance, self.need, NOTHING
         if not balance.reserve(need):
-            return Outcome(failure=Diagnosis("over_budget", "the budget has no more for this answer"))
+            return ExchangeOutcome(failure=Diagnosis("over_budget", "the budget has no more for this answer"))
         try:
             message, hit, failure = await self._answer()
             used = self._note(need, message, failure, hit=hit)
         finally:
             balance.settle(need, used)
-        return Outcome(message if failure is None else None, failure, self.refused, self.dropped)
+        return ExchangeOutcome(message if failure is None else None, failure, self.refused, self.dropped)
 
     def _need(self) -> Grant:
         if self.answering.balance.left is None:
@@ -179,10 +181,10 @@ class _Exchange:
     async def _send(self) -> AIMessage:
         """Through its provider's gate, and from there on in the ledger."""
         answering, attempt = self.answering, self.attempt
-        door = door_of(attempt.member, answering.node.limits.get(attempt.member.provider))
-        door.check(self.time)
+        queue = queue_of(attempt.member, answering.node.limits.get(attempt.member.provider))
+        queue.check(self.time)
         self.queued = True
-        ticket = await door.enter(_tokens(attempt) if door.counts_tokens else 0, first=self.first, clock=self.time)
+        ticket = await queue.enter(_tokens(attempt) if queue.counts_tokens else 0, first=self.first, clock=self.time)
         self.queued = False
         try:
             self.sent = answering.ledger.open(
@@ -196,26 +198,26 @@ class _Exchange:
                 self.model, attempt, request, answering.node, number, reader, self._why_cancelled
             )
         except Exception as error:
-            self._tell_of_refusal(door, ticket, classify(error))
+            self._tell_of_refusal(queue, ticket, classify(error))
             raise
         finally:
-            door.leave()
-        door.went_well(ticket)
+            queue.leave()
+        queue.went_well(ticket)
         return message
 
-    def _tell_of_refusal(self, door: Door, ticket: Ticket, failure: Diagnosis) -> None:
+    def _tell_of_refusal(self, queue: ModelQueue, ticket: Ticket, failure: Diagnosis) -> None:
         """A 429 is for all calls to the model, and a try only of the call that is to blame for it."""
         if failure.is_throttled:
             wait = wait_before(self.tries + 1, failure.retry_after)
-            blamed = door.was_refused(ticket, wait, again=self.tries > 0, everywhere=failure.everywhere)
+            blamed = queue.was_refused(ticket, wait, again=self.tries > 0, everywhere=failure.everywhere)
             self.refused = "blamed" if blamed else "beside others"
 
     def _is_whole(self, message: AIMessage) -> bool:
         request = self.answering.request
         if self._wrong_with(message) is not None:
             return False
-        form = request.schema
-        return form is None or calls_tools(message, request) or read(message, form)[1] is None
+        wanted = request.response_format
+        return wanted is None or calls_tools(message, request) or read(message, wanted)[1] is None
 
     def _wrong_with(self, message: AIMessage) -> Diagnosis | None:
         """Why the message is no whole answer; None if it is one."""

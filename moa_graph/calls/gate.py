@@ -1,7 +1,7 @@
-"""The gate that the calls to one provider go through, and the door in it that each of its models has.
+"""The gate that the calls to one provider go through, and the queue in it that each of its models has.
 
 The gate bounds the calls in flight, the requests and the tokens a minute, for all models together. A refusal (429)
-closes the door of the model that refused for as long as the provider asks, up to five minutes. It closes the
+closes the queue of the model that refused for as long as the provider asks, up to five minutes. It closes the
 gate only where the provider says that it is about more than the model; where a second model refuses as well, the gate
 lets fewer through at once.
 """
@@ -18,7 +18,7 @@ from moa_graph.calls.allowance import MINUTE, Allowance
 from moa_graph.calls.pace import Pace, Stamp
 from moa_graph.calls.patience import ENDLESS, LONGEST_HOLD, Clock, HeldBack
 
-__all__ = ["Door", "Gate", "Ticket"]
+__all__ = ["Gate", "ModelQueue", "Ticket"]
 
 
 class Ticket(NamedTuple):
@@ -29,7 +29,7 @@ class Ticket(NamedTuple):
 
 
 @dataclass(eq=False)
-class _Place:
+class _Waiting:
     """A call in a queue.
 
     Args:
@@ -52,7 +52,7 @@ class Gate:
         self.pace = Pace()
         self._requests = Allowance()
         self._tokens = Allowance()
-        self._doors: dict[str, Door] = {}
+        self._by_model: dict[str, ModelQueue] = {}
         self._first, self._last = 0, 0
         self._timer: asyncio.TimerHandle | None = None
 
@@ -68,11 +68,11 @@ class Gate:
         self._requests.narrow(requests)
         self._tokens.narrow(tokens)
 
-    def door(self, model: str) -> Door:
-        """The door of a model, made on its first use."""
-        if model not in self._doors:
-            self._doors[model] = Door(self)
-        return self._doors[model]
+    def queue(self, model: str) -> ModelQueue:
+        """The queue of a model, made on its first use."""
+        if model not in self._by_model:
+            self._by_model[model] = ModelQueue(self)
+        return self._by_model[model]
 
     @property
     def counts_tokens(self) -> bool:
@@ -100,38 +100,38 @@ class Gate:
         self._last += 1
         return self._last
 
-    def another_was_refused(self, door: Door, now: float) -> bool:
-        """Whether a model other than this door's was refused within the last minute."""
-        return any(other is not door and other.refused_at + MINUTE > now for other in self._doors.values())
+    def another_was_refused(self, queue: ModelQueue, now: float) -> bool:
+        """Whether a model other than this queue's was refused within the last minute."""
+        return any(other is not queue and other.refused_at + MINUTE > now for other in self._by_model.values())
 
-    def is_free(self, door: Door, tokens: int, now: float) -> bool:
+    def is_free(self, queue: ModelQueue, tokens: int, now: float) -> bool:
         """Whether a call may pass that waits for nobody's turn."""
-        return not self._queues() and door.pace.free_at(now) <= now and self.free_at(tokens, now) <= now
+        return not self._occupied_queues() and queue.pace.free_at(now) <= now and self.free_at(tokens, now) <= now
 
     def let_in(self) -> None:
-        """Gives their places to those who may go, and wakes up when the next one may."""
-        if not self._queues():
+        """Lets calls go that may, and wakes up when the next one may."""
+        if not self._occupied_queues():
             return
         now = asyncio.get_running_loop().time()
         wake = math.inf
-        while open_doors := [door for door in self._queues() if door.pace.free_at(now) <= now]:
-            door = min(open_doors, key=lambda one: one.next.turn)
-            wake = self.free_at(door.next.tokens, now)
+        while open_queues := [queue for queue in self._occupied_queues() if queue.pace.free_at(now) <= now]:
+            queue = min(open_queues, key=lambda one: one.next.turn)
+            wake = self.free_at(queue.next.tokens, now)
             if wake > now:
                 break
-            door.let_next_in(now)
+            queue.let_next_in(now)
             wake = math.inf
-        for door in self._queues():
-            wake = min(wake, *(when for when in (door.pace.opens, self.pace.opens) if when > now), math.inf)
-            door.tell_clocks(self.pace.refuses(now) or door.pace.refuses(now))
+        for queue in self._occupied_queues():
+            wake = min(wake, *(when for when in (queue.pace.opens, self.pace.opens) if when > now), math.inf)
+            queue.tell_clocks(self.pace.refuses(now) or queue.pace.refuses(now))
         self._wake_at(wake)
 
-    def doors(self) -> list[Door]:
+    def queues(self) -> list[ModelQueue]:
         """Those of all its models."""
-        return list(self._doors.values())
+        return list(self._by_model.values())
 
-    def _queues(self) -> list[Door]:
-        return [door for door in self._doors.values() if door.has_queue()]
+    def _occupied_queues(self) -> list[ModelQueue]:
+        return [queue for queue in self._by_model.values() if queue.is_occupied()]
 
     def _wake_at(self, when: float) -> None:
         if self._timer is not None:
@@ -140,13 +140,13 @@ class Gate:
         self._timer = None if when == math.inf else loop.call_at(when, self.let_in)
 
 
-class Door:
-    """One model's way through its provider's gate."""
+class ModelQueue:
+    """The calls to one model that wait at its provider's gate, and how fast the model takes them."""
 
     def __init__(self, gate: Gate) -> None:
         self.gate = gate
         self.pace = Pace()
-        self.waiting: OrderedDict[_Place, None] = OrderedDict()
+        self.waiting: OrderedDict[_Waiting, None] = OrderedDict()
         self.refused_at = -math.inf
         self._told_until = -math.inf
         self._refuses = False
@@ -164,11 +164,11 @@ class Door:
         return max(self._told_until, opens) - now if opens > now else 0.0
 
     @property
-    def next(self) -> _Place:
+    def next(self) -> _Waiting:
         """Who is at the front of the queue."""
         return next(iter(self.waiting))
 
-    def has_queue(self) -> bool:
+    def is_occupied(self) -> bool:
         """Whether anybody waits. Who was cancelled is forgotten here, or as soon as its task runs."""
         while self.waiting and self.next.given.done():
             self.waiting.popitem(last=False)
@@ -188,7 +188,7 @@ class Door:
         now = asyncio.get_running_loop().time()
         if self.gate.is_free(self, tokens, now):
             return self._take(tokens, now)
-        return await self._wait(_Place(self.gate.turn(first=first), tokens, clock or ENDLESS), first)
+        return await self._wait(_Waiting(self.gate.turn(first=first), tokens, clock or ENDLESS), first)
 
     def leave(self) -> None:
         """The call has ended, well or not."""
@@ -223,8 +223,8 @@ class Door:
             to_blame = beside_others or self.pace.refuses_all
         self.refused_at = now
         self.gate.let_in()
-        for door in self.gate.doors() if everywhere else [self]:
-            door.give_up_who_cannot_wait()
+        for queue in self.gate.queues() if everywhere else [self]:
+            queue.give_up_who_cannot_wait()
         return to_blame
 
     def check(self, clock: Clock) -> None:
@@ -235,24 +235,24 @@ class Door:
 
     def give_up_who_cannot_wait(self) -> None:
         """Tells those in the queue who would wait in vain, so that their fallbacks are asked at once."""
-        for place in [one for one in self.waiting if not one.given.done()]:
+        for call in [one for one in self.waiting if not one.given.done()]:
             try:
-                self.check(place.clock)
+                self.check(call.clock)
             except HeldBack as held_back:
-                del self.waiting[place]
-                place.given.set_exception(held_back)
+                del self.waiting[call]
+                call.given.set_exception(held_back)
 
     def let_next_in(self, now: float) -> None:
-        """Gives the next in the queue its place."""
-        place, _ = self.waiting.popitem(last=False)
-        place.given.set_result(self._take(place.tokens, now))
+        """Lets the next call in the queue go."""
+        call, _ = self.waiting.popitem(last=False)
+        call.given.set_result(self._take(call.tokens, now))
 
     def tell_clocks(self, refuses: bool) -> None:
         """Only our own limits stop the clocks: a provider that refuses for too long is given up."""
         if refuses != self._refuses:
             self._refuses = refuses
-            for place in self.waiting:
-                self._tell(place.clock)
+            for call in self.waiting:
+                self._tell(call.clock)
 
     def _tell(self, clock: Clock) -> None:
         clock.resume() if self._refuses else clock.pause()
@@ -260,20 +260,20 @@ class Door:
     def _take(self, tokens: int, now: float) -> Ticket:
         return Ticket(self.pace.take(), self.gate.take(tokens, now))
 
-    async def _wait(self, place: _Place, first: bool) -> Ticket:
-        self.waiting[place] = None
+    async def _wait(self, call: _Waiting, first: bool) -> Ticket:
+        self.waiting[call] = None
         if first:
-            self.waiting.move_to_end(place, last=False)
-        self._tell(place.clock)
+            self.waiting.move_to_end(call, last=False)
+        self._tell(call.clock)
         self.gate.let_in()
         try:
-            return await place.given
+            return await call.given
         except asyncio.CancelledError:
-            if place.given.cancelled():
-                self.waiting.pop(place, None)
+            if call.given.cancelled():
+                self.waiting.pop(call, None)
                 self.gate.let_in()  # who comes next may need less
-            elif place.given.exception() is None:  # it was given before the cancellation came
+            elif call.given.exception() is None:  # it was given before the cancellation came
                 self.leave()
             raise
         finally:
-            place.clock.resume()
+            call.clock.resume()

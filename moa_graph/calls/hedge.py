@@ -14,7 +14,7 @@ from moa_graph.calls.attempts import first_live_reply, stored_reply
 from moa_graph.calls.budget import Balance
 from moa_graph.calls.context import NodeContext
 from moa_graph.calls.ledger import Ledger
-from moa_graph.calls.reply import Reply
+from moa_graph.calls.reply import ModelReply
 from moa_graph.calls.request import AnswerRequest
 from moa_graph.calls.round import CallTime, Round
 from moa_graph.models.catalogue import Member
@@ -24,7 +24,7 @@ __all__ = ["first_of_both"]
 
 async def first_of_both(
     request: AnswerRequest, hedge: Member, node: NodeContext, ledger: Ledger, balance: Balance
-) -> Reply:
+) -> ModelReply:
     """Asks for one answer and, once it is late, for it a second time.
 
     It is late so many seconds after its first request went out: neither the wait for its provider's limits nor a look
@@ -54,7 +54,7 @@ async def first_of_both(
     return await _stored(first, second) or await _raced(first, second, own, other)
 
 
-async def _stored(first: Answering, second: Answering) -> Reply | None:
+async def _stored(first: Answering, second: Answering) -> ModelReply | None:
     """What the store has of the slot's own model or else of its hedge; None where the models have to be asked."""
     if (reply := await stored_reply(first)) is not None:
         return reply
@@ -64,9 +64,9 @@ async def _stored(first: Answering, second: Answering) -> Reply | None:
     return None
 
 
-async def _raced(first: Answering, second: Answering, own: _Contender, other: _Contender) -> Reply:
+async def _raced(first: Answering, second: Answering, own: _Contender, other: _Contender) -> ModelReply:
     hedge, after = second.request.members[0], first.request.hedge_after
-    later: asyncio.Task[Reply] | None = None
+    later: asyncio.Task[ModelReply] | None = None
     try:
         async with asyncio.TaskGroup() as group:
             sooner = group.create_task(first_live_reply(first))
@@ -117,7 +117,7 @@ class _Contender(Round):
         return CallTime((self, self.outer), timeout)
 
 
-async def _is_late(first: asyncio.Task[Reply], own: _Contender, after: float) -> bool:
+async def _is_late(first: asyncio.Task[ModelReply], own: _Contender, after: float) -> bool:
     """Whether there is nothing of the answer so many seconds after its first request went out."""
     sent_or_done: set[asyncio.Future[Any]] = {own.sent, first}
     await asyncio.wait(sent_or_done, return_when=asyncio.FIRST_COMPLETED)
@@ -125,5 +125,5 @@ async def _is_late(first: asyncio.Task[Reply], own: _Contender, after: float) ->
     return not (first.done() or own.begun)
 
 
-def _won(task: asyncio.Task[Reply]) -> bool:
+def _won(task: asyncio.Task[ModelReply]) -> bool:
     return task.done() and not task.cancelled() and task.exception() is None and task.result().failure is None

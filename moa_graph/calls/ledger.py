@@ -14,7 +14,7 @@ from typing import Literal
 from langchain_core.messages import AIMessage
 
 from moa_graph.calls.budget import plus
-from moa_graph.calls.events import Writer
+from moa_graph.calls.events import StreamWriter
 from moa_graph.calls.failures import Diagnosis
 from moa_graph.calls.media import holds_media
 from moa_graph.calls.request import AnswerRequest
@@ -73,7 +73,7 @@ class Ledger:
         write: Where the events go.
     """
 
-    def __init__(self, request: AnswerRequest, mixture: str, write: Writer) -> None:
+    def __init__(self, request: AnswerRequest, mixture: str, write: StreamWriter) -> None:
         self._request = request
         self._mixture = mixture
         self._write = write

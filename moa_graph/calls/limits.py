@@ -9,13 +9,13 @@ from functools import cache
 from langchain_core.language_models import BaseChatModel
 from pydantic import Field, SecretStr
 
-from moa_graph.calls.gate import Door, Gate
+from moa_graph.calls.gate import Gate, ModelQueue
 from moa_graph.description import Description
 from moa_graph.models.catalogue import Member
 from moa_graph.models.clients import of_running_loop
 from moa_graph.models.objects import asks_through_openai_sdk
 
-__all__ = ["Limits", "door_of"]
+__all__ = ["Limits", "queue_of"]
 
 
 class Limits(Description):
@@ -26,8 +26,8 @@ class Limits(Description):
     tokens: int | None = Field(default=None, ge=1, description="Prompt and output tokens a minute, estimated.")
 
 
-def door_of(member: Member, limits: Limits | None) -> Door:
-    """The door that all calls of the running event loop to a member's model go through, in its provider's gate.
+def queue_of(member: Member, limits: Limits | None) -> ModelQueue:
+    """The queue that all calls of the running event loop to a member's model go through, in its provider's gate.
 
     Models of one provider, address and key share a gate. Where mixtures say different limits, the lowest hold. Whose
     models two chat model objects are isn't known, so each has a gate of its own.
@@ -42,7 +42,7 @@ def door_of(member: Member, limits: Limits | None) -> Door:
         gate.narrow(most_connections(), None, None)
     if limits is not None:
         gate.narrow(limits.concurrency, limits.requests, limits.tokens)
-    return gate.door(member.reference)
+    return gate.queue(member.reference)
 
 
 def _gate_of_provider(member: Member) -> Gate:

@@ -30,7 +30,7 @@ from moa_graph.calls.mend import Attempt
 from moa_graph.calls.protocol import streaming_chunks
 from moa_graph.calls.request import AnswerRequest
 from moa_graph.calls.sound import sound
-from moa_graph.calls.streams import FirstTokens, LiveText, Reader
+from moa_graph.calls.streams import FirstTokens, LiveText, StreamReader
 from moa_graph.calls.structured import parameters_for, tool_parameters
 from moa_graph.calls.tracing import model_run
 from moa_graph.models.abilities import abilities_of
@@ -48,7 +48,7 @@ async def message_of(
     request: AnswerRequest,
     node: NodeContext,
     number: int,
-    reader: Reader | None,
+    reader: StreamReader | None,
     why_cancelled: Callable[[], str],
 ) -> AIMessage:
     """What the model answers.
@@ -90,7 +90,7 @@ async def _with_the_least(
     model: BaseChatModel,
     messages: list[BaseMessage],
     parameters: dict[str, Any],
-    reader: Reader | None,
+    reader: StreamReader | None,
     callbacks: Callbacks,
 ) -> AIMessage | None:
     """The answer without what LangChain does around a call, which takes most of its time; None where it is needed."""
@@ -180,7 +180,7 @@ def _message_in(result: ChatResult) -> AIMessage:
 
 
 async def _streamed(
-    model: BaseChatModel, messages: list[BaseMessage], parameters: dict[str, Any], reader: Reader
+    model: BaseChatModel, messages: list[BaseMessage], parameters: dict[str, Any], reader: StreamReader
 ) -> AIMessage | None:
     """The answer, which ``reader`` is shown as it comes; None where LangChain has to be asked for it."""
     stream: Callable[..., Awaitable[ChatResult | None]] | None = getattr(model, "stream_directly", None)
@@ -205,8 +205,8 @@ def _parameters(model: BaseChatModel, attempt: Attempt, request: AnswerRequest) 
     if tools:
         settings = {name: parameters.pop(name) for name in TOOL_SETTINGS if name in parameters}
         parameters |= tool_parameters(model, tools, settings)
-    if request.schema is not None:
-        parameters |= parameters_for(model, request.schema, attempt.rung or "words", beside_tools=bool(tools))
+    if request.response_format is not None:
+        parameters |= parameters_for(model, request.response_format, attempt.rung or "words", beside_tools=bool(tools))
     if abilities_of(model).takes_sample and attempt.member.settings.seed is None:
         parameters["sample"] = request.sample
     return parameters

@@ -16,14 +16,14 @@ from moa_graph.models.catalogue import Member
 from moa_graph.tool_texts import told_calls
 from moa_graph.visible import answer_text, hidden_text, visible_text
 
-__all__ = ["Reply", "calls_tools", "reply_in"]
+__all__ = ["ModelReply", "calls_tools", "reply_in"]
 
 TOLD_ELSEWHERE = frozenset({"function_call", "parsed", "tool_calls"})
 """Of a message's further fields, those whose content stands in fields of its own."""
 
 
 @dataclass(frozen=True)
-class Reply:
+class ModelReply:
     """What a member gave.
 
     Args:
@@ -51,7 +51,7 @@ class Reply:
     message_id: str | None = None
 
 
-def reply_in(message: AIMessage, request: AnswerRequest, member: Member, notes: tuple[str, ...]) -> Reply:
+def reply_in(message: AIMessage, request: AnswerRequest, member: Member, notes: tuple[str, ...]) -> ModelReply:
     """The reply that a message holds: tool calls, or structured content where some was asked for, or its text."""
     reply = _read_reply(message, request, member, notes)
     if not request.closes or reply.failure is not None:
@@ -59,25 +59,25 @@ def reply_in(message: AIMessage, request: AnswerRequest, member: Member, notes: 
     return replace(reply, given=as_given(message, reply.text))
 
 
-def _read_reply(message: AIMessage, request: AnswerRequest, member: Member, notes: tuple[str, ...]) -> Reply:
+def _read_reply(message: AIMessage, request: AnswerRequest, member: Member, notes: tuple[str, ...]) -> ModelReply:
     truncated = is_truncated(message)
     if truncated:
         notes += ("the answer was cut off at max_tokens",)
     thought = thoughts_in(message) if member.settings.keep_reasoning else ""
     text = (answer_text if request.closes else visible_text)(message.text)
-    reply = Reply(member, notes, text, truncated=truncated, reasoning=thought)
+    reply = ModelReply(member, notes, text, truncated=truncated, reasoning=thought)
     if message.invalid_tool_calls and request.closes and request.prompt.tools:
         unreadable = f"a tool call's arguments aren't a JSON object: {message.invalid_tool_calls[0]['args']}"
         return replace(reply, failure=Diagnosis("malformed", unreadable, retryable=True))
     if calls_tools(message, request):
         return replace(reply, tool_calls=tuple(message.tool_calls))
-    if request.schema is None:
+    if request.response_format is None:
         told = "" if request.closes and text else told_calls(message.tool_calls)
         if text and not told:
             return reply
         text = f"{reply.text}\n\n{told}".strip()
         return replace(reply, text=text) if text else replace(reply, failure=judge(AIMessage("")))
-    data, problem = read(message, request.schema)
+    data, problem = read(message, request.response_format)
     written = json.dumps(message.tool_calls[0]["args"]) if message.tool_calls else reply.text
     if problem is not None:
         return replace(reply, text=written, failure=Diagnosis("malformed", problem))

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from langchain_core.messages import AIMessage
 
-from moa_graph.form import Form
 from moa_graph.models.catalogue import Member
+from moa_graph.response_format import ResponseFormat
 from moa_graph.views import Prompt
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ class AnswerRequest:
         partial: What becomes of an answer whose stream stops in the middle.
         answers: Whether this is the answer that the user sees being written.
         cap: Most characters of an answer that other models are shown.
-        schema: What a structured answer must fit; None for free text.
+        response_format: What a structured answer must fit; None for free text.
         closes: Whether it is the run's answer, whose tool calls are real and whose form stands alone; tool calls of any
             other are told in its text.
         parameters: Further parameters of the call: ``stop``, and how its tools are chosen.
@@ -69,7 +69,7 @@ class AnswerRequest:
     answers: bool = False
     cap: int = 100_000
     about: str | None = None
-    schema: Form | None = None
+    response_format: ResponseFormat | None = None
     closes: bool = False
     parameters: tuple[tuple[str, Any], ...] = ()
     asked_before: int = 0

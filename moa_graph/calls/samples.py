@@ -98,7 +98,7 @@ def can_be_together(requests: Sequence[AnswerRequest], *, limited: bool, stored:
         or first.answers
         or first.first_tokens
         or first.hedge
-        or first.schema is not None
+        or first.response_format is not None
     ):
         return False
     alike = all((request.prompt, request.about) == (first.prompt, first.about) for request in others)

@@ -119,7 +119,8 @@ def identity_of(request: AnswerRequest, member: Member, prompt: Prompt, equal: s
         parameters={**_settings(member), **dict(request.parameters)},
         base_url=member.settings.base_url,
         tools=prompt.tools,
-        response_format=request.schema and {"name": request.schema.name, "schema": request.schema.schema},
+        response_format=request.response_format
+        and {"name": request.response_format.name, "schema": request.response_format.schema},
         number=int(equal.rpartition("#")[2] or 0),
         stage=request.stage,
         slot=request.slot,

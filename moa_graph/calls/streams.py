@@ -11,19 +11,19 @@ from langchain_core.messages import AIMessageChunk, ToolCallChunk
 from langchain_core.outputs import ChatGenerationChunk, GenerationChunk
 from langgraph.graph.message import push_message
 
-from moa_graph.calls.events import Writer
+from moa_graph.calls.events import StreamWriter
 from moa_graph.calls.protocol import ProtocolEvents
 from moa_graph.views import CHARACTERS_PER_TOKEN
 from moa_graph.visible import VisibleStream
 
-__all__ = ["AnswerStream", "FirstTokens", "LiveText", "Reader"]
+__all__ = ["AnswerStream", "FirstTokens", "LiveText", "StreamReader"]
 
 
 def _do_nothing() -> None:
     """Nobody waits to be told."""
 
 
-class Reader(AsyncCallbackHandler):
+class StreamReader(AsyncCallbackHandler):
     """Keeps what has been streamed of one answer. It is given to the model's call as a callback."""
 
     run_inline = True
@@ -77,7 +77,7 @@ def _reasoning_in(chunk: AIMessageChunk) -> str:
     return "".join(block.get("reasoning", "") for block in chunk.content_blocks if block["type"] == "reasoning")
 
 
-class AnswerStream(Reader):
+class AnswerStream(StreamReader):
     """Sends the visible tokens of an answer to ``stream_mode="messages"``, under the final message's id.
 
     A model streams only where LangChain finds that somebody watches. An answer that begins anew after its first token
@@ -90,7 +90,7 @@ class AnswerStream(Reader):
         begin: Called at each attempt's first token.
     """
 
-    def __init__(self, mixture: str, stage: str, write: Writer, begin: Callable[[], None]) -> None:
+    def __init__(self, mixture: str, stage: str, write: StreamWriter, begin: Callable[[], None]) -> None:
         super().__init__()
         self.message_id = f"moa-{uuid4()}"
         self._events = ProtocolEvents(self.message_id)
@@ -161,7 +161,7 @@ class AnswerStream(Reader):
             push_message(chunk, state_key=None)
 
 
-class FirstTokens(Reader):
+class FirstTokens(StreamReader):
     """Waits for the beginning of a proposal, where that is enough for the next stage to begin.
 
     Args:
@@ -195,7 +195,7 @@ class FirstTokens(Reader):
         self.enough = False
 
 
-class LiveText(Reader):
+class LiveText(StreamReader):
     """Tells the visible text of a record while it is written, as ``record_text`` events.
 
     Args:
@@ -204,7 +204,7 @@ class LiveText(Reader):
         write: Where events go.
     """
 
-    def __init__(self, mixture: str, where: tuple[str, str, int], write: Writer) -> None:
+    def __init__(self, mixture: str, where: tuple[str, str, int], write: StreamWriter) -> None:
         super().__init__()
         self._mixture = mixture
         self._where = where

@@ -9,36 +9,46 @@ from typing import Any
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage
 
-from moa_graph.calls.form_ladder import Rung
-from moa_graph.form import Form
+from moa_graph.calls.format_ladder import Rung
+from moa_graph.response_format import ResponseFormat
 from moa_graph.visible import visible_text
 
 __all__ = ["instruction_for", "parameters_for", "read", "tool_parameters"]
 
 
-def parameters_for(model: BaseChatModel, form: Form, rung: Rung, *, beside_tools: bool = False) -> dict[str, Any]:
-    """What makes ``model`` answer in ``form``: a response format, or a tool that it must call.
+def parameters_for(
+    model: BaseChatModel, response_format: ResponseFormat, rung: Rung, *, beside_tools: bool = False
+) -> dict[str, Any]:
+    """What makes ``model`` answer in ``response_format``: a response format, or a tool that it must call.
 
     A model that knows neither is told the form in its prompt all the same: see :func:`instruction_for`.
 
     Args:
         model: The model that is asked.
-        form: What its answer must fit.
+        response_format: What its answer must fit.
         rung: In which way the model takes a form.
         beside_tools: Whether it may call tools as well, so that it can't be forced to call one for the form.
     """
     if rung == "schema":
-        described = {"name": form.name, "schema": dict(form.schema), "strict": form.strict}
+        described = {
+            "name": response_format.name,
+            "schema": dict(response_format.schema),
+            "strict": response_format.strict,
+        }
         return {"response_format": {"type": "json_schema", "json_schema": described}}
     if rung == "object":
         # llama.cpp, Together and Fireworks keep to a schema that stands here
-        return {"response_format": {"type": "json_object", "schema": dict(form.schema)}}
+        return {"response_format": {"type": "json_object", "schema": dict(response_format.schema)}}
     if rung == "words" or beside_tools:
         return {}
-    function: dict[str, Any] = {"name": form.name, "description": "", "parameters": dict(form.schema)}
-    tool = {"type": "function", "function": {**function, "strict": True} if form.strict else function}
+    function: dict[str, Any] = {
+        "name": response_format.name,
+        "description": "",
+        "parameters": dict(response_format.schema),
+    }
+    tool = {"type": "function", "function": {**function, "strict": True} if response_format.strict else function}
     try:
-        bound = model.bind_tools([tool], tool_choice=form.name)
+        bound = model.bind_tools([tool], tool_choice=response_format.name)
     except NotImplementedError:
         return {}
     return dict(getattr(bound, "kwargs", {}))
@@ -60,25 +70,25 @@ def tool_parameters(
     return dict(getattr(model.bind_tools(list(tools), **settings), "kwargs", {}))
 
 
-def instruction_for(form: Form, *, beside_tools: bool = False) -> str:
+def instruction_for(response_format: ResponseFormat, *, beside_tools: bool = False) -> str:
     """What a prompt says of the form."""
     when = "When you need no more tools, answer" if beside_tools else "Answer"
-    schema = json.dumps(form.schema, ensure_ascii=False)
+    schema = json.dumps(response_format.schema, ensure_ascii=False)
     return f"{when} with one JSON object that fits this JSON Schema, and nothing else:\n{schema}"
 
 
-def read(message: AIMessage, form: Form) -> tuple[Any, str | None]:
+def read(message: AIMessage, response_format: ResponseFormat) -> tuple[Any, str | None]:
     """The content of a structured answer as plain JSON, or what is wrong with it."""
     if message.tool_calls:
-        return form.check(message.tool_calls[0]["args"])
+        return response_format.check(message.tool_calls[0]["args"])
     as_written = message.text.strip()
     if as_written.startswith("{"):  # what looks like a reasoning block in its strings is data
         with suppress(ValueError, RecursionError):
-            content, problem = form.check(json.loads(as_written))
+            content, problem = response_format.check(json.loads(as_written))
             if problem is None:
                 return content, None
     try:
-        return form.check(json.loads(_object_in(visible_text(as_written))))
+        return response_format.check(json.loads(_object_in(visible_text(as_written))))
     except (ValueError, RecursionError) as error:
         return None, f"no JSON object could be read: {error}"
 

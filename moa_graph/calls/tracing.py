@@ -28,7 +28,7 @@ from langsmith.utils import tracing_is_enabled
 
 from moa_graph.calls.failures import usage_of
 from moa_graph.calls.shown import CarefullyTold, carefully_told, shown
-from moa_graph.calls.streams import Reader
+from moa_graph.calls.streams import StreamReader
 from moa_graph.description import Price
 from moa_graph.models.catalogue import Member
 from moa_graph.models.prices import cost
@@ -205,6 +205,6 @@ def _careful(handler: BaseCallbackHandler, member: Member) -> BaseCallbackHandle
     if type(handler) in (LangChainTracer, CallTracer):  # a CallTracer comes where a mixture's model is a mixture
         tracer: Any = handler
         return CallTracer.instead_of(tracer, member.price, member.secrets)
-    if isinstance(handler, _StreamingCallbackHandler | Reader):
+    if isinstance(handler, _StreamingCallbackHandler | StreamReader):
         return handler
     return carefully_told(handler, member.secrets)

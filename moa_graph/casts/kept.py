@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from moa_graph.casts.cast import Cast
-from moa_graph.casts.listing import Place
+from moa_graph.casts.listing import ListEndpoint
 from moa_graph.errors import MixtureError
 
 __all__ = ["FOLDER_VARIABLE", "Kept", "folder", "keep", "kept_cast", "save", "saved_cast"]
@@ -68,7 +68,7 @@ def save(cast: Cast) -> Path:
     return path
 
 
-def kept_cast(places: Sequence[Place]) -> Kept | None:
+def kept_cast(places: Sequence[ListEndpoint]) -> Kept | None:
     """What was chosen from the lists of these places within the last day; None if they weren't asked."""
     try:
         kept = json.loads((folder() / "kept.json").read_text(encoding="utf-8"))
@@ -81,7 +81,7 @@ def kept_cast(places: Sequence[Place]) -> Kept | None:
     return Kept(cast) if same and holds else None
 
 
-def keep(places: Sequence[Place], cast: Cast | None) -> None:
+def keep(places: Sequence[ListEndpoint], cast: Cast | None) -> None:
     """Keeps a choice for a day; where nothing can be written, nothing is kept."""
     data: dict[str, Any] = {
         "at": datetime.now(UTC).isoformat(),
@@ -92,7 +92,7 @@ def keep(places: Sequence[Place], cast: Cast | None) -> None:
         _write(folder() / "kept.json", json.dumps(data, indent=1))
 
 
-def _identity(places: Sequence[Place]) -> list[list[str]]:
+def _identity(places: Sequence[ListEndpoint]) -> list[list[str]]:
     return sorted([place.provider, place.base_url] for place in places)
 
 

@@ -13,7 +13,7 @@ from moa_graph.models.clients import of_running_loop
 from moa_graph.models.reference import PROVIDERS, address_of
 from moa_graph.secrets import redact
 
-__all__ = ["Place", "Refused", "list_models", "place_of", "places_listed"]
+__all__ = ["ListEndpoint", "Refused", "list_models", "place_of", "places_listed"]
 
 PATIENCE = 10.0
 """Seconds in which a provider must give its list."""
@@ -29,7 +29,7 @@ _PATHS = {
 
 
 @dataclass(frozen=True)
-class Place:
+class ListEndpoint:
     """Where a list is.
 
     Args:
@@ -50,13 +50,15 @@ class Place:
         return self.base_url.rstrip("/") + _PATHS.get(self.provider, "/models")
 
 
-def place_of(provider: str) -> Place | None:
+def place_of(provider: str) -> ListEndpoint | None:
     """Where a provider's list is; None for one that isn't known to have one."""
     address = address_of(provider)
-    return None if address is None else Place(provider, address, PROVIDERS[provider].key_variable)
+    return None if address is None else ListEndpoint(provider, address, PROVIDERS[provider].key_variable)
 
 
-async def places_listed(places: Sequence[Place], patience: float = PATIENCE) -> dict[Place, list[ServedModel] | str]:
+async def places_listed(
+    places: Sequence[ListEndpoint], patience: float = PATIENCE
+) -> dict[ListEndpoint, list[ServedModel] | str]:
     """Each place's list, or why there is none; all are asked at once."""
     for place in places:
         of_running_loop().transport(place.base_url)  # importing a client takes longer than some lists
@@ -64,7 +66,7 @@ async def places_listed(places: Sequence[Place], patience: float = PATIENCE) -> 
     return dict(zip(places, lists, strict=True))
 
 
-async def list_models(place: Place) -> list[ServedModel]:
+async def list_models(place: ListEndpoint) -> list[ServedModel]:
     """The models that a place lists.
 
     Raises:
@@ -91,7 +93,7 @@ class Refused(str):
     __slots__ = ()
 
 
-def _refusal(place: Place, status: int) -> str:
+def _refusal(place: ListEndpoint, status: int) -> str:
     """What a refused list means for a run, and what to do."""
     if status == 404:
         hint = "" if place.base_url.rstrip("/").endswith("/v1") else ", most of which end in /v1"
@@ -103,7 +105,7 @@ def _refusal(place: Place, status: int) -> str:
     return f"{place.url} rejects the key in {place.key_variable} (HTTP {status}): set the right one"
 
 
-async def _list_or_reason(place: Place, patience: float) -> list[ServedModel] | str:
+async def _list_or_reason(place: ListEndpoint, patience: float) -> list[ServedModel] | str:
     try:
         async with asyncio.timeout(patience):
             return await list_models(place)
@@ -120,7 +122,7 @@ async def _list_or_reason(place: Place, patience: float) -> list[ServedModel] | 
         return redact(f"{place.url} couldn't be asked: {type(error).__name__}: {error}".splitlines()[0])
 
 
-def _headers(place: Place) -> dict[str, str]:
+def _headers(place: ListEndpoint) -> dict[str, str]:
     key = os.environ.get(place.key_variable or "", "")
     if not key:
         return {}
@@ -139,7 +141,7 @@ def _entries(page: Any) -> list[Mapping[str, Any]]:
     return [entry for entry in listed if isinstance(entry, Mapping)]
 
 
-def _next(place: Place, page: Any) -> str | None:
+def _next(place: ListEndpoint, page: Any) -> str | None:
     """The next page's address; None after the last."""
     if not isinstance(page, Mapping):
         return None

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from moa_graph.casts.cast import Cast, merged
 from moa_graph.casts.choosing import choose_cast
 from moa_graph.casts.kept import keep, kept_cast, saved_cast
-from moa_graph.casts.listing import PATIENCE, Place, place_of, places_listed
+from moa_graph.casts.listing import PATIENCE, ListEndpoint, place_of, places_listed
 from moa_graph.casts.named import providers_with_keys
 from moa_graph.casts.served import ServedModel
 from moa_graph.casts.shipped import shipped_casts
@@ -18,13 +18,13 @@ REFRESH_PATIENCE = 2.0
 """Seconds after which a run goes on without the providers' lists."""
 
 
-def places_with_keys() -> list[Place]:
+def places_with_keys() -> list[ListEndpoint]:
     """Where the lists of the providers are whose keys are set."""
     places = (place_of(provider) for provider in providers_with_keys())
     return [place for place in places if place is not None]
 
 
-async def live_cast(places: Sequence[Place] | None = None, patience: float = PATIENCE) -> Cast | None:
+async def live_cast(places: Sequence[ListEndpoint] | None = None, patience: float = PATIENCE) -> Cast | None:
     """The cast chosen from lists that are asked for now; None where none can be had.
 
     Args:
@@ -35,7 +35,7 @@ async def live_cast(places: Sequence[Place] | None = None, patience: float = PAT
     return cast_from_lists(await places_listed(places, patience))
 
 
-def cast_from_lists(lists: Mapping[Place, list[ServedModel] | str]) -> Cast | None:
+def cast_from_lists(lists: Mapping[ListEndpoint, list[ServedModel] | str]) -> Cast | None:
     """A choice from each list, makers mixed; the shipped cast stands for a provider whose list couldn't be had."""
     casts, had = [], False
     for place, listed in lists.items():

@@ -12,7 +12,7 @@ from langchain_core.messages.tool import tool_call_chunk
 from langchain_core.outputs import ChatGenerationChunk
 
 from moa_graph.advice import ADVICE
-from moa_graph.chat_model.turn import TURN, Spent, with_report
+from moa_graph.chat_model.turn import TURN, TurnSpending, with_report
 from moa_graph.errors import AnswerBeganAgain
 from moa_graph.runs import Outcome
 from moa_graph.state import Usage
@@ -23,7 +23,7 @@ __all__ = ["began_again", "last_chunk", "passed_on", "whole_answer"]
 STREAMED = frozenset({"text", "tool_use", "tool_call", "function_call"})
 
 
-def whole_answer(outcome: Outcome, stop: Sequence[str], before: Spent) -> AIMessage:
+def whole_answer(outcome: Outcome, stop: Sequence[str], before: TurnSpending) -> AIMessage:
     """The answer of a run: its metadata holds the report, its usage that of all calls together.
 
     Args:

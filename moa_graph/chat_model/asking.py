@@ -10,9 +10,9 @@ from pydantic import ValidationError
 
 from moa_graph.description import ModelSettings
 from moa_graph.errors import MixtureError, OptionsError
-from moa_graph.form import Form
 from moa_graph.graph import MoaGraph
 from moa_graph.options import AnswerSettings, Options
+from moa_graph.response_format import ResponseFormat
 
 __all__ = ["read_call", "refuse_if_nothing_writes", "writer_settings"]
 
@@ -58,14 +58,16 @@ def read_call(
             f"{', '.join(unknown)}: a mixture isn't asked with this; its slots hold the parameters of its models. "
             f"A call may give stop, {', '.join(sorted(KNOWN))}."
         )
-    tools, form = given.get("tools") or (), given.get("response_format")
-    if tools or form is not None:
+    tools, response_format = given.get("tools") or (), given.get("response_format")
+    if tools or response_format is not None:
         refuse_if_nothing_writes(graph)
     settings = replace(
         writer_settings(given, usual, graph),
         tools=tuple(tools),
         tool_settings={name: given[name] for name in TOOL_SETTINGS if name in given and tools},
-        form=None if form is None else Form.of(form, strict=bool(given.get("strict"))),
+        response_format=None
+        if response_format is None
+        else ResponseFormat.of(response_format, strict=bool(given.get("strict"))),
     )
     return _with_writer(options, given.get("model"), graph), settings
 

@@ -16,12 +16,12 @@ from pydantic import ConfigDict, Field, PrivateAttr, SecretStr, TypeAdapter
 from moa_graph.chat_model.asking import read_call, writer_settings
 from moa_graph.chat_model.build import BUILT_FROM, build, members_of, models_of, profile_of
 from moa_graph.chat_model.identity import digest_of
-from moa_graph.chat_model.turn import Spent, spent_before, within_the_rest
+from moa_graph.chat_model.turn import TurnSpending, spent_before, within_the_rest
 from moa_graph.errors import MixtureError, MoaError
 from moa_graph.graph import Compiled, MoaGraph
 from moa_graph.options import AnswerSettings, Options
 
-__all__ = ["Asked", "DescribedModel"]
+__all__ = ["DescribedModel", "RunRequest"]
 
 DEEPEST = 3
 """How deep mixtures may stand in each other. Each level multiplies the calls of the one above."""
@@ -32,12 +32,12 @@ WRITER_FIELDS = ("temperature", "max_tokens", "timeout", "max_retries")
 _ANY_CLASS = ConfigDict(arbitrary_types_allowed=True)
 
 
-class Asked(NamedTuple):
+class RunRequest(NamedTuple):
     """What one call asks: the options of its run, what holds for the answer, and what its turn has spent before."""
 
     options: Options
     settings: AnswerSettings
-    before: Spent
+    before: TurnSpending
 
 
 class DescribedModel(BaseChatModel):
@@ -153,12 +153,12 @@ class DescribedModel(BaseChatModel):
         )
         return writer_settings(given, usual, self._graph)
 
-    def _asked(self, messages: Sequence[BaseMessage], stop: list[str] | None, asked: Mapping[str, Any]) -> Asked:
+    def _asked(self, messages: Sequence[BaseMessage], stop: list[str] | None, asked: Mapping[str, Any]) -> RunRequest:
         """What one call asks."""
         usual = self._usual() if stop is None else self._usual().stopping_at(stop)
         options, settings = read_call(asked, self._options, usual, self._graph)
         before = spent_before(messages, self._graph.mixture.name)
-        return Asked(within_the_rest(options, self._graph, before), settings, before)
+        return RunRequest(within_the_rest(options, self._graph, before), settings, before)
 
     def get_num_tokens(self, text: str) -> int:
         """An estimate: the models of a mixture count tokens each in its own way."""

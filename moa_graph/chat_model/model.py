@@ -22,22 +22,22 @@ from pydantic import ValidationError
 from moa_graph.chat_model.answers import began_again, last_chunk, passed_on, whole_answer
 from moa_graph.chat_model.asking import refuse_if_nothing_writes
 from moa_graph.chat_model.counting import counted_once
-from moa_graph.chat_model.described import Asked, DescribedModel
+from moa_graph.chat_model.described import DescribedModel, RunRequest
 from moa_graph.chat_model.kept import AdviceKeeper
 from moa_graph.chat_model.place import below, detached, noting_its_run
 from moa_graph.chat_model.progress import Watchers
 from moa_graph.chat_model.pump import pumped, pumped_from_thread
 from moa_graph.chat_model.structured import structured
 from moa_graph.errors import MixtureError, MoaError
-from moa_graph.form import Form
 from moa_graph.mixture import Mixture
+from moa_graph.response_format import ResponseFormat
 from moa_graph.runs import Outcome, Token, follow, run
 from moa_graph.stage_kit.node import loop_thread
 from moa_graph.store import Store
 
 __all__ = ["ChatMoA"]
 
-Tool = dict[str, Any] | type | Callable[..., Any] | BaseTool
+ToolLike = dict[str, Any] | type | Callable[..., Any] | BaseTool
 
 
 class ChatMoA(DescribedModel):
@@ -177,7 +177,7 @@ class ChatMoA(DescribedModel):
         return result
 
     async def _answer(
-        self, messages: list[BaseMessage], asked: Asked, run_manager: BaseRunManager | None
+        self, messages: list[BaseMessage], asked: RunRequest, run_manager: BaseRunManager | None
     ) -> ChatResult:
         options, settings, before = asked
         config, watchers = RunnableConfig(callbacks=below(run_manager)), Watchers.of(run_manager)
@@ -222,7 +222,7 @@ class ChatMoA(DescribedModel):
     async def _chunks(
         self,
         messages: list[BaseMessage],
-        asked: Asked,
+        asked: RunRequest,
         run_manager: BaseRunManager | None,
         watchers: Watchers,
     ) -> AsyncGenerator[ChatGenerationChunk, None]:
@@ -244,7 +244,7 @@ class ChatMoA(DescribedModel):
                     await watchers.tell(part)
 
     def bind_tools(
-        self, tools: Sequence[Tool], *, tool_choice: Any = None, strict: bool | None = None, **kwargs: Any
+        self, tools: Sequence[ToolLike], *, tool_choice: Any = None, strict: bool | None = None, **kwargs: Any
     ) -> Runnable[LanguageModelInput, AIMessage]:
         """This mixture with ``tools`` at the hand of the model that writes the answer.
 
@@ -286,12 +286,12 @@ class ChatMoA(DescribedModel):
 
         Raises:
             MixtureError: The mixture's last stage writes nothing.
-            InputError: ``schema`` isn't a form that an answer can have.
+            InputError: ``schema`` is not a format for an answer.
         """
         if method == "function_calling":
             asked = self.model_copy()
             asked._strict = strict  # noqa: SLF001
             return super(ChatMoA, asked).with_structured_output(schema, include_raw=include_raw, **kwargs)
         refuse_if_nothing_writes(self._graph)
-        Form.of(schema, strict=bool(strict))
+        ResponseFormat.of(schema, strict=bool(strict))
         return structured(self, schema, method, include_raw=include_raw, strict=strict)

@@ -19,7 +19,7 @@ from langchain_core.tracers._streaming import _StreamingCallbackHandler
 from langgraph.config import get_stream_writer
 
 from moa_graph.chat_model.place import place_of
-from moa_graph.runs import Event, Outcome, Part, Token
+from moa_graph.runs import Event, Outcome, RunItem, Token
 
 __all__ = ["Watchers"]
 
@@ -61,7 +61,7 @@ class Watchers:
             manager = AsyncCallbackManager(list(self.handlers))
             await manager.on_custom_event(NAME, event, run_id=self.run)
 
-    async def told(self, parts: AsyncGenerator[Part, None]) -> Outcome:
+    async def told(self, parts: AsyncGenerator[RunItem, None]) -> Outcome:
         """The outcome of a run, whose events are passed on."""
         async with aclosing(parts):
             async for part in parts:

@@ -13,14 +13,14 @@ from moa_graph.stage_kit.node import loop_thread
 
 __all__ = ["pumped", "pumped_from_thread"]
 
-Item = TypeVar("Item")
+T = TypeVar("T")
 
-Source = Callable[[], AsyncGenerator[Item, None]]
+ItemSource = Callable[[], AsyncGenerator[T, None]]
 
 
-async def pumped(source: Source[Item], context: Context) -> AsyncGenerator[Item]:
+async def pumped(source: ItemSource[T], context: Context) -> AsyncGenerator[T]:
     """The items of ``source``, which runs as a task in ``context`` and ends with the reading of it."""
-    items: asyncio.Queue[Item | None] = asyncio.Queue()
+    items: asyncio.Queue[T | None] = asyncio.Queue()
     task = asyncio.create_task(_pump(source, items.put_nowait), context=context)
     try:
         while (item := await items.get()) is not None:
@@ -30,9 +30,9 @@ async def pumped(source: Source[Item], context: Context) -> AsyncGenerator[Item]
         await _end(task)
 
 
-def pumped_from_thread(source: Source[Item], context: Context) -> Generator[Item]:
+def pumped_from_thread(source: ItemSource[T], context: Context) -> Generator[T]:
     """The items of ``source``, which runs on the event loop that all synchronous runs share."""
-    items: queue.SimpleQueue[Item | None] = queue.SimpleQueue()
+    items: queue.SimpleQueue[T | None] = queue.SimpleQueue()
 
     async def start() -> asyncio.Task[None]:
         return asyncio.create_task(_pump(source, items.put), context=context)
@@ -46,7 +46,7 @@ def pumped_from_thread(source: Source[Item], context: Context) -> Generator[Item
         loop_thread().call(_end, task)
 
 
-async def _pump(source: Source[Item], put: Callable[[Item | None], object]) -> None:
+async def _pump(source: ItemSource[T], put: Callable[[T | None], object]) -> None:
     """Puts every item, and None behind the last."""
     try:
         async with aclosing(source()) as items:

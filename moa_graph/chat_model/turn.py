@@ -17,13 +17,13 @@ from moa_graph.graph import MoaGraph
 from moa_graph.options import Options
 from moa_graph.report import Report
 
-__all__ = ["TURN", "Spent", "spent_before", "with_report", "within_the_rest"]
+__all__ = ["TURN", "TurnSpending", "spent_before", "with_report", "within_the_rest"]
 
 TURN = "turn"
 """Name of the entry in a message's ``response_metadata``."""
 
 
-class Spent(TypedDict):
+class TurnSpending(TypedDict):
     """What a turn has spent so far, by the names of a budget's limits."""
 
     calls: int
@@ -32,10 +32,10 @@ class Spent(TypedDict):
     deadline: float
 
 
-NOTHING: Spent = {"calls": 0, "tokens": 0, "usd": 0.0, "deadline": 0.0}
+NOTHING: TurnSpending = {"calls": 0, "tokens": 0, "usd": 0.0, "deadline": 0.0}
 
 
-def spent_before(messages: Sequence[BaseMessage], mixture: str) -> Spent:
+def spent_before(messages: Sequence[BaseMessage], mixture: str) -> TurnSpending:
     """What the turn that a conversation is in has spent on a mixture.
 
     Args:
@@ -51,7 +51,7 @@ def spent_before(messages: Sequence[BaseMessage], mixture: str) -> Spent:
     return NOTHING
 
 
-def with_report(before: Spent, report: Report) -> Spent:
+def with_report(before: TurnSpending, report: Report) -> TurnSpending:
     """What the turn has spent with a further call."""
     return {
         "calls": before["calls"] + report["calls"],
@@ -61,7 +61,7 @@ def with_report(before: Spent, report: Report) -> Spent:
     }
 
 
-def within_the_rest(options: Options, graph: MoaGraph, before: Spent) -> Options:
+def within_the_rest(options: Options, graph: MoaGraph, before: TurnSpending) -> Options:
     """The options of a call that may spend what its turn has left.
 
     Args:

@@ -42,9 +42,11 @@ def ask(
     """
     question = messages_of(typed(prompt, with_files=bool(files)), files, system)
     from moa_graph.cli.building import build
-    from moa_graph.cli.doors import open_door
+    from moa_graph.cli.display import open_display
     from moa_graph.cli.running import ask_once, until_interrupted
 
     chosen = build(choice)
-    door = open_door(chosen.headline, mark=chosen.mark, as_json=as_json, events=events, show_proposals=show_proposals)
-    until_interrupted(ask_once(chosen, question, choice.limits(), door), door)
+    display = open_display(
+        chosen.headline, mark=chosen.mark, as_json=as_json, events=events, show_proposals=show_proposals
+    )
+    until_interrupted(ask_once(chosen, question, choice.limits(), display), display)

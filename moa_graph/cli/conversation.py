@@ -14,12 +14,12 @@ import click
 from moa_graph.calls.events import CallFinished
 from moa_graph.cli.building import build
 from moa_graph.cli.choice import MixtureChoice
-from moa_graph.cli.doors import open_door
+from moa_graph.cli.display import open_display
 from moa_graph.cli.failing import one_line
 from moa_graph.cli.question import attached, messages_of
 from moa_graph.cli.running import take_turn
 from moa_graph.cli.slash import command_in, obey
-from moa_graph.cli.tally import Spent, counted
+from moa_graph.cli.tally import SpentSoFar, counted
 from moa_graph.cli.threads import keeper, name_of_now, naming
 from moa_graph.cli.typing import Emptied, turns_of_a_person
 from moa_graph.errors import MissingKey, MixtureError, MoaError, OptionsError
@@ -27,7 +27,7 @@ from moa_graph.graph import Compiled
 from moa_graph.interruptible import run_on
 from moa_graph.size import size_of
 
-__all__ = ["Conversation", "talk"]
+__all__ = ["ChatSession", "talk"]
 
 HOPELESS = (MixtureError, MissingKey, OptionsError)
 """What no further question could mend."""
@@ -49,7 +49,7 @@ def talk(choice: MixtureChoice, file: Path | None, thread: str | None, system: s
     if file is not None:
         thread = thread or name_of_now()
     with asyncio.Runner() as runner:
-        conversation = Conversation(runner, choice, thread, system)
+        conversation = ChatSession(runner, choice, thread, system)
         try:
             conversation.open(file)
             with naming(file):
@@ -58,7 +58,7 @@ def talk(choice: MixtureChoice, file: Path | None, thread: str | None, system: s
             conversation.close()
 
 
-def _go_on(conversation: Conversation, runner: asyncio.Runner) -> None:
+def _go_on(conversation: ChatSession, runner: asyncio.Runner) -> None:
     """Turn after turn, until there are no more."""
     turns = turns_of_a_person(conversation.said() if sys.stdin.isatty() else ())
     while True:
@@ -76,7 +76,7 @@ def _go_on(conversation: Conversation, runner: asyncio.Runner) -> None:
             return
 
 
-def _tell(conversation: Conversation, name: str, rest: str) -> None:
+def _tell(conversation: ChatSession, name: str, rest: str) -> None:
     try:
         for line in obey(conversation, name, rest).splitlines():
             _say(line)
@@ -84,7 +84,7 @@ def _tell(conversation: Conversation, name: str, rest: str) -> None:
         _say(one_line(error))
 
 
-class Conversation:
+class ChatSession:
     """What goes on from turn to turn.
 
     Args:
@@ -128,19 +128,19 @@ class Conversation:
 
     def answer(self, question: str) -> None:
         """One turn. A run that fails, or that the person stops, doesn't end the conversation."""
-        door = open_door(mark=self._chosen.mark)
+        display = open_display(mark=self._chosen.mark)
         try:
             messages = messages_of(question, self._files, self._system)
             self._files = []
-            run_on(self._runner, take_turn(self._graph, messages, self._choice.limits(), door, self._thread))
+            run_on(self._runner, take_turn(self._graph, messages, self._choice.limits(), display, self._thread))
         except KeyboardInterrupt:
-            door.say_cost_so_far()
+            display.say_cost_so_far()
         except HOPELESS:
             raise
         except (MoaError, click.ClickException) as error:
             _say(one_line(error))
         finally:
-            self._calls += door.tally.calls
+            self._calls += display.tally.calls
 
     def attach(self, file: Path) -> str:
         """Has a file go with the next question, and says what it is."""
@@ -166,7 +166,7 @@ class Conversation:
 
     def about_cost(self) -> str:
         """What the session has cost so far."""
-        spent = Spent.on(self._calls)
+        spent = SpentSoFar.on(self._calls)
         return f"{counted(spent.calls, 'call')}, {counted(spent.tokens, 'token')}, {spent.price()} in this session"
 
     async def _open(self, file: Path | None) -> None:
@@ -177,4 +177,4 @@ class Conversation:
 
 
 def _say(text: str) -> None:
-    open_door().say(text)
+    open_display().say(text)

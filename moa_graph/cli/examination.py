@@ -15,7 +15,7 @@ from moa_graph.casts.cast import Cast
 from moa_graph.cli.building import HOW_TO_USE_REAL_MODELS, everything_is_simulated
 from moa_graph.cli.casting import find_cast
 from moa_graph.cli.probe import most_dollars, probe, probed_members
-from moa_graph.cli.served import Served, served_models
+from moa_graph.cli.served import Availability, served_models
 from moa_graph.description import Price
 from moa_graph.detection import KEY_VARIABLES, LocalServer, detect, look_for_servers
 from moa_graph.graph import create_moa, load_mixture
@@ -76,7 +76,7 @@ async def examine(
     members = {member.name: member for bound in plan.stages for slot in bound.slots for member in slot.members}
     found = Findings(plan.mixture, why, _keys(members.values()), _server_rows(servers), packages=_package_rows())
     served = await served_models([member for member in members.values() if member.missing_key() is None])
-    found.models = [_row(member, served.get(name, Served(None))) for name, member in members.items()]
+    found.models = [_row(member, served.get(name, Availability(None))) for name, member in members.items()]
     found.problems = [*_missing(members.values()), *_retired(members, served), *_refused(served)]
     found.notes = [*graph.casting.notes, *_unknown(members.values(), served)]
     if tell_price is not None:
@@ -142,7 +142,7 @@ def _server_rows(answering: Sequence[LocalServer]) -> list[list[str]]:
     ]
 
 
-def _row(member: Member, served: Served) -> list[str]:
+def _row(member: Member, served: Availability) -> list[str]:
     window = f"{member.window:,}" if member.window else "unknown"
     return [member.name, member.reference, _served(member, served), _price(member.price), window]
 
@@ -157,7 +157,7 @@ def _missing(members: Iterable[Member]) -> list[str]:
     ]
 
 
-def _retired(members: Mapping[str, Member], served: Mapping[str, Served]) -> list[str]:
+def _retired(members: Mapping[str, Member], served: Mapping[str, Availability]) -> list[str]:
     return [
         f"{name}: {members[name].reference} is not served.{found.told} Ask another in its place: "
         f"--substitute {members[name].reference}=PROVIDER:MODEL, or have the mixture cast anew: --cast auto "
@@ -167,12 +167,12 @@ def _retired(members: Mapping[str, Member], served: Mapping[str, Served]) -> lis
     ]
 
 
-def _refused(served: Mapping[str, Served]) -> list[str]:
+def _refused(served: Mapping[str, Availability]) -> list[str]:
     """What a run would meet too: each once, though several models stand there."""
     return list(dict.fromkeys(found.told for found in served.values() if found.problem))
 
 
-def _unknown(members: Iterable[Member], served: Mapping[str, Served]) -> list[str]:
+def _unknown(members: Iterable[Member], served: Mapping[str, Availability]) -> list[str]:
     """What isn't known, and what that means."""
     prices = [member.name for member in members if member.price is None]
     windows = [member.name for member in members if member.window is None]
@@ -199,7 +199,7 @@ def _names_by(members: Iterable[Member], what: Callable[[Member], str | None]) -
     return {lacking: ", ".join(names) for lacking, names in found.items()}
 
 
-def _served(member: Member, served: Served) -> str:
+def _served(member: Member, served: Availability) -> str:
     if member.provider in ("sim", "recorded"):
         return "needs no server"
     return {True: "yes", False: "no", None: "not checked"}[served.yes]

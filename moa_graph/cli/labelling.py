@@ -12,7 +12,7 @@ from rich.panel import Panel
 from moa_graph.cli.printable import printable
 
 if TYPE_CHECKING:
-    from moa_graph.evaluation.labelling import Ask
+    from moa_graph.evaluation.labelling import AskLabel
     from moa_graph.evaluation.recordings import Recordings
 
 __all__ = ["ask_nobody", "ask_person"]
@@ -21,7 +21,7 @@ LONGEST = 1500
 """Characters of an answer that are shown."""
 
 
-def ask_person(recordings: Recordings) -> Ask:
+def ask_person(recordings: Recordings) -> AskLabel:
     """Shows a prompt and the different answers to it, without names, and takes the number of the right one."""
     from moa_graph.evaluation.labelling import StoppedAsking, answers_to_choose_from
     from moa_graph.evaluation.recordings import UNSEEN
@@ -51,7 +51,7 @@ def ask_person(recordings: Recordings) -> Ask:
     return ask
 
 
-def ask_nobody(recordings: Recordings) -> Ask:
+def ask_nobody(recordings: Recordings) -> AskLabel:
     """Asks nobody: what is labelled already must do, and the rest waits for a page."""
     from moa_graph.evaluation.labelling import StoppedAsking
 

@@ -12,12 +12,12 @@ from moa_graph.cli.failing import RUN_FAILED
 
 if TYPE_CHECKING:
     from moa_graph.casts.cast import Cast
-    from moa_graph.casts.listing import Place
+    from moa_graph.casts.listing import ListEndpoint
     from moa_graph.casts.served import ServedModel
 
 __all__ = ["models"]
 
-Lists = Mapping["Place", "list[ServedModel] | str"]
+Lists = Mapping["ListEndpoint", "list[ServedModel] | str"]
 
 
 @click.command()
@@ -65,18 +65,18 @@ def models(
     return None
 
 
-def _places(providers: Sequence[str], address: str | None) -> list[Place]:
-    from moa_graph.casts.listing import Place, place_of
+def _places(providers: Sequence[str], address: str | None) -> list[ListEndpoint]:
+    from moa_graph.casts.listing import ListEndpoint, place_of
     from moa_graph.casts.live import places_with_keys
     from moa_graph.casts.named import known_provider
     from moa_graph.detection import look_for_servers
 
     if address is not None:
-        return [Place("openai", address.rstrip("/"), None, own=True)]
+        return [ListEndpoint("openai", address.rstrip("/"), None, own=True)]
     if providers:
         places = [place_of(known_provider(name)) for name in providers]
         return [place for place in places if place is not None]
-    found = places_with_keys() or [Place("openai", server.url, None, own=True) for server in look_for_servers()]
+    found = places_with_keys() or [ListEndpoint("openai", server.url, None, own=True) for server in look_for_servers()]
     if not found:
         raise click.UsageError(
             "There is no model to ask: set a provider's key, such as TOGETHER_API_KEY or OPENAI_API_KEY, start Ollama, "

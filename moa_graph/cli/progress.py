@@ -12,7 +12,7 @@ from rich.text import Text
 from moa_graph.calls.events import Event, RecordFinished
 from moa_graph.cli.printable import printable
 from moa_graph.cli.redrawing import COLUMNS_KEPT_FREE, RedrawnLines
-from moa_graph.cli.tally import SlotLine, Spent, Tally, counted, short_name
+from moa_graph.cli.tally import SlotLine, SpentSoFar, Tally, counted, short_name
 
 __all__ = ["LiveProgress", "PlainProgress", "Progress", "say"]
 
@@ -156,17 +156,17 @@ class LiveProgress(Progress):
     def _row(self, line: SlotLine) -> tuple[Text, ...]:
         name = line.stage if line.stage == line.slot else f"{line.stage}/{line.slot}"
         state = "not asked" if line.began is None and line.stage in self._tally.closed else line.state
-        return self._cells(name, state, self._tally.seconds(line), Spent.on(line.calls))
+        return self._cells(name, state, self._tally.seconds(line), SpentSoFar.on(line.calls))
 
     def _summary(self, stage: str, lines: list[SlotLine]) -> tuple[Text, ...]:
         answered = sum(line.is_over and not line.state.startswith("failed") for line in lines)
         state = f"{answered} of {len(lines)} answered" if stage in self._tally.closed else "waiting"
         taken = [seconds for line in lines if (seconds := self._tally.seconds(line)) is not None]
-        spent = Spent.on(call for line in lines for call in line.calls)
+        spent = SpentSoFar.on(call for line in lines for call in line.calls)
         return self._cells(stage, state, max(taken, default=None), spent)
 
     @staticmethod
-    def _cells(name: str, state: str, seconds: float | None, spent: Spent) -> tuple[Text, ...]:
+    def _cells(name: str, state: str, seconds: float | None, spent: SpentSoFar) -> tuple[Text, ...]:
         style = _style(state)
         ended = spent.calls > 0
         return (

@@ -64,7 +64,7 @@ def serve(mixtures: tuple[str, ...], port: int, host: str, **chosen: Any) -> Non
     bring stand in MOA_API_KEYS, as KEY or NAME=KEY, between commas. Ctrl-C or SIGTERM lets runs end first.
     """
     try:
-        from moa_graph.server.openai.app import Door
+        from moa_graph.server.openai.app import OpenAIApp
         from moa_graph.server.openai.serve import serve as run
     except ImportError as error:
         raise click.ClickException(f"{error}: pip install 'moa-graph[server]'") from error
@@ -76,8 +76,8 @@ def serve(mixtures: tuple[str, ...], port: int, host: str, **chosen: Any) -> Non
     store = open_store(chosen["store"]) if chosen["store"] else None
     try:
         settings = _settings(host, chosen)
-        door = Door(_shelf(mixtures, chosen, store), settings)
-        run(door, host, port, lambda url: _say(url, door))
+        app = OpenAIApp(_shelf(mixtures, chosen, store), settings)
+        run(app, host, port, lambda url: _say(url, app))
     finally:
         if store is not None:
             store.close()
@@ -121,11 +121,11 @@ def _shelf(mixtures: Sequence[str], chosen: dict[str, Any], store: Any) -> Any:
     return shelf_of(named, chosen["aliases"], chosen["chores"], simulate=simulate, store=store)
 
 
-def _say(url: str, door: Any) -> None:
+def _say(url: str, app: Any) -> None:
     """The address goes to stdout, so that a script can read it."""
-    simulated = [served.id for served in door.shelf.served.values() if served.graph.plan.simulated]
+    simulated = [served.id for served in app.shelf.served.values() if served.graph.plan.simulated]
     if simulated:
         click.echo(f"on simulated models: {', '.join(simulated)}", err=True)
-    if door.settings.page:
+    if app.settings.page:
         click.echo(f"the page: {url}/", err=True)
     click.echo(f"{url}/v1")

@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from moa_graph.casts.listing import Place, Refused, places_listed
+from moa_graph.casts.listing import ListEndpoint, Refused, places_listed
 from moa_graph.casts.served import ServedModel
 from moa_graph.models.catalogue import Member
 from moa_graph.models.reference import address_of, near
 
-__all__ = ["Served", "served_models"]
+__all__ = ["Availability", "served_models"]
 
 
 @dataclass(frozen=True)
-class Served:
+class Availability:
     """Whether a model is served.
 
     Args:
@@ -28,9 +28,9 @@ class Served:
     problem: bool = False
 
 
-async def served_models(members: Iterable[Member]) -> dict[str, Served]:
+async def served_models(members: Iterable[Member]) -> dict[str, Availability]:
     """Whether each of these models is served; every list is asked for once. Only for members that lack no key."""
-    by_place: dict[Place, list[Member]] = {}
+    by_place: dict[ListEndpoint, list[Member]] = {}
     for member in members:
         if (place := _place_of(member)) is not None:
             by_place.setdefault(place, []).append(member)
@@ -38,19 +38,19 @@ async def served_models(members: Iterable[Member]) -> dict[str, Served]:
     return {member.name: _judged(member, lists[place]) for place, asked in by_place.items() for member in asked}
 
 
-def _place_of(member: Member) -> Place | None:
+def _place_of(member: Member) -> ListEndpoint | None:
     """Where the list that should hold a model is; None if that isn't known."""
     if member.written is None:
         return None
     address = member.settings.base_url or address_of(member.provider)
-    return None if address is None else Place(member.provider, address.rstrip("/"), member.key_variable)
+    return None if address is None else ListEndpoint(member.provider, address.rstrip("/"), member.key_variable)
 
 
-def _judged(member: Member, listed: list[ServedModel] | str) -> Served:
+def _judged(member: Member, listed: list[ServedModel] | str) -> Availability:
     if isinstance(listed, str):
-        return Served(None, str(listed), problem=isinstance(listed, Refused))
+        return Availability(None, str(listed), problem=isinstance(listed, Refused))
     name = member.written.name if member.written else ""
     names = [model.name for model in listed]
     if {name, f"{name}:latest"} & set(names):
-        return Served(True)
-    return Served(False, near(name, names))
+        return Availability(True)
+    return Availability(False, near(name, names))

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from moa_graph.cli.conversation import Conversation
+    from moa_graph.cli.conversation import ChatSession
 
 __all__ = ["command_in", "obey"]
 
@@ -22,7 +22,7 @@ def command_in(turn: str) -> tuple[str, str] | None:
     return (found["name"].lower(), (found["rest"] or "").strip()) if found else None
 
 
-def obey(conversation: Conversation, name: str, rest: str) -> str:
+def obey(conversation: ChatSession, name: str, rest: str) -> str:
     """Does what a command says.
 
     Args:
@@ -45,7 +45,7 @@ def obey(conversation: Conversation, name: str, rest: str) -> str:
     return f"There is no command /{name}. {meant}See /help. To send it to the models, begin with a space."
 
 
-def _help(conversation: Conversation, rest: str) -> str:
+def _help(conversation: ChatSession, rest: str) -> str:
     width = max(map(len, COMMANDS)) + 1
     lines = [f"/{name:{width}} {told}" for name, (told, _) in COMMANDS.items() if told]
     keys = [
@@ -55,27 +55,27 @@ def _help(conversation: Conversation, rest: str) -> str:
     return "\n".join([*lines, *keys])
 
 
-def _mixture(conversation: Conversation, rest: str) -> str:
+def _mixture(conversation: ChatSession, rest: str) -> str:
     if rest:
         conversation.change_mixture(rest)
     return conversation.about_mixture()
 
 
-def _file(conversation: Conversation, rest: str) -> str:
+def _file(conversation: ChatSession, rest: str) -> str:
     if not rest:
         return "Name a file: /file notes.md"
     return f"{conversation.attach(Path(rest).expanduser())} goes with your next message."
 
 
-def _cost(conversation: Conversation, rest: str) -> str:
+def _cost(conversation: ChatSession, rest: str) -> str:
     return conversation.about_cost()
 
 
-def _leave(conversation: Conversation, rest: str) -> str:
+def _leave(conversation: ChatSession, rest: str) -> str:
     raise EOFError
 
 
-COMMANDS: Mapping[str, tuple[str, Callable[[Conversation, str], str]]] = {
+COMMANDS: Mapping[str, tuple[str, Callable[[ChatSession, str], str]]] = {
     "help": ("this list", _help),
     "mixture": ("the mixture that answers; /mixture NAME changes it", _mixture),
     "cost": ("what this session has cost so far", _cost),

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from moa_graph.calls.events import CallFinished, CallStarted, Event, RecordFinished
 
-__all__ = ["SlotLine", "Spent", "Tally", "counted", "money", "short_name"]
+__all__ = ["SlotLine", "SpentSoFar", "Tally", "counted", "money", "short_name"]
 
 
 @dataclass
@@ -44,7 +44,7 @@ class SlotLine:
 
 
 @dataclass(frozen=True)
-class Spent:
+class SpentSoFar:
     """What calls have cost so far.
 
     Args:
@@ -62,7 +62,7 @@ class Spent:
     estimated: bool
 
     @classmethod
-    def on(cls, calls: Iterable[CallFinished]) -> Spent:
+    def on(cls, calls: Iterable[CallFinished]) -> SpentSoFar:
         """The sum of what these calls cost."""
         calls = list(calls)
         usages = [call["usage"] for call in calls if call["usage"] is not None]
@@ -119,9 +119,9 @@ class Tally:
         """Takes in that no more events come."""
         self._name_open_calls("stopped")
 
-    def spent(self) -> Spent:
+    def spent(self) -> SpentSoFar:
         """What the run has cost so far, without the calls in flight."""
-        return Spent.on(self._calls)
+        return SpentSoFar.on(self._calls)
 
     @property
     def calls(self) -> list[CallFinished]:

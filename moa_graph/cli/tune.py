@@ -25,7 +25,7 @@ _NEW_FILE = click.Path(dir_okay=False)
 
 
 @dataclass(frozen=True)
-class Asked:
+class TuneOptions:
     """What the command was asked, option by option."""
 
     file: str
@@ -126,7 +126,7 @@ def tune(**given: Any) -> None:
     No model is asked. Exit code 0 whatever comes of it: "helps" and "certified" say it.
     """
     needs_eval()
-    asked = Asked(**given)
+    asked = TuneOptions(**given)
     if asked.page and not (asked.label or asked.watched):
         raise click.UsageError("--page asks for labels: give --label LABELS too.")
     if asked.watched:
@@ -139,7 +139,7 @@ def tune(**given: Any) -> None:
     _tell(tuned, recordings, asked)
 
 
-def _by_labels(recordings: Recordings, asked: Asked) -> Tuned:
+def _by_labels(recordings: Recordings, asked: TuneOptions) -> Tuned:
     from moa_graph.evaluation.tuning import tune as tune_recordings
 
     return tune_recordings(
@@ -152,7 +152,7 @@ def _by_labels(recordings: Recordings, asked: Asked) -> Tuned:
     )
 
 
-def _by_asking(recordings: Recordings, asked: Asked) -> Tuned:
+def _by_asking(recordings: Recordings, asked: TuneOptions) -> Tuned:
     from moa_graph.cli.labelling import ask_nobody, ask_person
     from moa_graph.evaluation.asking import chain_of, tune_by_asking
 
@@ -179,7 +179,7 @@ def _by_asking(recordings: Recordings, asked: Asked) -> Tuned:
     return tuned
 
 
-def _tell(tuned: Tuned, recordings: Recordings, asked: Asked) -> None:
+def _tell(tuned: Tuned, recordings: Recordings, asked: TuneOptions) -> None:
     from moa_graph.evaluation.certificate import certificate_of
     from moa_graph.evaluation.mixtures import mixture_for
 
@@ -196,7 +196,7 @@ def _tell(tuned: Tuned, recordings: Recordings, asked: Asked) -> None:
     tell_certificate(certificate, where)
 
 
-def _write(certificate: dict[str, Any], mixture: Mixture | None, asked: Asked) -> str | None:
+def _write(certificate: dict[str, Any], mixture: Mixture | None, asked: TuneOptions) -> str | None:
     """Writes the mixture, and its certificate beside it; without a mixture there is nothing to write."""
     if mixture is None:
         return None

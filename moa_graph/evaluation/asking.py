@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from moa_graph.errors import InputError
-from moa_graph.evaluation.labelling import Ask, Memory, Referee, StoppedAsking
+from moa_graph.evaluation.labelling import AskLabel, Memory, Referee, StoppedAsking
 from moa_graph.evaluation.noninferiority import tango_interval
 from moa_graph.evaluation.recordings import UNKNOWN, Recordings
 from moa_graph.evaluation.search import estimate_by_agreement, find_order
@@ -45,7 +45,7 @@ def chain_of(names: Sequence[str], votes: int, recordings: Recordings) -> Strate
 
 def tune_by_asking(
     recordings: Recordings,
-    asker: Callable[[Recordings], Ask],
+    asker: Callable[[Recordings], AskLabel],
     *,
     margin: float = 0.01,
     confidence: float = 0.95,

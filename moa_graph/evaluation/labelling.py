@@ -21,9 +21,9 @@ from moa_graph.evaluation.betting import Wager
 from moa_graph.evaluation.noninferiority import p_value, rejects
 from moa_graph.evaluation.recordings import UNKNOWN, UNSEEN, Recordings
 
-__all__ = ["Ask", "LabelFile", "Referee", "StoppedAsking", "answers_to_choose_from", "prompt_hash"]
+__all__ = ["AskLabel", "LabelFile", "Referee", "StoppedAsking", "answers_to_choose_from", "prompt_hash"]
 
-Ask = Callable[[int], int]
+AskLabel = Callable[[int], int]
 """Gives the code of the right answer to the prompt at a place: ``UNSEEN`` where no model gave it."""
 
 
@@ -50,7 +50,7 @@ class Referee:
     """
 
     def __init__(
-        self, recordings: Recordings, ask: Ask, margin: float, level: float, memory: Memory | None = None
+        self, recordings: Recordings, ask: AskLabel, margin: float, level: float, memory: Memory | None = None
     ) -> None:
         self.recordings = recordings
         self.asked = 0

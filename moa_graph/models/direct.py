@@ -77,7 +77,7 @@ async def events_of(client: Any, payload: Mapping[str, Any]) -> AsyncGenerator[l
         return
     import openai
 
-    class Stream(openai.AsyncStream[object]):
+    class StreamEnd(openai.AsyncStream[object]):
         """Knows whether the server said that the answer was whole."""
 
         is_done = False
@@ -88,7 +88,7 @@ async def events_of(client: Any, payload: Mapping[str, Any]) -> AsyncGenerator[l
                 yield event
 
     with noting_what_is_sent() as sent:
-        stream = await client.post(PATH, body=payload, cast_to=object, stream=True, stream_cls=Stream)
+        stream = await client.post(PATH, body=payload, cast_to=object, stream=True, stream_cls=StreamEnd)
     _remember(client, sent)
     async with stream:
         async for event in stream:

@@ -26,8 +26,8 @@ from moa_graph.models.simulation import (
     STOCK_PROFILES,
     Performance,
     Profile,
-    Request,
     SimulatedFault,
+    SimulatedRequest,
     perform,
     profile_named,
 )
@@ -113,7 +113,9 @@ class SimulatedChatModel(BaseChatModel):
             asked["stop"] = stop
         sample = asked.pop("sample", 0)
         try:
-            request = Request(**{**asked, "model": self.model, "messages": convert_to_openai_messages(messages)})
+            request = SimulatedRequest(
+                **{**asked, "model": self.model, "messages": convert_to_openai_messages(messages)}
+            )
         except ValidationError as error:
             problem = error.errors()[0]
             where = ".".join(map(str, problem["loc"]))

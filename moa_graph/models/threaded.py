@@ -24,7 +24,7 @@ from langchain_core.outputs import ChatGenerationChunk, ChatResult
 
 __all__ = ["on_own_threads"]
 
-Result = TypeVar("Result")
+T = TypeVar("T")
 
 AT_ONCE = 64
 """Calls to one model. A call that nobody waits for any more keeps its thread until the model answers."""
@@ -75,7 +75,7 @@ def _threads_of(model: object) -> _Threads:
     return cast(_Threads, vars(model)["_threads"])
 
 
-class _Job(NamedTuple):
+class _ThreadCall(NamedTuple):
     loop: AbstractEventLoop
     result: Future[Any]
     work: Callable[[], Any]
@@ -92,21 +92,21 @@ class _Threads:
         """A forked child has none of its parent's threads."""
         self._lock = threading.Lock()
         self._busy = 0
-        self._queue: deque[_Job] = deque()
+        self._queue: deque[_ThreadCall] = deque()
 
-    async def call(self, function: Callable[[], Result]) -> Result:
+    async def call(self, function: Callable[[], T]) -> T:
         """What the function returns on one of the threads."""
         loop = asyncio.get_running_loop()
-        job = _Job(loop, loop.create_future(), partial(copy_context().run, function))
+        job = _ThreadCall(loop, loop.create_future(), partial(copy_context().run, function))
         with self._lock:
             if self._busy == AT_ONCE:
                 self._queue.append(job)
             else:
                 self._busy += 1
                 threading.Thread(target=self._work, args=(job,), name="moa-graph-model", daemon=True).start()
-        return cast(Result, await job.result)
+        return cast(T, await job.result)
 
-    def _work(self, job: _Job | None) -> None:
+    def _work(self, job: _ThreadCall | None) -> None:
         while job is not None:
             if not job.result.cancelled():
                 _do(job)
@@ -116,7 +116,7 @@ class _Threads:
                     self._busy -= 1
 
 
-def _do(job: _Job) -> None:
+def _do(job: _ThreadCall) -> None:
     result: Any = None
     error: BaseException | None = None
     try:

@@ -46,7 +46,7 @@ class RunningSimulator:
         self.app.stats.reset()
 
 
-class _Server(Server):
+class _SimulatorServer(Server):
     """A server that doesn't wait for hanging requests when it ends."""
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
@@ -79,7 +79,7 @@ def _protocol_of(app: SimulatorApp) -> type[HttpToolsProtocol]:
     return Protocol
 
 
-def _server(app: SimulatorApp, ready: Callable[[], None]) -> _Server:
+def _server(app: SimulatorApp, ready: Callable[[], None]) -> _SimulatorServer:
     config = configured(
         app,
         http=_protocol_of(app),
@@ -88,7 +88,7 @@ def _server(app: SimulatorApp, ready: Callable[[], None]) -> _Server:
         date_header=False,
         timeout_graceful_shutdown=2,
     )
-    return _Server(config, ready)
+    return _SimulatorServer(config, ready)
 
 
 async def serve(

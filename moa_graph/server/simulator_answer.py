@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from moa_graph.models.simulation import Performance, Profile, Request, count_tokens
+from moa_graph.models.simulation import Performance, Profile, SimulatedRequest, count_tokens
 from moa_graph.models.simulation.faults import (
     BrokenStreamFault,
     GarbledFault,
@@ -12,9 +12,10 @@ from moa_graph.models.simulation.faults import (
     MalformedFault,
     ResetFault,
 )
-from moa_graph.server.simulator_connection import ClientGone, Connection
+from moa_graph.server.asgi import ClientGone
+from moa_graph.server.simulator_connection import Connection
 from moa_graph.server.simulator_stats import RequestCount
-from moa_graph.server.simulator_wire import DONE, Event, answer_body, events_of, usage_of
+from moa_graph.server.simulator_wire import DONE, TimedChunk, answer_body, events_of, usage_of
 
 __all__ = ["JSON_TYPE", "Answer"]
 
@@ -38,7 +39,7 @@ class Answer:
     def __init__(
         self,
         profile: Profile,
-        request: Request,
+        request: SimulatedRequest,
         performance: Performance,
         count: RequestCount,
         connection: Connection,
@@ -107,14 +108,14 @@ class Answer:
         self._cut(sent)
         await self._connection.close()
 
-    def _events(self) -> list[Event]:
+    def _events(self) -> list[TimedChunk]:
         return list(events_of(self._performance, self._request, self._count.number))
 
     async def _start_events(self) -> None:
         self._count.status(200)
         await self._connection.start([_EVENTS_TYPE])
 
-    async def _send_events(self, events: list[Event]) -> None:
+    async def _send_events(self, events: list[TimedChunk]) -> None:
         sent = ""
         now = asyncio.get_running_loop().time
         due = now()  # of the whole stream: what a busy machine loses at one event is made up for at the next

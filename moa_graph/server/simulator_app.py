@@ -8,9 +8,10 @@ from collections.abc import Mapping, Sequence
 import orjson
 
 from moa_graph.models.simulation import STOCK_PROFILES, Profile, SimulatedFault, perform, profile_named
+from moa_graph.server.asgi import ClientGone, Receive, Scope, Send
 from moa_graph.server.simulator_answer import JSON_TYPE, Answer
 from moa_graph.server.simulator_batches import SimulatedBatches
-from moa_graph.server.simulator_connection import ClientGone, Connection, Receive, Scope, Send
+from moa_graph.server.simulator_connection import Connection
 from moa_graph.server.simulator_stats import RequestCount, Stats
 from moa_graph.server.simulator_wire import error_body, read_request
 

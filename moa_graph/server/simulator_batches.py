@@ -15,7 +15,7 @@ from typing import Any, Literal
 import orjson
 
 from moa_graph.description import Price
-from moa_graph.models.simulation import Profile, Request, SimulatedFault, perform
+from moa_graph.models.simulation import Profile, SimulatedFault, SimulatedRequest, perform
 from moa_graph.server.simulator_stats import Stats
 from moa_graph.server.simulator_wire import answer_body, error_body, read_request, usage_of
 
@@ -27,7 +27,7 @@ End = Literal["completed", "expired", "failed"]
 
 
 @dataclass
-class Job:
+class SimulatedBatch:
     """A batch job."""
 
     id: str
@@ -59,7 +59,7 @@ class SimulatedBatches:
     lost: int | None = None
     ends: list[End] = field(default_factory=list)
     files: dict[str, bytes] = field(default_factory=dict)
-    jobs: dict[str, Job] = field(default_factory=dict)
+    jobs: dict[str, SimulatedBatch] = field(default_factory=dict)
     _seen: set[str] = field(default_factory=set)
 
     def handle(self, method: str, path: str, headers: dict[bytes, bytes], body: bytes) -> bytes:
@@ -114,7 +114,7 @@ class SimulatedBatches:
             raise SimulatedFault(400, "Missing required parameter: 'input_file_id'.", param="input_file_id") from None
         self._file(name)
         together = "completion_window" not in asked
-        job = Job(
+        job = SimulatedBatch(
             f"batch_simulated_{len(self.jobs) + 1}",
             name,
             asked.get("metadata") or {},
@@ -125,12 +125,12 @@ class SimulatedBatches:
         told = self._told(job)
         return orjson.dumps({"job": told} if together else told)
 
-    def _job(self, name: str) -> Job:
+    def _job(self, name: str) -> SimulatedBatch:
         if name not in self.jobs:
             raise SimulatedFault(404, f"No such batch: {name}", param="batch_id")
         return self.jobs[name]
 
-    def _told(self, job: Job) -> dict[str, Any]:
+    def _told(self, job: SimulatedBatch) -> dict[str, Any]:
         status = job.status.upper() if job.together else job.status
         return {
             "id": job.id,
@@ -147,7 +147,7 @@ class SimulatedBatches:
             "errors": {"data": [{"message": job.problem}]} if job.problem else None,
         }
 
-    def _ended(self, job: Job) -> Job:
+    def _ended(self, job: SimulatedBatch) -> SimulatedBatch:
         """The job, done if its time has come."""
         if job.status != "in_progress" or time.monotonic() < job.ends:
             return job
@@ -187,7 +187,7 @@ class SimulatedBatches:
             return {**told, "response": response, "error": {"message": str(error)}}
         return {**told, "response": {"status_code": status, "request_id": name, "body": body}}
 
-    def _performed(self, request: Request) -> tuple[int, Any]:
+    def _performed(self, request: SimulatedRequest) -> tuple[int, Any]:
         profile = self.profile_of(request.model)
         with self.stats.request(request.model) as count:
             performance = perform(profile, request, count.number)

@@ -5,23 +5,15 @@ from __future__ import annotations
 import asyncio
 import socket
 import struct
-from collections.abc import Awaitable, Callable, MutableMapping
-from typing import Any
 
-__all__ = ["EXTENSION", "ClientGone", "Connection", "Receive", "Scope", "Send"]
+from moa_graph.server.asgi import ClientGone, Receive, Scope, Send
 
-Scope = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
-Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+__all__ = ["EXTENSION", "Connection"]
 
 EXTENSION = "moa_graph.connection"
 """The ASGI extension that holds the request's ``transport``; without it no connection could be broken."""
 
 _RESET_ON_CLOSE = struct.pack("ii", 1, 0)
-
-
-class ClientGone(Exception):
-    """The client closed the connection before its answer was whole."""
 
 
 class Connection:

@@ -13,28 +13,28 @@ from moa_graph.models.simulation import (
     Completion,
     Fault,
     Performance,
-    Request,
     SimulatedFault,
+    SimulatedRequest,
     pieces_of,
 )
 from moa_graph.models.simulation.faults import NoEndFault, RoleFault, UsageFault
 
-__all__ = ["DONE", "Event", "answer_body", "error_body", "events_of", "read_request", "usage_of"]
+__all__ = ["DONE", "TimedChunk", "answer_body", "error_body", "events_of", "read_request", "usage_of"]
 
 DONE = b"data: [DONE]\n\n"
 
-Event = tuple[float, str, bytes]
+TimedChunk = tuple[float, str, bytes]
 """A server-sent event: seconds to wait before it, the piece of the answer in it, its bytes."""
 
 
-def read_request(body: bytes) -> Request:
+def read_request(body: bytes) -> SimulatedRequest:
     """The request in ``body``.
 
     Raises:
         SimulatedFault: 400, when it is none, in the words of OpenAI's own checks.
     """
     try:
-        request = Request.model_validate_json(body)
+        request = SimulatedRequest.model_validate_json(body)
     except ValidationError as error:
         raise _invalid(error) from None
     if request.logprobs or request.top_logprobs:
@@ -109,7 +109,7 @@ def _message(completion: Completion) -> dict[str, Any]:
     return message
 
 
-def events_of(performance: Performance, request: Request, number: int) -> Iterator[Event]:
+def events_of(performance: Performance, request: SimulatedRequest, number: int) -> Iterator[TimedChunk]:
     """The events of a streamed answer but for the last, ``[DONE]``."""
     head = _head("chat.completion.chunk", request.model, number)
     with_usage = bool((request.stream_options or {}).get("include_usage"))

@@ -16,7 +16,7 @@ from moa_graph.stage_kit.asking import ModelStage
 from moa_graph.stage_kit.bound import BoundSlot, BoundStage
 from moa_graph.stage_kit.closing import closing_update, reasons
 from moa_graph.stage_kit.gathering import Gathered, side_by_side, with_gathered
-from moa_graph.stage_kit.node import Node, Work
+from moa_graph.stage_kit.node import Node, NodeBody
 from moa_graph.stage_kit.plan import chosen, is_chosen, round_key
 from moa_graph.stage_kit.requests import first_tokens
 from moa_graph.stage_kit.resume import finished_siblings, is_resumed
@@ -76,7 +76,7 @@ class FanOut(ModelStage):
             current.count_beginning(record)
         return current
 
-    def _worker(self, bound: BoundStage, slot: BoundSlot) -> Work:
+    def _worker(self, bound: BoundStage, slot: BoundSlot) -> NodeBody:
         async def work(state: MoaState, config: RunnableConfig) -> dict[str, Any]:
             run = RunContext.of(bound, state)
             if not is_chosen(slot, run.options):
@@ -87,7 +87,7 @@ class FanOut(ModelStage):
 
         return work
 
-    def _join(self, bound: BoundStage) -> Work:
+    def _join(self, bound: BoundStage) -> NodeBody:
         async def close(state: MoaState, config: RunnableConfig) -> dict[str, Any]:
             run, key = RunContext.of(bound, state), round_key(get_runtime(), bound.name)
             seconds = bound.plan.rounds.leave(key)

@@ -17,9 +17,9 @@ from langchain_core.runnables import Runnable, RunnableConfig, ensure_config
 from moa_graph.calls.fair_loop import let_others_run
 from moa_graph.state import MoaState
 
-__all__ = ["Node", "Work", "loop_thread"]
+__all__ = ["Node", "NodeBody", "loop_thread"]
 
-Work = Callable[[MoaState, RunnableConfig], Awaitable[dict[str, Any]]]
+NodeBody = Callable[[MoaState, RunnableConfig], Awaitable[dict[str, Any]]]
 """What a node does: it reads the state and gives back an update."""
 
 
@@ -33,7 +33,7 @@ class Node(Runnable[MoaState, dict[str, Any]]):
         work: The coroutine function.
     """
 
-    def __init__(self, work: Work) -> None:
+    def __init__(self, work: NodeBody) -> None:
         self.work = work
 
     def invoke(self, input: MoaState, config: RunnableConfig | None = None, **_: Any) -> dict[str, Any]:

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 from moa_graph.calls.prompts import SharedPrompts
 from moa_graph.calls.request import AnswerRequest
 from moa_graph.calls.structured import instruction_for
-from moa_graph.form import Form
 from moa_graph.models.catalogue import Member
 from moa_graph.options import AnswerSettings
+from moa_graph.response_format import ResponseFormat
 from moa_graph.stage_kit.bound import BoundSlot, BoundStage
 from moa_graph.tool_texts import without_tool_messages
 from moa_graph.views import Prompt
@@ -82,9 +82,9 @@ def request_for(
         timeout=stated or _usual_time(stage.timeout, members),
         patient=stated is None,
         partial=slot.slot.partial,
-        answers=closing and settings.form is None,
+        answers=closing and settings.response_format is None,
         cap=stage.cap,
-        schema=settings.form,
+        response_format=settings.response_format,
         closes=closing,
         parameters=_parameters(settings),
         hedge=slot.hedge,
@@ -98,12 +98,12 @@ def request_for(
 
 def answer_settings(stage: ModelStage, run: RunContext, *, closing: bool = True) -> AnswerSettings:
     """What of the caller's wishes the stage's models are told: all where they write the answer."""
-    wishes, form = run.options.answer, stage.answer_model()
+    wishes, response_format = run.options.answer, stage.answer_model()
     if closing and stage.writes and run.stage.is_last:
         return wishes
-    if stage.proposes and form is None and wishes.all_tools:
+    if stage.proposes and response_format is None and wishes.all_tools:
         return AnswerSettings(tools=wishes.tools)
-    return AnswerSettings(form=None if form is None else Form.of(form))
+    return AnswerSettings(response_format=None if response_format is None else ResponseFormat.of(response_format))
 
 
 def whole_prompt(prompt: Prompt, settings: AnswerSettings, bound: BoundStage) -> Prompt:
@@ -114,8 +114,10 @@ def whole_prompt(prompt: Prompt, settings: AnswerSettings, bound: BoundStage) ->
         prompt = replace(prompt, tools=settings.tools)
     elif (told := without_tool_messages(prompt.conversation)) is not prompt.conversation:
         prompt = replace(prompt, conversation=told)
-    if settings.form is not None:
-        prompt = replace(prompt, form=instruction_for(settings.form, beside_tools=bool(settings.tools)))
+    if settings.response_format is not None:
+        prompt = replace(
+            prompt, format_instructions=instruction_for(settings.response_format, beside_tools=bool(settings.tools))
+        )
     return prompt
 
 

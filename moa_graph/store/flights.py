@@ -9,18 +9,18 @@ from weakref import WeakKeyDictionary
 
 __all__ = ["Flights"]
 
-Result = TypeVar("Result")
+T = TypeVar("T")
 
 
-class _Flight(Generic[Result]):
+class _Flight(Generic[T]):
     """Work that one or more callers wait for, in a task that none of them owns."""
 
-    def __init__(self, task: asyncio.Task[Result]) -> None:
+    def __init__(self, task: asyncio.Task[T]) -> None:
         self.task = task
         self.waiting = 0
         self.taken = False
 
-    def take(self) -> tuple[Result, bool]:
+    def take(self) -> tuple[T, bool]:
         """The result, and whether this is the first time that it is taken."""
         result = self.task.result()
         first, self.taken = not self.taken, True
@@ -33,7 +33,7 @@ class Flights:
     def __init__(self) -> None:
         self._by_loop: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[str, _Flight[Any]]] = WeakKeyDictionary()
 
-    async def join(self, key: str, work: Callable[[], Coroutine[Any, Any, Result]]) -> tuple[Result, bool]:
+    async def join(self, key: str, work: Callable[[], Coroutine[Any, Any, T]]) -> tuple[T, bool]:
         """The result of ``work``, or of equal work that is in flight already.
 
         A caller that is cancelled leaves the work to the others; when none is left it is cancelled, and has
@@ -54,9 +54,7 @@ class Flights:
             # Its task was cancelled, but not this caller, who takes over.
 
 
-def _start(
-    flights: dict[str, _Flight[Any]], key: str, work: Callable[[], Coroutine[Any, Any, Result]]
-) -> _Flight[Result]:
+def _start(flights: dict[str, _Flight[Any]], key: str, work: Callable[[], Coroutine[Any, Any, T]]) -> _Flight[T]:
     flight = flights[key] = _Flight(asyncio.create_task(work(), name=f"call {key[:12]}"))
     flight.task.add_done_callback(lambda _: _land(flight, flights, key))
     return flight

@@ -18,7 +18,7 @@ __all__ = ["Missing", "Mode", "Store", "check_mode"]
 
 Mode = Literal["off", "cache", "record", "replay"]
 Missing = Literal["call", "fail"]
-Reply = TypeVar("Reply")
+T = TypeVar("T")
 
 _DAMAGE = (ValueError, TypeError, KeyError, RecursionError)
 """What reading a damaged entry ends in, be the backend ours or the user's."""
@@ -86,9 +86,9 @@ class Store:
     async def once(
         self,
         identity: CallIdentity,
-        call: Callable[[], Awaitable[tuple[Reply, Entry | None]]],
-        restore: Callable[[Entry], Reply],
-    ) -> tuple[Reply, bool]:
+        call: Callable[[], Awaitable[tuple[T, Entry | None]]],
+        restore: Callable[[Entry], T],
+    ) -> tuple[T, bool]:
         """The reply to a call: stored, shared with an equal call in flight, or fresh.
 
         A stored or shared reply is a hit: it costs this caller nothing. Of those that share a fresh reply
@@ -114,7 +114,7 @@ class Store:
             reply, _ = await call()
             return reply, False
 
-        async def answer() -> tuple[Reply, bool]:
+        async def answer() -> tuple[T, bool]:
             entry = await self._recorded(identity)
             if entry is not None:
                 return restore(entry), True
@@ -160,9 +160,7 @@ class Store:
     def _is_fresh(self, entry: Entry) -> bool:
         return self.ttl is None or self._clock() - entry["created"] < self.ttl
 
-    async def _call_and_store(
-        self, identity: CallIdentity, call: Callable[[], Awaitable[tuple[Reply, Entry | None]]]
-    ) -> Reply:
+    async def _call_and_store(self, identity: CallIdentity, call: Callable[[], Awaitable[tuple[T, Entry | None]]]) -> T:
         reply, entry = await call()
         if entry is not None and self.mode != "replay":
             try:

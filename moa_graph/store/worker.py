@@ -18,7 +18,7 @@ __all__ = ["Files", "Worker"]
 FORK_PATIENCE_SECONDS = 5.0
 """How long a fork waits for the piece of work in hand."""
 
-Result = TypeVar("Result")
+T = TypeVar("T")
 
 
 class Files(Protocol):
@@ -53,7 +53,7 @@ class Worker:
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix=self._name)
         self._at_work = threading.Lock()
 
-    async def run(self, work: Callable[[], Result]) -> Result:
+    async def run(self, work: Callable[[], T]) -> T:
         """What ``work`` returns. Raises MoaError once the worker is closed."""
         if self._closed:
             raise MoaError(f"{self._name} is closed: close a store after the last run that uses it")
@@ -71,7 +71,7 @@ class Worker:
         except RuntimeError:  # the interpreter ends, and its threads have done their work
             self._files.let_go()
 
-    def _alone(self, work: Callable[[], Result]) -> Result:
+    def _alone(self, work: Callable[[], T]) -> T:
         with self._at_work:
             return work()
 

@@ -13,8 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from moa_graph.calls.gate import Door, Gate
-from moa_graph.calls.limits import Limits, door_of, most_connections
+from moa_graph.calls.gate import Gate, ModelQueue
+from moa_graph.calls.limits import Limits, most_connections, queue_of
 from moa_graph.description import ModelSettings
 from moa_graph.models.catalogue import Catalogue, Member
 from tests.models_for_tests import scripted
@@ -23,17 +23,17 @@ from tests.virtual_clock import run_virtual
 pytestmark = pytest.mark.virtual_clock
 
 
-def a_gate(concurrency: int | None = None, requests: int | None = None, tokens: int | None = None) -> Door:
+def a_gate(concurrency: int | None = None, requests: int | None = None, tokens: int | None = None) -> ModelQueue:
     gate = Gate()
     gate.narrow(concurrency, requests, tokens)
-    return gate.door("a")
+    return gate.queue("a")
 
 
 @dataclass
 class Provider:
     """Answers calls that come through a gate, and refuses those that are too many at once."""
 
-    gate: Door
+    gate: ModelQueue
     seconds: float = 1.0
     at_once: Callable[[float], float] = lambda _: float("inf")
     retry_after: float = 1.0
@@ -279,36 +279,36 @@ async def test_models_of_one_provider_share_a_gate_and_other_providers_have_thei
 ) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", "one")
     monkeypatch.setenv("OTHER_API_KEY", "two")
-    assert door_of(member("a"), None).gate is door_of(member("b"), None).gate
-    assert door_of(member("a"), None).gate is not door_of(member("a", base_url="http://127.0.0.1:9/v1"), None).gate
-    assert door_of(member("a"), None).gate is not door_of(member("a", key_variable="OTHER_API_KEY"), None).gate
+    assert queue_of(member("a"), None).gate is queue_of(member("b"), None).gate
+    assert queue_of(member("a"), None).gate is not queue_of(member("a", base_url="http://127.0.0.1:9/v1"), None).gate
+    assert queue_of(member("a"), None).gate is not queue_of(member("a", key_variable="OTHER_API_KEY"), None).gate
 
 
 async def test_a_new_key_in_the_same_variable_has_a_gate_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", "old")
-    before = door_of(member("a"), None).gate
+    before = queue_of(member("a"), None).gate
     monkeypatch.setenv("OPENAI_API_KEY", "new")
-    assert door_of(member("a"), None).gate is not before
+    assert queue_of(member("a"), None).gate is not before
 
 
 async def test_mixtures_with_other_limits_share_the_gate_and_the_lowest_limits_hold() -> None:
-    gate = door_of(member("a"), Limits(concurrency=3))
-    assert door_of(member("a"), Limits(concurrency=2, requests=100)) is gate
-    provider = Provider(door_of(member("a"), Limits(concurrency=5)))
+    gate = queue_of(member("a"), Limits(concurrency=3))
+    assert queue_of(member("a"), Limits(concurrency=2, requests=100)) is gate
+    provider = Provider(queue_of(member("a"), Limits(concurrency=5)))
     await asked_at_once(provider, 20)
     assert provider.most == 2
 
 
 async def test_two_chat_model_objects_do_not_share_a_gate() -> None:
     members = [Catalogue({}).member(scripted("a")) for _ in range(2)]
-    assert door_of(members[0], None).gate is not door_of(members[1], None).gate
+    assert queue_of(members[0], None).gate is not queue_of(members[1], None).gate
 
 
 async def test_an_objects_gate_is_forgotten_with_the_object() -> None:
     gates = []
     for _ in range(20):
         model = scripted("a")
-        gate = door_of(Catalogue({}).member(model), None)
+        gate = queue_of(Catalogue({}).member(model), None)
         gates.append(weakref.ref(gate))
         del gate, model
         gc.collect()
@@ -325,6 +325,6 @@ async def test_no_more_connections_are_opened_than_the_process_may_have(monkeypa
     resource = pytest.importorskip("resource")
     monkeypatch.setattr(resource, "getrlimit", lambda _: (1_024, 4_096))
     most_connections.cache_clear()
-    assert door_of(member("a"), None).gate.pace.most == 274
-    assert door_of(Catalogue({}).member("sim:a"), None).gate.pace.most > 1e9
+    assert queue_of(member("a"), None).gate.pace.most == 274
+    assert queue_of(Catalogue({}).member("sim:a"), None).gate.pace.most > 1e9
     most_connections.cache_clear()

@@ -9,7 +9,7 @@ import pytest
 
 from moa_graph import create_moa
 from moa_graph.calls.failures import classify
-from moa_graph.calls.gate import Door, Gate, Ticket
+from moa_graph.calls.gate import Gate, ModelQueue, Ticket
 from moa_graph.calls.patience import LONGEST_HOLD, HeldBack
 from moa_graph.models.simulation import Profile
 from moa_graph.server.simulator import running_simulator
@@ -23,10 +23,10 @@ def refusing(name: str, seconds: float) -> Profile:
     return instant(name, faults=[{"kind": "status", "status": 429, "retry_after": seconds}])
 
 
-async def refused(door: Door, seconds: float = 60, **facts: Any) -> bool:
-    ticket = await door.enter()
-    blamed = door.was_refused(ticket, seconds, **facts)
-    door.leave()
+async def refused(queue: ModelQueue, seconds: float = 60, **facts: Any) -> bool:
+    ticket = await queue.enter()
+    blamed = queue.was_refused(ticket, seconds, **facts)
+    queue.leave()
     return blamed
 
 
@@ -67,33 +67,33 @@ async def test_a_provider_that_has_recovered_is_asked_again_without_a_restart() 
 @pytest.mark.virtual_clock
 async def test_a_second_models_refusal_slows_all_but_stops_none() -> None:
     gate = Gate()
-    entered = [await gate.door("c").enter() for _ in range(8)]
-    await refused(gate.door("a"))
-    assert gate.door("c").held_for == 0
-    await refused(gate.door("b"))
+    entered = [await gate.queue("c").enter() for _ in range(8)]
+    await refused(gate.queue("a"))
+    assert gate.queue("c").held_for == 0
+    await refused(gate.queue("b"))
     for ticket in entered:
-        gate.door("c").leave()
-        gate.door("c").went_well(ticket)
-    assert gate.door("c").held_for == 0
+        gate.queue("c").leave()
+        gate.queue("c").went_well(ticket)
+    assert gate.queue("c").held_for == 0
     assert gate.pace.allowed == 1
-    first = await gate.door("c").enter()
-    second = asyncio.create_task(gate.door("c").enter())
+    first = await gate.queue("c").enter()
+    second = asyncio.create_task(gate.queue("c").enter())
     await asyncio.sleep(1)
     assert not second.done()
-    gate.door("c").leave()
-    gate.door("c").went_well(first)
+    gate.queue("c").leave()
+    gate.queue("c").went_well(first)
     await second
-    gate.door("c").leave()
+    gate.queue("c").leave()
     assert gate.pace.inside == 0
 
 
 @pytest.mark.virtual_clock
 async def test_what_a_provider_says_of_the_whole_account_holds_for_all_its_models() -> None:
     gate = Gate()
-    await refused(gate.door("a"), 60, everywhere=True)
-    assert gate.door("b").held_for == 60
+    await refused(gate.queue("a"), 60, everywhere=True)
+    assert gate.queue("b").held_for == 60
     with pytest.raises(HeldBack, match="60 s"):
-        gate.door("b").check(InAHurry())
+        gate.queue("b").check(InAHurry())
 
 
 class InAHurry:
@@ -109,12 +109,12 @@ class InAHurry:
 async def test_who_waits_in_vain_is_told_as_soon_as_that_is_known() -> None:
     gate = Gate()
     gate.narrow(1, None, None)
-    door = gate.door("a")
-    ticket = await door.enter()
-    hurried, patient = (asyncio.create_task(door.enter(clock=clock)) for clock in (InAHurry(), None))
+    queue = gate.queue("a")
+    ticket = await queue.enter()
+    hurried, patient = (asyncio.create_task(queue.enter(clock=clock)) for clock in (InAHurry(), None))
     await asyncio.sleep(0)
-    door.was_refused(ticket, 60)
-    door.leave()
+    queue.was_refused(ticket, 60)
+    queue.leave()
     with pytest.raises(HeldBack):
         await hurried
     assert asyncio.get_running_loop().time() == 0

@@ -17,7 +17,7 @@ from pydantic import BaseModel, ValidationError
 from moa_graph import ChatMoA, MixtureError
 from moa_graph.calls.structured import parameters_for
 from moa_graph.chat_model.identity import digest_of
-from moa_graph.form import Form
+from moa_graph.response_format import ResponseFormat
 from tests.models_for_tests import calling, scripted
 
 
@@ -69,7 +69,7 @@ async def test_strict_is_passed_on(method: Any, strict: bool | None) -> None:
 
 @pytest.mark.parametrize("strict", [True, False])
 def test_a_response_format_says_whether_it_is_strict(strict: bool) -> None:
-    asked = parameters_for(scripted("w"), Form.of(Sum, strict=strict), "schema")
+    asked = parameters_for(scripted("w"), ResponseFormat.of(Sum, strict=strict), "schema")
     described = asked["response_format"]["json_schema"]
     assert described["strict"] is strict
     assert (described["schema"].get("additionalProperties") is False) is strict

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from moa_graph.casts.listing import places_listed
-from moa_graph.cli.served import Served, served_models
+from moa_graph.cli.served import Availability, served_models
 from moa_graph.description import ModelSettings
 from moa_graph.models.catalogue import Catalogue
 from tests.cli.conftest import Moa, WriteMixture
@@ -121,7 +121,7 @@ async def test_a_list_that_cannot_be_read_leaves_open_what_is_served(reply: Repl
 
 async def test_simulated_models_are_on_no_list() -> None:
     assert await served_models([Catalogue({}).member("sim:a")]) == {}
-    assert Served(None).told == ""
+    assert Availability(None).told == ""
 
 
 def test_the_doctor_asks_the_list_of_what_can_be_called(moa: Moa, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,7 +8,7 @@ import pytest
 from langchain_core.messages import AIMessage
 from rich.console import Console
 
-from moa_graph.cli.doors import Door
+from moa_graph.cli.display import RunDisplay
 from moa_graph.cli.markdown import MarkdownAnswer
 from moa_graph.cli.progress import LiveProgress, say
 from moa_graph.cli.redrawing import RedrawnLines
@@ -136,9 +136,9 @@ def report(**fields: Any) -> Report:
 
 def footer(**fields: Any) -> list[str]:
     err = terminal()
-    door = Door(err, MarkdownAnswer(terminal()), shared=False)
+    display = RunDisplay(err, MarkdownAnswer(terminal()), shared=False)
     with err.capture() as captured:
-        door.finish(Outcome(AIMessage("yes"), [], report(**fields)))
+        display.finish(Outcome(AIMessage("yes"), [], report(**fields)))
     return re.sub(r"\x1b\[[\d;]*m", "", captured.get()).splitlines()
 
 

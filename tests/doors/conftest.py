@@ -8,7 +8,7 @@ import httpx
 import pytest
 from openai import OpenAI
 
-from moa_graph.server.openai.app import Door
+from moa_graph.server.openai.app import OpenAIApp
 from moa_graph.server.openai.serve import running_door
 from moa_graph.server.openai.settings import Settings
 from tests.doors.panels import shelf
@@ -17,7 +17,7 @@ from tests.doors.panels import shelf
 @pytest.fixture(scope="module")
 def url() -> Iterator[str]:
     """The address of a door that anybody may ask."""
-    with running_door(Door(shelf(), Settings(quiet=0.2))) as address:
+    with running_door(OpenAIApp(shelf(), Settings(quiet=0.2))) as address:
         yield address
 
 

@@ -13,11 +13,11 @@ import pytest
 
 from moa_graph.errors import MixtureError
 from moa_graph.mixture import Mixture
-from moa_graph.server.openai.app import Door
+from moa_graph.server.openai.app import OpenAIApp
 from moa_graph.server.openai.mixtures import shelf_of
 from moa_graph.server.openai.serve import running_door
 from moa_graph.server.openai.settings import Settings, hosts_of, is_loopback, read_keys
-from moa_graph.server.openai.spending import Spending
+from moa_graph.server.openai.spending import SpendingByKey
 from tests.doors.panels import shelf
 
 ASKED = {"model": "panel", "messages": [{"role": "user", "content": "What is 2 + 3?"}]}
@@ -26,7 +26,7 @@ KEY = "ada-secret-key"
 
 @contextmanager
 def door(**fields: Any) -> Iterator[httpx.Client]:
-    with running_door(Door(shelf(), Settings(**fields))) as url, httpx.Client(base_url=url, timeout=20) as client:
+    with running_door(OpenAIApp(shelf(), Settings(**fields))) as url, httpx.Client(base_url=url, timeout=20) as client:
         yield client
 
 
@@ -107,7 +107,7 @@ def test_the_day_s_dollars_are_a_limit_that_outlives_the_server(tmp_path: Path) 
 
 def test_a_new_day_begins_at_midnight_utc(tmp_path: Path) -> None:
     now = datetime(2026, 3, 1, 23, 59, 50, tzinfo=UTC)
-    spending = Spending(tmp_path / "s.sqlite", lambda: now)
+    spending = SpendingByKey(tmp_path / "s.sqlite", lambda: now)
     spending.add("ada", 0.5)
     spending.add("ada", 0.25)
     assert (spending.today("ada"), spending.today("bob"), spending.seconds_left()) == (0.75, 0.0, 10)
@@ -119,7 +119,7 @@ def test_a_new_day_begins_at_midnight_utc(tmp_path: Path) -> None:
 def test_dollars_that_cannot_be_counted_cannot_be_limited() -> None:
     unpriced = Mixture.from_data({"name": "local", "stages": [{"aggregate": {"slot": "openai:nobody-knows-it"}}]})
     with pytest.raises(MixtureError, match="openai:nobody-knows-it"):
-        Door(shelf_of([unpriced]), Settings(usd_per_day=1))
+        OpenAIApp(shelf_of([unpriced]), Settings(usd_per_day=1))
 
 
 def test_metrics_stand_behind_the_key_and_count(guarded: httpx.Client) -> None:
@@ -140,7 +140,7 @@ def test_which_hosts_are_this_machine() -> None:
 
 
 async def test_mounted_in_another_server_only_this_machine_may_ask_without_keys() -> None:
-    app = Door(shelf(), Settings(page_path="/moa"), mounted=True).app
+    app = OpenAIApp(shelf(), Settings(page_path="/moa"), mounted=True).app
     for client, status in {"127.0.0.1": 200, "192.0.2.7": 403}.items():
         transport = httpx.ASGITransport(app, client=(client, 5))
         async with httpx.AsyncClient(transport=transport, base_url="http://langgraph.example") as asking:

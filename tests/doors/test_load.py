@@ -24,7 +24,7 @@ from langchain_core.language_models import FakeListChatModel
 
 from moa_graph.mixture import Mixture
 from moa_graph.runs import Token, follow
-from moa_graph.server.openai.app import Door
+from moa_graph.server.openai.app import OpenAIApp
 from moa_graph.server.openai.mixtures import shelf_of
 from moa_graph.server.openai.settings import Settings
 from tests.doors.processes import KEY, door, mixture_file, simulator, stats
@@ -124,7 +124,7 @@ async def test_an_event_costs_at_most_10_microseconds_above_the_graphs_own_strea
     tokens = 6000
     writer = FakeListChatModel(responses=["x" * tokens])
     shelf = shelf_of([Mixture.from_data({"name": "one", "stages": [{"aggregate": {"slot": writer}}]})])
-    app, graph = Door(shelf, Settings()).app, shelf.find("one").compiled
+    app, graph = OpenAIApp(shelf, Settings()).app, shelf.find("one").compiled
 
     async def by_graph() -> int:
         async with aclosing(follow(graph, "hi")) as parts:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from moa_graph.mixture import Mixture
-from moa_graph.server.openai.app import Door
+from moa_graph.server.openai.app import OpenAIApp
 from moa_graph.server.openai.mixtures import shelf_of
 from moa_graph.server.openai.settings import Settings
 
@@ -53,14 +53,14 @@ class Exchange:
         return "".join(delta.get("content", "") for delta in deltas)
 
 
-def door_over(writer: Any, proposer: Any, *, fallbacks: Any = (), **settings: Any) -> Door:
+def door_over(writer: Any, proposer: Any, *, fallbacks: Any = (), **settings: Any) -> OpenAIApp:
     """A door that serves one mixture of these models, as ``panel``."""
     stages = [{"propose": {"slots": [proposer]}}, {"aggregate": {"slot": writer, "fallbacks": list(fallbacks)}}]
-    return Door(shelf_of([Mixture.from_data({"name": "panel", "stages": stages})]), Settings(**settings))
+    return OpenAIApp(shelf_of([Mixture.from_data({"name": "panel", "stages": stages})]), Settings(**settings))
 
 
 async def post(
-    door: Door,
+    door: OpenAIApp,
     path: str = "/v1/chat/completions",
     *,
     leave_after: float | None = None,

@@ -117,13 +117,13 @@ class Shade(BaseModel):
 
 
 async def test_a_form_is_part_of_what_is_asked() -> None:
-    from moa_graph.form import Form
     from moa_graph.options import AnswerSettings
+    from moa_graph.response_format import ResponseFormat
 
     backend, writer = MemoryBackend(), scripted("writer", '{"colour": "red"}')
     graph = create_moa({"name": "a", "stages": [aggregate(writer)]}, store=Store(backend))
-    for form, asked in ((Colour, 1), (Colour, 1), (Shade, 2)):
-        options = graph.plan.options().with_answer(AnswerSettings(form=Form.of(form)))
+    for response_format, asked in ((Colour, 1), (Colour, 1), (Shade, 2)):
+        options = graph.plan.options().with_answer(AnswerSettings(response_format=ResponseFormat.of(response_format)))
         await graph.compile().ainvoke(QUESTION, context=options)
         assert len(writer.journal.asked) == asked
 

@@ -43,7 +43,7 @@ async def test_runs_cancelled_in_the_queue_stop_nobody(when: float) -> None:
     answered = [state for state in ended if isinstance(state, dict)]
     assert len(answered) == 90
     assert all(state["report"]["failed_calls"] == 0 for state in answered)
-    assert (gate_of(model).pace.inside, [door for door in gate_of(model).doors() if door.waiting]) == (0, [])
+    assert (gate_of(model).pace.inside, [queue for queue in gate_of(model).queues() if queue.waiting]) == (0, [])
 
 
 @pytest.mark.parametrize("cancelled", [0, 1])

@@ -66,7 +66,7 @@ def test_after_a_tools_result_they_stand_with_the_question() -> None:
 
 
 def test_a_role_and_a_form_are_the_same_in_all_layers_and_stay_in_the_system_message() -> None:
-    prompt = Prompt((HumanMessage("Why?"),), "Judge.", (), role="A role.", form="One word.", after=True)
+    prompt = Prompt((HumanMessage("Why?"),), "Judge.", (), role="A role.", format_instructions="One word.", after=True)
     first, later = prompt.messages(), replace(prompt, references=("one",)).messages()
     assert [message.type for message in later] == ["system", "human"]
     assert later[0] == first[0] == SystemMessage("A role.\n\nOne word.")

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from moa_graph.models.simulation import (
     STOCK_PROFILES,
     Profile,
-    Request,
     SimulatedFault,
+    SimulatedRequest,
     bundled_problems,
     complete,
     count_tokens,
@@ -59,7 +59,7 @@ def test_an_answer_to_what_cannot_be_computed_is_as_long_as_the_profile_says(tok
     assert (answer.content or "").startswith(usual.content or "")
 
 
-def numbers_asked(count: int) -> list[Request]:
+def numbers_asked(count: int) -> list[SimulatedRequest]:
     return [request(f"What is {number} + {number * 7}?") for number in range(100, 100 + count)]
 
 

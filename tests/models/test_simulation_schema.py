@@ -8,13 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from moa_graph.models.simulation import Request, SimulatedFault
+from moa_graph.models.simulation import SimulatedFault, SimulatedRequest
 from tests.models.simulation_requests import instant, request, shown, text_of
 
 REFERENCES = ("I get 5.\nAnswer: 5", "Answer: 411", "It is 411.\nAnswer: 411.0")
 
 
-def written(asked: Request, schema: dict[str, Any], **profile: Any) -> Any:
+def written(asked: SimulatedRequest, schema: dict[str, Any], **profile: Any) -> Any:
     """The object that a model writes for ``schema``, found valid."""
     response_format = {"type": "json_schema", "json_schema": {"name": "thing", "schema": schema}}
     value = json.loads(text_of(asked.model_copy(update={"response_format": response_format}), instant(**profile)))

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from moa_graph.models.simulation import Request, SimulatedFault
+from moa_graph.models.simulation import SimulatedFault, SimulatedRequest
 from tests.models.simulation_requests import QUESTION, answer_to, request
 
 
@@ -19,7 +19,7 @@ CALCULATOR = [tool("add", a=WHOLE, b=WHOLE), tool("multiply", a=WHOLE, b=WHOLE)]
 WEATHER = tool("get_weather", city={"type": "string"})
 
 
-def called(asked: Request) -> tuple[str, Any]:
+def called(asked: SimulatedRequest) -> tuple[str, Any]:
     (call,) = answer_to(asked).tool_calls
     return call["function"]["name"], json.loads(call["function"]["arguments"])
 
@@ -27,12 +27,12 @@ def called(asked: Request) -> tuple[str, Any]:
 def test_a_sum_is_worked_out_tool_by_tool_and_ends_with_the_last_result() -> None:
     messages: list[dict[str, Any]] = [{"role": "user", "content": QUESTION}]
     for name, arguments, result in [("multiply", {"a": 17, "b": 24}, "408"), ("add", {"a": 408, "b": 3}, "411")]:
-        asked = Request.model_validate({"model": "tester", "messages": messages, "tools": CALCULATOR})
+        asked = SimulatedRequest.model_validate({"model": "tester", "messages": messages, "tools": CALCULATOR})
         assert called(asked) == (name, arguments)
         calls = list(answer_to(asked).tool_calls)
         messages.append({"role": "assistant", "content": None, "tool_calls": calls})
         messages.append({"role": "tool", "tool_call_id": calls[0]["id"], "content": result})
-    done = answer_to(Request.model_validate({"model": "tester", "messages": messages, "tools": CALCULATOR}))
+    done = answer_to(SimulatedRequest.model_validate({"model": "tester", "messages": messages, "tools": CALCULATOR}))
     assert done.tool_calls == ()
     assert (done.content or "").endswith("Answer: 411")
 
@@ -46,7 +46,7 @@ def test_a_new_turn_calls_the_tool_again() -> None:
         {"role": "assistant", "content": "Answer: 6"},
         {"role": "user", "content": "What is 4 times 5?"},
     ]
-    asked = Request.model_validate({"model": "tester", "messages": messages, "tools": CALCULATOR})
+    asked = SimulatedRequest.model_validate({"model": "tester", "messages": messages, "tools": CALCULATOR})
     assert called(asked) == ("multiply", {"a": 4, "b": 5})
 
 
@@ -77,7 +77,7 @@ def test_where_some_tool_must_be_called_it_is_one_without_a_result() -> None:
         {"role": "assistant", "content": None, "tool_calls": list(first)},
         {"role": "tool", "tool_call_id": first[0]["id"], "content": "408"},
     ]
-    asked = Request.model_validate(
+    asked = SimulatedRequest.model_validate(
         {"model": "tester", "messages": messages, "tools": CALCULATOR, "tool_choice": "required"}
     )
     assert (first[0]["function"]["name"], called(asked)[0]) == ("multiply", "add")

@@ -16,7 +16,7 @@ from langchain_core.messages import AIMessage
 from pydantic import BaseModel
 
 from moa_graph.errors import OptionsError
-from moa_graph.models.simulation import Request, complete, profile_named
+from moa_graph.models.simulation import SimulatedRequest, complete, profile_named
 from moa_graph.server.simulator import RunningSimulator, running_simulator, serve
 from tests.models.simulation_requests import instant
 from tests.server.simulator_clients import (
@@ -63,7 +63,7 @@ async def ask(request: pytest.FixtureRequest, simulator: RunningSimulator) -> As
 async def test_a_plain_request_gets_the_engine_s_answer_and_usage(simulator: RunningSimulator) -> None:
     body = asked("priced")
     answer = (await post(simulator, body)).json()
-    expected = complete(simulator.app.profiles["priced"], Request.model_validate(body))
+    expected = complete(simulator.app.profiles["priced"], SimulatedRequest.model_validate(body))
     assert answer["choices"][0]["message"]["content"] == expected.content
     assert answer["usage"] == {
         "prompt_tokens": expected.prompt_tokens,

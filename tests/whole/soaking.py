@@ -149,7 +149,7 @@ async def soaked(base_url: str, runs: int, seconds: float, log: Path | None = No
     soak.stopping = True
     await asyncio.gather(*workers, watching)
     gates: list[Gate] = [one for one in of_running_loop()._made.values() if isinstance(one, Gate)]
-    assert [(gate.pace.inside, [door for door in gate.doors() if door.waiting]) for gate in gates] == [(0, [])]
+    assert [(gate.pace.inside, [queue for queue in gate.queues() if queue.waiting]) for gate in gates] == [(0, [])]
     one = soak.sample(began)
     if log is not None:
         with log.open("a") as file:

@@ -113,7 +113,7 @@ async def check(drawn: dict[str, Any]) -> None:
     assert asyncio.all_tasks() == before
     gates: dict[int, Gate] = of_running_loop().once("gates of objects", dict)
     assert all(gate.pace.inside == 0 for gate in gates.values())
-    assert not any(door.waiting for gate in gates.values() for door in gate.doors())
+    assert not any(queue.waiting for gate in gates.values() for queue in gate.queues())
 
 
 def _check_ends(ended: list[Any], drawn: dict[str, Any]) -> None:

@@ -18,9 +18,9 @@ from moa_graph.calls.ledger import stated_cost
 from moa_graph.calls.sound import reasoning_characters, sound
 from moa_graph.calls.structured import read
 from moa_graph.extract import extractor
-from moa_graph.form import Form
 from moa_graph.models.adapted import adapted
 from moa_graph.models.catalogue import Catalogue
+from moa_graph.response_format import ResponseFormat
 from moa_graph.stages.judge import Comparison, Ranking
 from moa_graph.visible import VisibleStream, answer_text, hidden_text, visible_text
 from tests.models_for_tests import Asked, Reply, scripted
@@ -30,7 +30,7 @@ from tests.whole.hostile import Hostile
 LONGEST = 0.05
 """Seconds of processor time."""
 
-FORMS = [Form.of(Ranking), Form.of(Comparison)]
+FORMS = [ResponseFormat.of(Ranking), ResponseFormat.of(Comparison)]
 EXTRACTORS = [extractor(name) for name in ("number", "choice", "exact", "json:confidence", "json:a")]
 MEMBER = Catalogue({}).member(scripted("a"))
 
@@ -45,8 +45,8 @@ def read_text(hostile: Hostile) -> None:
     visible_text(text)
     hidden_text(text)
     message = AIMessage(text)
-    for form in FORMS:
-        _, problem = read(message, form)
+    for response_format in FORMS:
+        _, problem = read(message, response_format)
         assert problem is None or isinstance(problem, str)
 
 

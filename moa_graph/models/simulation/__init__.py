@@ -4,7 +4,7 @@ This package knows neither LangChain's chat models nor HTTP: ``moa_graph.models.
 ``moa_graph.server.simulator`` are its two doors.
 """
 
-from moa_graph.models.simulation.conversation import Message, Request
+from moa_graph.models.simulation.conversation import SimulatedRequest, WireMessage
 from moa_graph.models.simulation.engine import Completion, complete, count_tokens, example_of, prompt_tokens
 from moa_graph.models.simulation.faults import Fault, SimulatedFault
 from moa_graph.models.simulation.performance import Performance, perform, pieces_of
@@ -16,12 +16,12 @@ __all__ = [
     "Completion",
     "Fault",
     "Latency",
-    "Message",
     "Performance",
     "Problem",
     "Profile",
-    "Request",
     "SimulatedFault",
+    "SimulatedRequest",
+    "WireMessage",
     "bundled_problems",
     "complete",
     "count_tokens",

@@ -13,10 +13,10 @@ from typing_extensions import TypedDict
 from moa_graph.models.simulation.draws import Draws
 from moa_graph.views import read_references
 
-__all__ = ["Conversation", "Message", "Request", "ToolResult", "read_conversation", "text_of"]
+__all__ = ["Conversation", "SimulatedRequest", "ToolResult", "WireMessage", "read_conversation", "text_of"]
 
 
-class Message(TypedDict, total=False):
+class WireMessage(TypedDict, total=False):
     """A message of the chat protocol; fields that a simulated model doesn't read are left out."""
 
     role: Required[Literal["system", "developer", "user", "assistant", "tool", "function"]]
@@ -26,7 +26,7 @@ class Message(TypedDict, total=False):
     tool_call_id: str | None
 
 
-class _Function(TypedDict, total=False):
+class _OfferedFunction(TypedDict, total=False):
     """A function that may be called."""
 
     name: Required[str]
@@ -35,21 +35,21 @@ class _Function(TypedDict, total=False):
     strict: bool | None
 
 
-class _Tool(TypedDict, total=False):
+class _OfferedTool(TypedDict, total=False):
     """A tool that is offered; only functions can be called."""
 
     type: str
-    function: _Function
+    function: _OfferedFunction
 
 
-class Request(BaseModel):
+class SimulatedRequest(BaseModel):
     """What a simulated model is asked, in the field names of OpenAI's chat completions."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
     model: str = Field(min_length=1)
-    messages: list[Message] = Field(min_length=1)
-    tools: list[_Tool] | None = None
+    messages: list[WireMessage] = Field(min_length=1)
+    tools: list[_OfferedTool] | None = None
     tool_choice: str | dict[str, Any] | None = None
     response_format: dict[str, Any] | None = None
     temperature: float | None = Field(default=None, ge=0, le=2)
@@ -116,7 +116,7 @@ _FENCED_PART = re.compile(
 )
 
 
-def read_conversation(messages: Sequence[Message]) -> Conversation:
+def read_conversation(messages: Sequence[WireMessage]) -> Conversation:
     """What ``messages`` ask; references are looked for in system messages and in the last user message."""
     last_user = max((i for i, message in enumerate(messages) if message["role"] == "user"), default=-1)
     question = text_of(messages[last_user].get("content")) if last_user >= 0 else ""
@@ -131,7 +131,7 @@ def read_conversation(messages: Sequence[Message]) -> Conversation:
     return Conversation(question, tuple(references), _tool_results(messages[last_user + 1 :]))
 
 
-def _tool_results(turn: Sequence[Message]) -> tuple[ToolResult, ...]:
+def _tool_results(turn: Sequence[WireMessage]) -> tuple[ToolResult, ...]:
     names = {
         call.get("id"): call.get("function", {}).get("name", "")
         for message in turn

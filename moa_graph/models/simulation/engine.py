@@ -7,7 +7,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from moa_graph.models.simulation.conversation import Conversation, Message, Request, read_conversation, text_of
+from moa_graph.models.simulation.conversation import (
+    Conversation,
+    SimulatedRequest,
+    WireMessage,
+    read_conversation,
+    text_of,
+)
 from moa_graph.models.simulation.draws import Draws
 from moa_graph.models.simulation.faults import SimulatedFault
 from moa_graph.models.simulation.judgement import Judgement
@@ -57,7 +63,7 @@ def count_tokens(*texts: str) -> int:
     return -(-sum(map(len, texts)) // CHARACTERS_A_TOKEN)
 
 
-def prompt_tokens(request: Request) -> int:
+def prompt_tokens(request: SimulatedRequest) -> int:
     """Tokens of everything that a request makes the model read."""
     texts = [text for message in request.messages for text in _texts(message)]
     if request.tools:
@@ -65,13 +71,13 @@ def prompt_tokens(request: Request) -> int:
     return count_tokens(*texts)
 
 
-def _texts(message: Message) -> Sequence[str]:
+def _texts(message: WireMessage) -> Sequence[str]:
     calls = message.get("tool_calls")
     text = text_of(message.get("content"))
     return (text, json.dumps(calls)) if calls else (text,)
 
 
-def complete(profile: Profile, request: Request, sample: int = 0) -> Completion:
+def complete(profile: Profile, request: SimulatedRequest, sample: int = 0) -> Completion:
     """What ``profile`` answers to ``request``; the same for the same arguments, whatever was asked before.
 
     Args:
@@ -111,7 +117,7 @@ def _limited(completion: Completion, limit: int | None) -> Completion:
     return replace(completion, content=content, completion_tokens=limit, finish_reason="length")
 
 
-def _check_window(profile: Profile, request: Request, tokens: int) -> None:
+def _check_window(profile: Profile, request: SimulatedRequest, tokens: int) -> None:
     reserved = request.token_limit or 0
     if tokens + reserved <= profile.window:
         return
@@ -125,7 +131,7 @@ def _check_window(profile: Profile, request: Request, tokens: int) -> None:
     )
 
 
-def _content(request: Request, judgement: Judgement) -> str:
+def _content(request: SimulatedRequest, judgement: Judgement) -> str:
     schema = _schema_of(request, judgement)
     if schema is not None:
         return json.dumps(object_for(schema, judgement), ensure_ascii=False)
@@ -135,7 +141,7 @@ def _content(request: Request, judgement: Judgement) -> str:
     return judgement.text
 
 
-def _schema_of(request: Request, judgement: Judgement) -> dict[str, Any] | None:
+def _schema_of(request: SimulatedRequest, judgement: Judgement) -> dict[str, Any] | None:
     response_format = request.response_format or {}
     match response_format.get("type", "text"):
         case "text":

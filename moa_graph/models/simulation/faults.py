@@ -31,7 +31,7 @@ __all__ = [
 ]
 
 
-class _Fault(Description):
+class _AnyFault(Description):
     first: int | None = Field(default=None, ge=1, description="Strikes only the first so many requests.")
     probability: float = Field(default=1.0, ge=0, le=1, description="Share of those requests that it strikes.")
 
@@ -42,7 +42,7 @@ class _Fault(Description):
         return self.probability == 1 or Draws(seed).uniform("fault", repr(self), number) < self.probability
 
 
-class StatusFault(_Fault):
+class StatusFault(_AnyFault):
     """The server answers with an HTTP status and an error body as OpenAI writes them."""
 
     kind: Literal["status"] = "status"
@@ -53,64 +53,64 @@ class StatusFault(_Fault):
     param: str | None = None
 
 
-class UnsupportedParameterFault(_Fault):
+class UnsupportedParameterFault(_AnyFault):
     """Requests that set a parameter are refused, as reasoning models refuse ``temperature``."""
 
     kind: Literal["unsupported_parameter"] = "unsupported_parameter"
     param: str = "temperature"
 
 
-class ResetFault(_Fault):
+class ResetFault(_AnyFault):
     """The connection is reset before a byte of the answer."""
 
     kind: Literal["reset"] = "reset"
 
 
-class HangFault(_Fault):
+class HangFault(_AnyFault):
     """The connection stays open and no byte ever comes."""
 
     kind: Literal["hang"] = "hang"
 
 
-class BrokenStreamFault(_Fault):
+class BrokenStreamFault(_AnyFault):
     """The answer stops part of the way and the connection closes."""
 
     kind: Literal["broken_stream"] = "broken_stream"
     after: float = Field(default=0.5, ge=0, lt=1, description="Share of the answer that is sent.")
 
 
-class EmptyFault(_Fault):
+class EmptyFault(_AnyFault):
     """The answer is well formed and says nothing."""
 
     kind: Literal["empty"] = "empty"
 
 
-class MalformedFault(_Fault):
+class MalformedFault(_AnyFault):
     """The answer's body is no JSON."""
 
     kind: Literal["malformed"] = "malformed"
 
 
-class RefusalFault(_Fault):
+class RefusalFault(_AnyFault):
     """The model declines in the message's ``refusal`` field."""
 
     kind: Literal["refusal"] = "refusal"
 
 
-class LengthFault(_Fault):
+class LengthFault(_AnyFault):
     """The answer is cut short with ``finish_reason: length``."""
 
     kind: Literal["length"] = "length"
 
 
-class SlowFault(_Fault):
+class SlowFault(_AnyFault):
     """Everything takes ``factor`` times as long."""
 
     kind: Literal["slow"] = "slow"
     factor: float = Field(default=10.0, gt=0)
 
 
-class WordsFault(_Fault):
+class WordsFault(_AnyFault):
     """The model says something else than its answer, such as half an object or 50,000 brackets."""
 
     kind: Literal["words"] = "words"
@@ -118,27 +118,27 @@ class WordsFault(_Fault):
     times: int = Field(default=1, ge=0, le=1_000_000, description="How often it says it.")
 
 
-class UsageFault(_Fault):
+class UsageFault(_AnyFault):
     """The server tells other counts of tokens than it bills: none, negative ones, texts. In process it tells none."""
 
     kind: Literal["usage"] = "usage"
     tells: Any = Field(default=None, description="What stands in the place of `usage`; null leaves it out.")
 
 
-class RoleFault(_Fault):
+class RoleFault(_AnyFault):
     """The answer's message bears another role than the assistant's. In process there is no role to be wrong."""
 
     kind: Literal["role"] = "role"
     role: str = "user"
 
 
-class NoEndFault(_Fault):
+class NoEndFault(_AnyFault):
     """No ``finish_reason``: a stream just ends in ``[DONE]``. In process there is no such end to be missing."""
 
     kind: Literal["no_end"] = "no_end"
 
 
-class GarbledFault(_Fault):
+class GarbledFault(_AnyFault):
     """What comes back isn't HTTP."""
 
     kind: Literal["garbled"] = "garbled"

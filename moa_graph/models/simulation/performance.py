@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, replace
 
-from moa_graph.models.simulation.conversation import Request, text_of
+from moa_graph.models.simulation.conversation import SimulatedRequest, text_of
 from moa_graph.models.simulation.engine import Completion, complete, count_tokens
 from moa_graph.models.simulation.faults import (
     EmptyFault,
@@ -54,7 +54,7 @@ class Performance:
         return count_tokens(piece) * self.seconds_a_token if self.seconds_a_token else 0.0
 
 
-def perform(profile: Profile, request: Request, number: int, first_sample: int = 0) -> Performance:
+def perform(profile: Profile, request: SimulatedRequest, number: int, first_sample: int = 0) -> Performance:
     """How ``profile`` meets ``request``.
 
     Args:
@@ -110,7 +110,7 @@ def _altered(completion: Completion, fault: Fault | None) -> Completion:
     return completion
 
 
-def _pace(profile: Profile, request: Request, sample: int, slowness: float) -> tuple[float, float]:
+def _pace(profile: Profile, request: SimulatedRequest, sample: int, slowness: float) -> tuple[float, float]:
     latency = profile.latency
     wait = latency.first_token
     if latency.sigma and wait:

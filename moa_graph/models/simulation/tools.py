@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from moa_graph.models.simulation.conversation import Conversation, Request
+from moa_graph.models.simulation.conversation import Conversation, SimulatedRequest
 from moa_graph.models.simulation.draws import Draws
 from moa_graph.models.simulation.faults import SimulatedFault
 from moa_graph.models.simulation.judgement import Judgement
@@ -15,7 +15,7 @@ from moa_graph.models.simulation.schema import object_for
 
 __all__ = ["tool_call_for"]
 
-Tool = Mapping[str, Any]
+ToolSchema = Mapping[str, Any]
 
 _OPERATIONS: Mapping[str, frozenset[str]] = {
     "power": frozenset({"power", "pow", "**", "^", "exponent"}),
@@ -29,7 +29,7 @@ _NUMBER = re.compile(r"(?<![\w.])\d+(?:\.\d+)?(?![\w.]*\d)")
 _WORD_OR_SIGN = re.compile(r"[a-z]+|\*\*|[-+*/^×÷−]")
 
 
-def tool_call_for(request: Request, judgement: Judgement) -> dict[str, Any] | None:
+def tool_call_for(request: SimulatedRequest, judgement: Judgement) -> dict[str, Any] | None:
     """The tool call that answers ``request`` now, in OpenAI's form, or None for an answer in words.
 
     A tool that is forced by its name is called. Otherwise a tool is called whose name, a word of it or its operation
@@ -53,7 +53,7 @@ def tool_call_for(request: Request, judgement: Judgement) -> dict[str, Any] | No
     return _call(waiting[0], judgement) if waiting else None
 
 
-def _named(choice: Mapping[str, Any], tools: Sequence[Tool]) -> Tool:
+def _named(choice: Mapping[str, Any], tools: Sequence[ToolSchema]) -> ToolSchema:
     chosen = choice.get("function")
     name = chosen.get("name") if isinstance(chosen, Mapping) else None
     for tool in tools:
@@ -70,7 +70,7 @@ def _name_words(name: str) -> set[str]:
     return {word.lower() for word in re.findall(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])", name)}
 
 
-def _fitting(tools: Sequence[Tool], judgement: Judgement) -> list[Tool]:
+def _fitting(tools: Sequence[ToolSchema], judgement: Judgement) -> list[ToolSchema]:
     """The tools that suit the question, multiplications before additions, otherwise as offered."""
     problem = judgement.problem
     computed = problem is not None and problem.task == "arithmetic"
@@ -93,7 +93,7 @@ def _says(said: set[str], meant: frozenset[str], computed: bool) -> bool:
     return any(word in said for word in meant if computed or len(word) > 2)
 
 
-def _call(tool: Tool, judgement: Judgement) -> dict[str, Any]:
+def _call(tool: ToolSchema, judgement: Judgement) -> dict[str, Any]:
     arguments = json.dumps(object_for(tool.get("parameters") or {"type": "object"}, judgement, _numbers(judgement)))
     conversation = judgement.conversation
     number = Draws("call").uniform(tool["name"], arguments, conversation.question, len(conversation.results))

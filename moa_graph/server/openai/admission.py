@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from moa_graph.server.openai.errors import ApiError
 from moa_graph.server.openai.metrics import Metrics
 from moa_graph.server.openai.settings import Settings
-from moa_graph.server.openai.spending import Spending
+from moa_graph.server.openai.spending import SpendingByKey
 
 __all__ = ["Admission"]
 
@@ -23,7 +23,7 @@ class Admission:
         spending: What each key has spent; None where nothing limits it.
     """
 
-    def __init__(self, settings: Settings, metrics: Metrics, spending: Spending | None = None) -> None:
+    def __init__(self, settings: Settings, metrics: Metrics, spending: SpendingByKey | None = None) -> None:
         self._settings = settings
         self._metrics = metrics
         self._spending = spending

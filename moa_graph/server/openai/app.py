@@ -14,8 +14,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
+from moa_graph.server.asgi import ClientGone, Receive, Scope, Send
 from moa_graph.server.openai.admission import Admission
-from moa_graph.server.openai.asgi import ClientGone, Receive, Scope, Send, send_error, send_json
+from moa_graph.server.openai.asgi import send_error, send_json
 from moa_graph.server.openai.books import Books, check_prices
 from moa_graph.server.openai.chat import ChatCompletions
 from moa_graph.server.openai.errors import ApiError, as_api_error
@@ -27,9 +28,9 @@ from moa_graph.server.openai.page_files import PageFiles
 from moa_graph.server.openai.responses import Responses
 from moa_graph.server.openai.runner import Runner
 from moa_graph.server.openai.settings import Settings
-from moa_graph.server.openai.spending import Spending
+from moa_graph.server.openai.spending import SpendingByKey
 
-__all__ = ["Door", "Endpoint"]
+__all__ = ["Endpoint", "OpenAIApp"]
 
 log = logging.getLogger("moa_graph.server")
 
@@ -59,7 +60,7 @@ class Endpoint:
             await send_error(send, as_api_error(error))
 
 
-class Door:
+class OpenAIApp:
     """Mixtures behind OpenAI's protocol.
 
     Args:
@@ -79,7 +80,7 @@ class Door:
         self._spending = None
         if settings.usd_per_day is not None:
             check_prices(shelf)
-            self._spending = Spending(settings.spending)
+            self._spending = SpendingByKey(settings.spending)
         self._admission = Admission(settings, self.metrics, self._spending)
         books = Books(self.metrics, self._spending)
         self.runner = Runner(shelf, books, self._admission, log_prompts=settings.log_prompts)

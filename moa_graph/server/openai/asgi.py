@@ -3,18 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, Mapping, MutableMapping
+from collections.abc import Coroutine, Mapping
 from typing import Any
 
+from moa_graph.server.asgi import ClientGone, Receive, Scope, Send
 from moa_graph.server.openai.errors import ApiError
 
 __all__ = [
-    "App",
-    "ClientGone",
-    "Message",
-    "Receive",
-    "Scope",
-    "Send",
     "body_of",
     "header",
     "send_error",
@@ -24,17 +19,7 @@ __all__ = [
     "while_there",
 ]
 
-Scope = MutableMapping[str, Any]
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
-App = Callable[[Scope, Receive, Send], Awaitable[None]]
-
 JSON = b"application/json"
-
-
-class ClientGone(Exception):
-    """The client closed the connection before its answer was whole."""
 
 
 def header(scope: Scope, name: bytes) -> str | None:

@@ -8,7 +8,7 @@ from typing import Any
 
 from langchain_core.messages import BaseMessage
 
-__all__ = ["Asked", "Writing"]
+__all__ = ["ModelRequest", "Writing"]
 
 
 EFFORTS = {
@@ -63,7 +63,7 @@ class Writing:
 
 
 @dataclass(frozen=True)
-class Asked:
+class ModelRequest:
     """One request.
 
     Args:
@@ -84,7 +84,7 @@ class Asked:
     live: bool = False
     left_out: Mapping[str, str] = field(default_factory=dict)
 
-    def for_choice(self, index: int) -> Asked:
+    def for_choice(self, index: int) -> ModelRequest:
         """The request for one of several answers: equal seeds would make them alike, so each has its own."""
         if index == 0:
             return self

@@ -9,10 +9,10 @@ from langchain_core.messages import BaseMessage
 
 from moa_graph.calls.events import CallFinished
 from moa_graph.errors import MixtureError
-from moa_graph.runs import Outcome, Part, Token
+from moa_graph.runs import Outcome, RunItem, Token
 from moa_graph.server.openai.metrics import Metrics
-from moa_graph.server.openai.mixtures import Served, Shelf
-from moa_graph.server.openai.spending import Spending
+from moa_graph.server.openai.mixtures import ServedMixture, Shelf
+from moa_graph.server.openai.spending import SpendingByKey
 
 __all__ = ["Books", "check_prices"]
 
@@ -28,11 +28,11 @@ class Books:
         spending: Where they are paid for; None where nobody's spending is limited.
     """
 
-    def __init__(self, metrics: Metrics, spending: Spending | None = None) -> None:
+    def __init__(self, metrics: Metrics, spending: SpendingByKey | None = None) -> None:
         self.metrics = metrics
         self.spending = spending
 
-    def open(self, served: Served, owner: str, messages: Sequence[BaseMessage]) -> Entry:
+    def open(self, served: ServedMixture, owner: str, messages: Sequence[BaseMessage]) -> BookedRun:
         """An entry for a run that begins.
 
         Args:
@@ -40,10 +40,10 @@ class Books:
             owner: Whose key it is asked with.
             messages: The conversation.
         """
-        return Entry(self, served, owner, sum(len(str(message.content)) for message in messages))
+        return BookedRun(self, served, owner, sum(len(str(message.content)) for message in messages))
 
 
-class Entry:
+class BookedRun:
     """One run in the books.
 
     Args:
@@ -53,7 +53,7 @@ class Entry:
         characters: Of the conversation.
     """
 
-    def __init__(self, books: Books, served: Served, owner: str, characters: int) -> None:
+    def __init__(self, books: Books, served: ServedMixture, owner: str, characters: int) -> None:
         self._books = books
         self._served = served
         self._owner = owner
@@ -65,7 +65,7 @@ class Entry:
         self._outcome: Outcome | None = None
         books.metrics.running.inc()
 
-    def note(self, part: Part) -> None:
+    def note(self, part: RunItem) -> None:
         """Takes in what the run tells."""
         if isinstance(part, Token):
             self._begin_answer()

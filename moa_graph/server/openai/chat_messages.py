@@ -38,7 +38,7 @@ class File(Fields):
     filename: str | None = None
 
 
-class Part(Fields):
+class ContentPart(Fields):
     """A part of a message's content."""
 
     type: Literal["text", "image_url", "input_audio", "file", "refusal"]
@@ -68,7 +68,7 @@ class ChatMessage(Fields):
     """One message. What an assistant was reported to have thought isn't read."""
 
     role: Literal["system", "developer", "user", "assistant", "tool", "function"]
-    content: str | list[Part] | None = None
+    content: str | list[ContentPart] | None = None
     name: str | None = None
     refusal: str | None = None
     tool_calls: list[ToolCallField] | None = None
@@ -82,7 +82,7 @@ def conversation(messages: Sequence[ChatMessage]) -> list[BaseMessage]:
     Raises:
         ApiError: 400, a message can't stand where it stands.
     """
-    return with_question(_Reader().read(messages))
+    return with_question(_MessageReader().read(messages))
 
 
 def with_question(messages: list[BaseMessage]) -> list[BaseMessage]:
@@ -93,7 +93,7 @@ def with_question(messages: list[BaseMessage]) -> list[BaseMessage]:
     return messages
 
 
-class _Reader:
+class _MessageReader:
     """Reads messages in their order: a tool's result belongs to a call before it."""
 
     def __init__(self) -> None:

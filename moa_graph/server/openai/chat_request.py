@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from moa_graph.server.openai.asked import Asked, Writing
+from moa_graph.server.openai.asked import ModelRequest, Writing
 from moa_graph.server.openai.chat_messages import ChatMessage, conversation
 from moa_graph.server.openai.errors import refused
 from moa_graph.server.openai.reading import Fields, read
@@ -50,14 +50,14 @@ class JsonSchema(Fields):
     strict: bool | None = None
 
 
-class ResponseFormat(Fields):
+class ResponseFormatField(Fields):
     """Text, JSON, or JSON of a given form."""
 
     type: Literal["text", "json_object", "json_schema"]
     json_schema: JsonSchema | None = None
 
 
-class StreamOptions(Fields):
+class ChatStreamOptions(Fields):
     """What a stream holds beside the answer."""
 
     include_usage: bool | None = None
@@ -72,7 +72,7 @@ class ChatBody(Fields):
     messages: list[ChatMessage] = Field(min_length=1)
     moa: dict[str, Any] | None = None
     stream: bool | None = None
-    stream_options: StreamOptions | None = None
+    stream_options: ChatStreamOptions | None = None
     n: int | None = Field(default=None, ge=1, le=128)
     max_tokens: int | None = Field(default=None, ge=0)
     max_completion_tokens: int | None = Field(default=None, ge=0)
@@ -85,7 +85,7 @@ class ChatBody(Fields):
     verbosity: Literal["low", "medium", "high"] | None = None
     reasoning_effort: Literal["none", "minimal", "low", "medium", "high", "xhigh", "max"] | None = None
     stop: str | list[str] | None = None
-    response_format: ResponseFormat | None = None
+    response_format: ResponseFormatField | None = None
     tools: list[ToolField] | None = None
     tool_choice: str | dict[str, Any] | None = None
     parallel_tool_calls: bool | None = None
@@ -109,7 +109,7 @@ class ChatAsked:
         as_function_call: Whether a tool call is told in the old way, as ``function_call``.
     """
 
-    asked: Asked
+    asked: ModelRequest
     choices: int = 1
     include_usage: bool = False
     as_function_call: bool = False
@@ -127,8 +127,8 @@ def read_chat(data: Mapping[str, Any], most_choices: int = 1) -> ChatAsked:
     """
     body = read(ChatBody, data)
     _refuse_what_is_not_served(body, most_choices)
-    stream = body.stream_options or StreamOptions()
-    asked = Asked(
+    stream = body.stream_options or ChatStreamOptions()
+    asked = ModelRequest(
         model=body.model,
         messages=conversation(body.messages),
         writing=_writing(body),
@@ -189,7 +189,7 @@ def _choice(body: ChatBody) -> str | Mapping[str, Any] | None:
     return {"type": "function", **body.function_call}
 
 
-def _response_format(wanted: ResponseFormat | None) -> dict[str, Any] | None:
+def _response_format(wanted: ResponseFormatField | None) -> dict[str, Any] | None:
     if wanted is None or wanted.type == "text":
         return None
     if wanted.type == "json_schema" and wanted.json_schema is None:

@@ -8,14 +8,15 @@ from contextlib import aclosing
 from typing import Any, Protocol, TypeVar
 
 from moa_graph.runs import Outcome
-from moa_graph.server.openai.asgi import Receive, Scope, Send, body_of, header, send_json, while_there
-from moa_graph.server.openai.asked import Asked
+from moa_graph.server.asgi import Receive, Scope, Send
+from moa_graph.server.openai.asgi import body_of, header, send_json, while_there
+from moa_graph.server.openai.asked import ModelRequest
 from moa_graph.server.openai.errors import ApiError
 from moa_graph.server.openai.narrator import Narrator, Teller
 from moa_graph.server.openai.reading import parse
 from moa_graph.server.openai.runner import Run, Runner
 from moa_graph.server.openai.settings import Settings
-from moa_graph.server.openai.sse import DONE, Put, Stream, send_events
+from moa_graph.server.openai.sse import DONE, EventStream, Put, send_events
 
 __all__ = ["Dialect", "Generation", "Wanted"]
 
@@ -31,7 +32,7 @@ class Wanted(Protocol):
     """A request in either protocol."""
 
     @property
-    def asked(self) -> Asked:
+    def asked(self) -> ModelRequest:
         """What it asks for."""
 
     @property
@@ -39,23 +40,23 @@ class Wanted(Protocol):
         """How many answers it asks for."""
 
 
-Request = TypeVar("Request", bound=Wanted)
+RequestT = TypeVar("RequestT", bound=Wanted)
 
 
-class Dialect(Protocol[Request]):
+class Dialect(Protocol[RequestT]):
     """One of the two protocols: how its requests are read, and its answers written."""
 
-    def read(self, data: Mapping[str, Any], most_choices: int) -> Request:
+    def read(self, data: Mapping[str, Any], most_choices: int) -> RequestT:
         """What a body asks for.
 
         Raises:
             ApiError: 400, naming the field that can't be honoured.
         """
 
-    def teller(self, wanted: Request, run: Run) -> Teller:
+    def teller(self, wanted: RequestT, run: Run) -> Teller:
         """Writes a streamed answer."""
 
-    def body(self, wanted: Request, run: Run, outcomes: Sequence[Outcome]) -> bytes:
+    def body(self, wanted: RequestT, run: Run, outcomes: Sequence[Outcome]) -> bytes:
         """A whole answer, of one run for each choice."""
 
 
@@ -93,7 +94,7 @@ class Generation:
             outcomes = await asyncio.gather(*(self._runner.outcome(run) for run in runs))
         return self._dialect.body(wanted, runs[0], outcomes)
 
-    def _stream(self, wanted: Wanted, run: Run) -> Stream:
+    def _stream(self, wanted: Wanted, run: Run) -> EventStream:
         teller = self._dialect.teller(wanted, run)
 
         async def tell(answering: Callable[[], None], put: Put) -> None:
@@ -103,4 +104,4 @@ class Generation:
             put(DONE)
 
         patience = PATIENCE if self._runner.attended < CROWD else 0.0
-        return Stream(teller.begin(), tell, teller.failed, patience=patience, quiet=self._settings.quiet)
+        return EventStream(teller.begin(), tell, teller.failed, patience=patience, quiet=self._settings.quiet)

@@ -11,7 +11,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from urllib.parse import urlsplit
 
-from moa_graph.server.openai.asgi import App, Message, Receive, Scope, Send, header, send_error, too_long
+from moa_graph.server.asgi import App, AsgiMessage, Receive, Scope, Send
+from moa_graph.server.openai.asgi import header, send_error, too_long
 from moa_graph.server.openai.errors import ApiError, draining
 from moa_graph.server.openai.metrics import Metrics
 from moa_graph.server.openai.settings import Settings, is_loopback
@@ -142,7 +143,7 @@ class Guard:
         identity = given if _IDENTITY.fullmatch(given) else uuid.uuid4().hex
         scope["moa.request"] = identity
 
-        async def sending(message: Message) -> None:
+        async def sending(message: AsgiMessage) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]

@@ -17,7 +17,7 @@ from moa_graph.server.openai.errors import ApiError
 from moa_graph.stage_kit.single import SingleSlot
 from moa_graph.store import Store
 
-__all__ = ["Served", "Shelf", "shelf_of"]
+__all__ = ["ServedMixture", "Shelf", "shelf_of"]
 
 PREFIX = "moa/"
 WRITER = ":writer"
@@ -27,7 +27,7 @@ OPENAI_SPEAKERS = ("openai", "together", "openrouter", "sim")
 
 
 @dataclass(frozen=True)
-class Served:
+class ServedMixture:
     """One model name's mixture.
 
     Args:
@@ -90,12 +90,12 @@ class Shelf:
         created: When the server began, in seconds since 1970.
     """
 
-    served: Mapping[str, Served]
+    served: Mapping[str, ServedMixture]
     aliases: Mapping[str, str] = field(default_factory=dict)
     chores: Sequence[str] = ()
     created: int = field(default_factory=lambda: int(time.time()))
 
-    def find(self, name: str) -> Served:
+    def find(self, name: str) -> ServedMixture:
         """The mixture that a client means by ``name``.
 
         Raises:
@@ -109,7 +109,7 @@ class Shelf:
             raise ApiError(404, message, code="model_not_found", param="model")
         return found
 
-    def for_request(self, name: str, last_text: str, *, reasoning: bool) -> Served:
+    def for_request(self, name: str, last_text: str, *, reasoning: bool) -> ServedMixture:
         """As :meth:`find`, but the aggregator alone, where there is one, for what needs no panel.
 
         Args:
@@ -151,18 +151,18 @@ def shelf_of(
     Raises:
         MixtureError: A description can't work, two have one name, or an alias names what isn't served.
     """
-    served: dict[str, Served] = {}
+    served: dict[str, ServedMixture] = {}
     for mixture in mixtures:
         graph = create_moa(mixture, simulate=simulate, store=store)
         identity = PREFIX + graph.mixture.name
         if identity in served:
             raise MixtureError(f"{graph.mixture.name}: two mixtures have this name: give one of them another")
-        served[identity] = Served(identity, graph, _about(mixture))
+        served[identity] = ServedMixture(identity, graph, _about(mixture))
         writer = _writer_of(graph.mixture)
         if writer is not None:
             alone = create_moa(writer, simulate=simulate, store=store)
             about = f"The model that writes the answer of {identity}, alone."
-            served[identity + WRITER] = Served(identity + WRITER, alone, about)
+            served[identity + WRITER] = ServedMixture(identity + WRITER, alone, about)
     shelf = Shelf(served, dict(aliases or {}), tuple(chores))
     for alias, name in shelf.aliases.items():
         if alias in served:

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 from langchain_core.messages.tool import ToolCallChunk, tool_call_chunk
 
-from moa_graph.runs import Event, Outcome, Part, Token
+from moa_graph.runs import Event, Outcome, RunItem, Token
 from moa_graph.server.openai.errors import ApiError
 from moa_graph.server.openai.panel import block
 from moa_graph.server.openai.sse import Put
@@ -60,7 +60,7 @@ class Narrator:
         self._begun = False
         self._calls: dict[int | str, int] = {}
 
-    async def read(self, parts: AsyncIterator[Part]) -> Outcome | None:
+    async def read(self, parts: AsyncIterator[RunItem]) -> Outcome | None:
         """Tells everything.
 
         Raises:

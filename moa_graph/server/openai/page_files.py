@@ -7,7 +7,8 @@ import hashlib
 import re
 from importlib import resources
 
-from moa_graph.server.openai.asgi import Receive, Scope, Send, send_json
+from moa_graph.server.asgi import Receive, Scope, Send
+from moa_graph.server.openai.asgi import send_json
 from moa_graph.server.openai.errors import ApiError
 
 __all__ = ["PageFiles"]

@@ -26,7 +26,7 @@ __all__ = ["ResponseEvents"]
 
 
 @dataclass
-class _Call:
+class _StreamedToolCall:
     """A tool call that is being told."""
 
     place: int
@@ -49,7 +49,7 @@ class _Open:
     message: str | None = None
     message_place: int = 0
     text: str = ""
-    calls: dict[int, _Call] = field(default_factory=dict)
+    calls: dict[int, _StreamedToolCall] = field(default_factory=dict)
 
 
 class ResponseEvents:
@@ -125,7 +125,7 @@ class ResponseEvents:
         if index not in opened.calls:
             self._end_reasoning()
             place = len(opened.output) + (opened.message is not None) + len(opened.calls)
-            call = _Call(place, new_identity("fc"), identity or new_identity("call"), piece["name"] or "")
+            call = _StreamedToolCall(place, new_identity("fc"), identity or new_identity("call"), piece["name"] or "")
             opened.calls[index] = call
             self._tell("response.output_item.added", output_index=place, item=call.item("in_progress"))
         call = opened.calls[index]
@@ -172,7 +172,7 @@ class ResponseEvents:
         self._tell("response.content_part.done", **where, part=text_part(text))
         self._end_item(message_item(str(self._open.message), text, status))
 
-    def _end_call(self, call: _Call, status: str) -> None:
+    def _end_call(self, call: _StreamedToolCall, status: str) -> None:
         where = {"item_id": call.identity, "output_index": call.place}
         self._tell("response.function_call_arguments.done", **where, name=call.name, arguments=call.arguments)
         self._end_item(call.item(status))

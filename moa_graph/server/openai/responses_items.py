@@ -15,13 +15,13 @@ from moa_graph.server.openai.chat_messages import with_question
 from moa_graph.server.openai.errors import refused, within
 from moa_graph.server.openai.reading import Fields, read
 
-__all__ = ["Conversation", "conversation_of"]
+__all__ = ["ItemReader", "conversation_of"]
 
 DROPPED = frozenset({"reasoning", "compaction"})
 """What models thought before is no part of the conversation."""
 
 
-class Part(Fields):
+class ItemPart(Fields):
     """A part of a message's content."""
 
     type: Literal["input_text", "output_text", "text", "refusal", "input_image", "input_file", "summary_text"]
@@ -39,7 +39,7 @@ class MessageItem(Fields):
     """A message."""
 
     role: Literal["system", "developer", "user", "assistant"]
-    content: str | list[Part]
+    content: str | list[ItemPart]
 
 
 class CallItem(Fields):
@@ -54,10 +54,10 @@ class OutputItem(Fields):
     """What came of a call."""
 
     call_id: str = Field(min_length=1)
-    output: str | list[Part]
+    output: str | list[ItemPart]
 
 
-class Conversation:
+class ItemReader:
     """Reads items in their order.
 
     Args:
@@ -137,13 +137,13 @@ class Conversation:
         self.messages.append(ToolMessage(content=text, tool_call_id=item.call_id, name=self._called[item.call_id]))
 
 
-def conversation_of(given: str | Sequence[Any], instructions: str | None) -> Conversation:
+def conversation_of(given: str | Sequence[Any], instructions: str | None) -> ItemReader:
     """The conversation that ``input`` and ``instructions`` hold.
 
     Raises:
         ApiError: 400, an item can't stand where it stands.
     """
-    conversation = Conversation(instructions)
+    conversation = ItemReader(instructions)
     if isinstance(given, str):
         conversation.messages.append(HumanMessage(content=given))
     else:
@@ -153,7 +153,7 @@ def conversation_of(given: str | Sequence[Any], instructions: str | None) -> Con
     return conversation
 
 
-def _content(where: str, content: str | list[Part]) -> str | list[str | dict[str, Any]]:
+def _content(where: str, content: str | list[ItemPart]) -> str | list[str | dict[str, Any]]:
     if isinstance(content, str):
         return content
     parts: list[str | dict[str, Any]] = [
@@ -164,7 +164,7 @@ def _content(where: str, content: str | list[Part]) -> str | list[str | dict[str
     return parts
 
 
-def _block(where: str, part: Part) -> dict[str, Any]:
+def _block(where: str, part: ItemPart) -> dict[str, Any]:
     """A part in the form of chat completions, which LangChain's models take."""
     if part.file_id is not None or part.file_url is not None:
         field = "file_id" if part.file_id is not None else "file_url"

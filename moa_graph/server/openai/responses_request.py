@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from moa_graph.server.openai.asked import Asked, Writing
+from moa_graph.server.openai.asked import ModelRequest, Writing
 from moa_graph.server.openai.errors import refused, within
 from moa_graph.server.openai.reading import Fields, read
 from moa_graph.server.openai.responses_items import conversation_of
@@ -28,7 +28,7 @@ NEEDS_MEMORY = ("previous_response_id", "conversation", "prompt")
 """What refers to something that a server of this protocol may keep."""
 
 
-class Format(Fields):
+class TextFormat(Fields):
     """Text, JSON, or JSON of a given form."""
 
     type: Literal["text", "json_object", "json_schema"]
@@ -41,18 +41,18 @@ class Format(Fields):
 class Text(Fields):
     """How the answer's text shall be."""
 
-    format: Format | None = None
+    format: TextFormat | None = None
     verbosity: Literal["low", "medium", "high"] | None = None
 
 
-class Reasoning(Fields):
+class ReasoningOptions(Fields):
     """How long to think, and whether to tell of it in brief."""
 
     effort: Literal["none", "minimal", "low", "medium", "high", "xhigh", "max"] | None = None
     summary: Literal["auto", "concise", "detailed", "none"] | None = None
 
 
-class StreamOptions(Fields):
+class ResponsesStreamOptions(Fields):
     """What a stream holds beside the answer."""
 
     include_moa_live: bool | None = None
@@ -66,7 +66,7 @@ class ResponseBody(Fields):
     instructions: str | None = None
     moa: dict[str, Any] | None = None
     stream: bool | None = None
-    stream_options: StreamOptions | None = None
+    stream_options: ResponsesStreamOptions | None = None
     tools: list[dict[str, Any]] | None = None
     tool_choice: str | dict[str, Any] | None = None
     parallel_tool_calls: bool | None = None
@@ -78,7 +78,7 @@ class ResponseBody(Fields):
     top_logprobs: int | None = Field(default=None, ge=0, le=20)
     include: list[str] | None = None
     text: Text | None = None
-    reasoning: Reasoning | None = None
+    reasoning: ReasoningOptions | None = None
     store: bool | None = None
     background: bool | None = None
     service_tier: str | None = None
@@ -97,7 +97,7 @@ class ResponseAsked:
         summary: Whether the reasoning is told in brief as well.
     """
 
-    asked: Asked
+    asked: ModelRequest
     echo: Mapping[str, Any]
     summary: bool = False
 
@@ -117,11 +117,11 @@ def read_response(data: Mapping[str, Any]) -> ResponseAsked:
     _refuse_what_is_not_served(body)
     conversation = conversation_of(body.input, body.instructions)
     tools, left_out = _tools(body)
-    text, reasoning = body.text or Text(), body.reasoning or Reasoning()
+    text, reasoning = body.text or Text(), body.reasoning or ReasoningOptions()
     sampling = {"top_p": body.top_p, "verbosity": text.verbosity}
     sampling |= {"frequency_penalty": body.frequency_penalty, "presence_penalty": body.presence_penalty}
     offered, choice = choose(tools, body.tool_choice)
-    asked = Asked(
+    asked = ModelRequest(
         model=body.model,
         messages=conversation.messages,
         writing=Writing(
@@ -177,7 +177,7 @@ def _tools(body: ResponseBody) -> tuple[list[Tool], dict[str, str]]:
     return tools, left_out
 
 
-def _response_format(wanted: Format | None) -> dict[str, Any] | None:
+def _response_format(wanted: TextFormat | None) -> dict[str, Any] | None:
     """The form in the way of chat completions."""
     if wanted is None or wanted.type == "text":
         return None
@@ -204,7 +204,7 @@ def _echoed_tool(tool: Mapping[str, Any]) -> Mapping[str, Any]:
 
 def _echo(data: Mapping[str, Any], body: ResponseBody) -> dict[str, Any]:
     """What the response says of its request, in the protocol's own words for what was left out."""
-    text, reasoning = body.text or Text(), body.reasoning or Reasoning()
+    text, reasoning = body.text or Text(), body.reasoning or ReasoningOptions()
     form = text.format.model_dump(exclude_none=True, by_alias=True) if text.format else {"type": "text"}
     form = {"type": form["type"]} if form["type"] != "json_schema" else {"description": None, "strict": False, **form}
     truncation = data.get("truncation")

@@ -12,16 +12,16 @@ from typing import Any
 from langchain_core.messages import AIMessage, BaseMessage
 
 from moa_graph.errors import InputError, MoaError
-from moa_graph.form import Form
 from moa_graph.options import AnswerSettings, Options
 from moa_graph.report import make_report
-from moa_graph.runs import Outcome, Part, follow
+from moa_graph.response_format import ResponseFormat
+from moa_graph.runs import Outcome, RunItem, follow
 from moa_graph.server.openai.admission import Admission
 from moa_graph.server.openai.advice import AdviceShelf
-from moa_graph.server.openai.asked import Asked, Writing
+from moa_graph.server.openai.asked import ModelRequest, Writing
 from moa_graph.server.openai.books import Books
 from moa_graph.server.openai.errors import ApiError, as_api_error, draining, refused
-from moa_graph.server.openai.mixtures import Served, Shelf
+from moa_graph.server.openai.mixtures import ServedMixture, Shelf
 from moa_graph.state import Record, Turn
 
 __all__ = ["Run", "Runner"]
@@ -48,9 +48,9 @@ class Run:
         left_out: What was asked for and isn't done, by field, with the reason.
     """
 
-    asked: Asked
+    asked: ModelRequest
     owner: str
-    served: Served
+    served: ServedMixture
     options: Options
     settings: AnswerSettings
     turn: str
@@ -118,7 +118,7 @@ class Runner:
         for limit in self._limits:
             limit.reschedule(0)
 
-    def prepare(self, asked: Asked, owner: str) -> Run:
+    def prepare(self, asked: ModelRequest, owner: str) -> Run:
         """The run that a request asks for.
 
         Args:
@@ -149,7 +149,7 @@ class Runner:
             log.info("%s is asked: %r", served.id, _last_text(asked.messages))
         return Run(asked, owner, served, options, settings, turn, left_out)
 
-    async def parts(self, run: Run, given: Given | None = None) -> AsyncGenerator[Part, None]:
+    async def parts(self, run: Run, given: Given | None = None) -> AsyncGenerator[RunItem, None]:
         """What the run tells.
 
         Args:
@@ -173,7 +173,7 @@ class Runner:
         finally:
             entry.close()
 
-    async def _followed(self, run: Run, given: Given | None) -> AsyncGenerator[Part, None]:
+    async def _followed(self, run: Run, given: Given | None) -> AsyncGenerator[RunItem, None]:
         """The parts of a run that may begin."""
         if run.settings.parameters.get("max_tokens") == 0:
             yield _of_no_tokens(run.served)
@@ -204,7 +204,7 @@ class Runner:
         raise RuntimeError("a run ends with its outcome or an error")
 
 
-def _of_no_tokens(served: Served) -> Outcome:
+def _of_no_tokens(served: ServedMixture) -> Outcome:
     """The answer of no tokens that some clients ask for: nobody need be asked."""
     turn: Turn = {"simulated": served.graph.plan.simulated, "end": "an answer of no tokens was asked for"}
     report = make_report(
@@ -217,7 +217,7 @@ def _last_text(messages: list[BaseMessage]) -> str:
     return str(messages[-1].text) if messages else ""
 
 
-def _options(served: Served, asked: Asked) -> Options:
+def _options(served: ServedMixture, asked: ModelRequest) -> Options:
     try:
         return served.options(**asked.options)
     except Exception as error:
@@ -225,7 +225,7 @@ def _options(served: Served, asked: Asked) -> Options:
 
 
 def _settings(
-    served: Served, writing: Writing, parameters: Mapping[str, Any], extras: Mapping[str, Any]
+    served: ServedMixture, writing: Writing, parameters: Mapping[str, Any], extras: Mapping[str, Any]
 ) -> AnswerSettings:
     """What is asked of the answer, where a model writes it."""
     for name in ("tools", "response_format"):
@@ -235,7 +235,7 @@ def _settings(
     return AnswerSettings(
         tools=writing.tools,
         tool_settings={**_tool_settings(writing), **extras},
-        form=_form(writing),
+        response_format=_response_format(writing),
         stop=writing.stop,
         parameters=parameters,
         capped="max_tokens" in parameters,
@@ -248,10 +248,10 @@ def _tool_settings(writing: Writing) -> dict[str, Any]:
     return {name: value for name, value in settings.items() if value is not None}
 
 
-def _form(writing: Writing) -> Form | None:
+def _response_format(writing: Writing) -> ResponseFormat | None:
     if writing.response_format is None:
         return None
     try:
-        return Form.of(writing.response_format)
+        return ResponseFormat.of(writing.response_format)
     except InputError as error:
         raise refused("response_format", str(error)) from error

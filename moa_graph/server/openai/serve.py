@@ -11,7 +11,7 @@ from types import FrameType
 import uvicorn
 
 from moa_graph.server.listening import Server, configured, in_thread, listening
-from moa_graph.server.openai.app import Door
+from moa_graph.server.openai.app import OpenAIApp
 
 __all__ = ["running_door", "serve"]
 
@@ -19,7 +19,7 @@ LAST_SECONDS = 2
 """What is left of a run after the time to end gets so many seconds to close its calls."""
 
 
-class _Server(Server):
+class _DrainingServer(Server):
     """Goes on listening while it drains, so that newcomers are told to go elsewhere rather than left at a closed door.
 
     Args:
@@ -28,7 +28,7 @@ class _Server(Server):
         ready: Called once it can be asked.
     """
 
-    def __init__(self, config: uvicorn.Config, door: Door, ready: Callable[[], None]) -> None:
+    def __init__(self, config: uvicorn.Config, door: OpenAIApp, ready: Callable[[], None]) -> None:
         super().__init__(config, ready)
         self._door = door
         self._draining: asyncio.Task[None] | None = None
@@ -65,12 +65,12 @@ class _Server(Server):
                 await self._door.gatekeeper.idle()
 
 
-def _server(door: Door, ready: Callable[[], None]) -> _Server:
+def _server(door: OpenAIApp, ready: Callable[[], None]) -> _DrainingServer:
     config = configured(door.app, lifespan="on", timeout_graceful_shutdown=LAST_SECONDS)
-    return _Server(config, door, ready)
+    return _DrainingServer(config, door, ready)
 
 
-def serve(door: Door, host: str, port: int, ready: Callable[[str], None]) -> None:
+def serve(door: OpenAIApp, host: str, port: int, ready: Callable[[str], None]) -> None:
     """Serves until a signal ends it.
 
     Args:
@@ -88,7 +88,7 @@ def serve(door: Door, host: str, port: int, ready: Callable[[str], None]) -> Non
 
 
 @contextlib.contextmanager
-def running_door(door: Door) -> Iterator[str]:
+def running_door(door: OpenAIApp) -> Iterator[str]:
     """Serves in a thread, on a free port of the loopback interface; gives the address. For tests and benchmarks."""
     with in_thread(lambda ready: _server(door, ready), "moa-serve") as url:
         yield url

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from moa_graph.errors import OptionsError
 
-__all__ = ["KEYS_VARIABLE", "Key", "Settings", "is_loopback", "read_keys"]
+__all__ = ["KEYS_VARIABLE", "ClientKey", "Settings", "is_loopback", "read_keys"]
 
 KEYS_VARIABLE = "MOA_API_KEYS"
 
@@ -19,7 +19,7 @@ MEGABYTE = 1_000_000
 
 
 @dataclass(frozen=True)
-class Key:
+class ClientKey:
     """A key that clients bring, of which only the hash is kept.
 
     Args:
@@ -31,7 +31,7 @@ class Key:
     digest: bytes
 
     @classmethod
-    def of(cls, secret: str, name: str | None = None) -> Key:
+    def of(cls, secret: str, name: str | None = None) -> ClientKey:
         """A key; without a name it is called by the beginning of its hash."""
         digest = hashlib.sha256(secret.encode()).digest()
         return cls(name or f"key-{digest.hex()[:8]}", digest)
@@ -63,7 +63,7 @@ class Settings:
         drain: Seconds that runs are given to end when the server is stopped.
     """
 
-    keys: tuple[Key, ...] = ()
+    keys: tuple[ClientKey, ...] = ()
     hosts: tuple[str, ...] = ("localhost", "127.0.0.1", "::1")
     origins: tuple[str, ...] = ()
     concurrency: int = 64
@@ -78,7 +78,7 @@ class Settings:
     quiet: float = 10.0
     drain: float = 30.0
 
-    def key_of(self, secret: str | None) -> Key | None:
+    def key_of(self, secret: str | None) -> ClientKey | None:
         """The key that a secret is. Every key is compared in constant time, whichever fits."""
         digest = hashlib.sha256((secret or "").encode()).digest()
         found = None
@@ -88,18 +88,18 @@ class Settings:
         return found
 
 
-def read_keys(text: str) -> tuple[Key, ...]:
+def read_keys(text: str) -> tuple[ClientKey, ...]:
     """The keys in the variable's text: ``key``, or ``name=key``, between commas.
 
     Raises:
         OptionsError: A key is empty, or two have one name.
     """
-    keys: list[Key] = []
+    keys: list[ClientKey] = []
     for number, entry in enumerate((part.strip() for part in text.split(",")), start=1):
         if not entry:
             continue
         name, equals, secret = entry.partition("=")
-        key = Key.of(secret.strip(), name.strip()) if equals and name.strip() else Key.of(entry)
+        key = ClientKey.of(secret.strip(), name.strip()) if equals and name.strip() else ClientKey.of(entry)
         if equals and not secret.strip():
             raise OptionsError(f"{KEYS_VARIABLE}: entry {number} holds a name and no key: write name=key")
         if key.name in [other.name for other in keys]:

@@ -9,12 +9,12 @@ from pathlib import Path
 
 from moa_graph.errors import OptionsError
 
-__all__ = ["Spending"]
+__all__ = ["SpendingByKey"]
 
 KEPT_DAYS = 90
 
 
-class Spending:
+class SpendingByKey:
     """US dollars by key and day (UTC). Every call is written as soon as it is known, so a kill loses none.
 
     Several servers may share one file.

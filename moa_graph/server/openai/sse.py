@@ -10,10 +10,11 @@ from typing import Any
 
 import orjson
 
-from moa_graph.server.openai.asgi import Receive, Send, until_gone
+from moa_graph.server.asgi import Receive, Send
+from moa_graph.server.openai.asgi import until_gone
 from moa_graph.server.openai.errors import ApiError, as_api_error
 
-__all__ = ["DONE", "Put", "Stream", "event", "named_event", "send_events"]
+__all__ = ["DONE", "EventStream", "Put", "event", "named_event", "send_events"]
 
 DONE = b"data: [DONE]\n\n"
 SILENCE = b": still thinking\n\n"
@@ -81,7 +82,7 @@ class _Outbox:
 
 
 @dataclass(frozen=True)
-class Stream:
+class EventStream:
     """A stream of events that has yet to begin.
 
     Args:
@@ -102,7 +103,7 @@ class Stream:
     quiet: float = QUIET
 
 
-async def send_events(receive: Receive, send: Send, stream: Stream) -> None:
+async def send_events(receive: Receive, send: Send, stream: EventStream) -> None:
     """Sends a stream. Where the client leaves, the telling is cancelled and waited for.
 
     Args:
@@ -146,7 +147,7 @@ async def send_events(receive: Receive, send: Send, stream: Stream) -> None:
         await asyncio.gather(telling, gone, return_exceptions=True)
 
 
-async def _begin(send: Send, stream: Stream) -> None:
+async def _begin(send: Send, stream: EventStream) -> None:
     await send({"type": "http.response.start", "status": 200, "headers": _lines(stream.headers)})
     await send({"type": "http.response.body", "body": stream.begin, "more_body": True})
 
@@ -155,7 +156,7 @@ def _lines(headers: Mapping[str, str]) -> list[tuple[bytes, bytes]]:
     return [(name.encode(), value.encode("latin-1")) for name, value in {**HEADERS, **headers}.items()]
 
 
-def _ending(telling: asyncio.Task[None], stream: Stream) -> bytes:
+def _ending(telling: asyncio.Task[None], stream: EventStream) -> bytes:
     """What a stream that failed ends with."""
     error = None if telling.cancelled() else telling.exception()
     if isinstance(error, Exception):

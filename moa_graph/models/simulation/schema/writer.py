@@ -34,7 +34,7 @@ def object_for(schema: Schema, judgement: Judgement, numbers: Iterable[float] = 
         SimulatedFault: 400, when the schema asks for what can't be made up, such as an unusual pattern.
     """
     try:
-        return _Writer(schema, judgement, iter(numbers)).value(schema, _Place())
+        return _ValueWriter(schema, judgement, iter(numbers)).value(schema, _ValuePath())
     except SimulatedFault:
         raise
     except (AttributeError, TypeError, ValueError, KeyError, RecursionError, re.error) as error:
@@ -42,7 +42,7 @@ def object_for(schema: Schema, judgement: Judgement, numbers: Iterable[float] = 
 
 
 @dataclass(frozen=True, slots=True)
-class _Place:
+class _ValuePath:
     """Where a value stands: its field's name, the index in its list, the reference it is about, its depth."""
 
     name: str = ""
@@ -51,23 +51,23 @@ class _Place:
     depth: int = 0
     path: str = "$"
 
-    def field(self, name: str) -> _Place:
+    def field(self, name: str) -> _ValuePath:
         return replace(self, name=name, depth=self.depth + 1, path=f"{self.path}.{name}")
 
-    def item(self, index: int, reference: int | None) -> _Place:
+    def item(self, index: int, reference: int | None) -> _ValuePath:
         path = f"{self.path}[{index}]"
         return replace(self, index=index, reference=reference, depth=self.depth + 1, path=path)
 
 
 @dataclass(slots=True)
-class _Writer:
+class _ValueWriter:
     """Writes one value; ``numbers`` are used up on the way."""
 
     root: Schema
     judgement: Judgement
     numbers: Iterator[float]
 
-    def value(self, schema: Any, place: _Place) -> Any:
+    def value(self, schema: Any, place: _ValuePath) -> Any:
         if place.depth > TOO_DEEP:
             raise invalid(f"it has no end at {place.name!r}")
         schema = self._resolved(schema, place)
@@ -92,18 +92,18 @@ class _Writer:
                 question = self.judgement.conversation.question
                 return string_within(schema, self._known(place, "string"), question, place.index)
 
-    def _known(self, place: _Place, kind: str) -> Any:
+    def _known(self, place: _ValuePath, kind: str) -> Any:
         return meant_by(place.name, place.reference, kind, self.judgement)
 
-    def _share(self, place: _Place) -> float:
+    def _share(self, place: _ValuePath) -> float:
         conversation = self.judgement.conversation
         about = (place.path, conversation.question, *conversation.references)
         return self.judgement.draws.uniform("field", *about)
 
-    def _resolved(self, schema: Any, place: _Place) -> Schema:
+    def _resolved(self, schema: Any, place: _ValuePath) -> Schema:
         return resolved(schema, self.root, simplest=place.depth >= DEEPEST)
 
-    def _option(self, options: list[Any], place: _Place) -> Any:
+    def _option(self, options: list[Any], place: _ValuePath) -> Any:
         """The option that is meant: by its value, or by the number of a reference as its place."""
         known = self._known(place, "enum")
         for option in options:
@@ -113,7 +113,7 @@ class _Writer:
             return options[known - 1]
         return options[int(self._share(place) * len(options))]
 
-    def _object(self, schema: Schema, place: _Place) -> dict[str, Any]:
+    def _object(self, schema: Schema, place: _ValuePath) -> dict[str, Any]:
         required = schema.get("required", ())
         fields = {
             name: part
@@ -126,7 +126,7 @@ class _Writer:
             fields[f"item_{number}"] = further
         return {name: self.value(part, place.field(name)) for name, part in fields.items()}
 
-    def _array(self, schema: Schema, place: _Place) -> list[Any]:
+    def _array(self, schema: Schema, place: _ValuePath) -> list[Any]:
         written = [self.value(part, place.item(i, None)) for i, part in enumerate(schema.get("prefixItems", ()))]
         items = schema.get("items", True)
         if items is False or (written and "items" not in schema):
@@ -136,7 +136,7 @@ class _Writer:
             return known
         return self._made_up(schema, items, place, written)
 
-    def _known_items(self, items: Any, place: _Place) -> list[Any]:
+    def _known_items(self, items: Any, place: _ValuePath) -> list[Any]:
         schema = self._resolved(items, place)
         if "enum" in schema or "const" in schema:
             return []
@@ -149,7 +149,7 @@ class _Writer:
         name = "score" if isinstance(element, float) else ""
         return number_within(schema, element, iter(()), 0, name)
 
-    def _made_up(self, schema: Schema, items: Any, place: _Place, written: list[Any]) -> list[Any]:
+    def _made_up(self, schema: Schema, items: Any, place: _ValuePath, written: list[Any]) -> list[Any]:
         """One object for each reference, otherwise one item, or as many as are asked for."""
         least, most = schema.get("minItems", 0), schema.get("maxItems")
         references = len(self.judgement.conversation.references)

@@ -21,10 +21,10 @@ from moa_graph.report import Report
 from moa_graph.runs import Outcome
 from moa_graph.state import Record
 
-__all__ = ["Door", "open_door"]
+__all__ = ["RunDisplay", "open_display"]
 
 
-class Door:
+class RunDisplay:
     """Shows one run.
 
     Args:
@@ -135,15 +135,15 @@ class Door:
         self.say(f"stopped: {made} so far{open_calls}")
 
 
-def open_door(
+def open_display(
     headline: str | None = None,
     *,
     mark: str | None = None,
     as_json: bool = False,
     events: bool = False,
     show_proposals: bool = False,
-) -> Door:
-    """The door that fits what stdout and stderr are.
+) -> RunDisplay:
+    """The display that fits what stdout and stderr are.
 
     Args:
         headline: Said when the run begins.
@@ -165,7 +165,7 @@ def open_door(
     else:
         output = PlainAnswer(sys.stdout, None if sys.stdout.isatty() and sys.stderr.isatty() else mark)
     shared = _draws(out) and _draws(err)
-    return Door(err, output, shared=shared, headline=headline, show_proposals=show_proposals)
+    return RunDisplay(err, output, shared=shared, headline=headline, show_proposals=show_proposals)
 
 
 def _console(stream: TextIO) -> Console:

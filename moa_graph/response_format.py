@@ -1,4 +1,4 @@
-"""The form that a structured answer must have: a JSON Schema, and a pydantic class where one stands behind it.
+"""The format that a structured answer must have: a JSON Schema, and a pydantic class where one stands behind it.
 
 What checks schemas is imported where one is checked: most runs have none, and it takes a while.
 """
@@ -14,11 +14,11 @@ from pydantic import BaseModel, ValidationError
 
 from moa_graph.errors import InputError
 
-__all__ = ["Form"]
+__all__ = ["ResponseFormat"]
 
 
 @dataclass(frozen=True)
-class Form:
+class ResponseFormat:
     """What a structured answer must fit.
 
     Args:
@@ -35,7 +35,7 @@ class Form:
 
     @classmethod
     def of(cls, wanted: Any, *, strict: bool = False) -> Self:
-        """The form that a pydantic class, a ``TypedDict``, a JSON Schema or OpenAI's ``response_format`` asks for.
+        """The format that a pydantic class, a ``TypedDict``, a JSON Schema or OpenAI's ``response_format`` asks for.
 
         Raises:
             InputError: It is none of these.
@@ -52,7 +52,7 @@ class Form:
         try:
             schema = convert_to_json_schema(wanted)
         except (TypeError, ValueError) as error:
-            raise InputError(f"response_format: {wanted!r} isn't a form that an answer can have: {error}") from None
+            raise InputError(f"response_format: {wanted!r} is not a format for an answer: {error}") from None
         return cls._checked(schema.get("title", "answer"), schema)
 
     @classmethod

@@ -38,7 +38,7 @@ def rung_of(member: Member) -> Rung:
 
 
 def highest_rung(model: BaseChatModel) -> Rung:
-    """How a model is asked for a form that has refused nothing yet."""
+    """How a model is asked for a response format that has refused nothing yet."""
     return "schema" if abilities_of(model).takes_response_format else "tool"
 
 
