@@ -2,9 +2,9 @@
 
     python -m benchmarks.certificates FILE [--resamples 200] [--only certificates,pools,labels]
 
-FILE holds recorded answers of models to GSM8K in the form of ``moa tune``. The prompts of FILE are taken for the whole
-population: every resample draws from them with replacement, and a certificate is false if its strategy is truly worse
-than a single model by more than the margin on all of FILE. Every line prints a figure with its goal.
+FILE holds recorded answers in the form of ``moa tune``; the goals are those of twelve models on GSM8K. The prompts of
+FILE are taken for the whole population: every resample draws from them with replacement, and a certificate is false if
+its strategy is truly worse than a single model by more than the margin on all of FILE. Every line prints a figure.
 """
 
 from __future__ import annotations
@@ -20,23 +20,22 @@ from numpy.typing import NDArray
 
 from moa_graph.evaluation.asking import tune_by_asking
 from moa_graph.evaluation.dawid_skene import credit_of_agreement
-from moa_graph.evaluation.labelling import AskLabel
-from moa_graph.evaluation.noninferiority import critical_score, least_prompts, score
-from moa_graph.evaluation.recordings import UNKNOWN, Recordings, read_recordings
-from moa_graph.evaluation.search import (
+from moa_graph.evaluation.estimates import (
     NEAR_BY_AGREEMENT,
     Estimates,
     credit_of_labels,
     estimate,
     estimate_by_agreement,
-    find_order,
+    places_by_tag,
 )
+from moa_graph.evaluation.labelling import AskLabel
+from moa_graph.evaluation.noninferiority import critical_score, least_prompts, score
+from moa_graph.evaluation.recordings import UNKNOWN, Recordings, read_recordings
+from moa_graph.evaluation.search import find_order
 from moa_graph.evaluation.significance import is_cheaper, mcnemar
-from moa_graph.evaluation.strategies import Strategy, family, play
+from moa_graph.evaluation.strategies import AnyStrategy, Strategy, family, play
 
 LEVEL = 0.05
-MARGINS = (0.005, 0.01, 0.02)
-SIZES = (200, 400, 660, 1319)
 HALF_GOALS = {0.005: (0.78, 0.27), 0.01: (0.92, 0.18), 0.02: (0.99, 0.12)}
 UNLABELLED_GOALS = {400: (0.55, 0.25), 660: (0.82, 0.19), 1319: (0.94, 0.15)}
 OTHERS = 1000
@@ -61,6 +60,18 @@ class Population:
 
     def labelled(self, drawn: NDArray[np.intp]) -> Estimates:
         """What strategies do on labelled prompts that were drawn, as ``estimate`` has it, from what was played."""
+        tags = places_by_tag([self.recordings.tags[place] for place in drawn])
+        return replace(self._labelled(drawn), by_tag={tag: self._of_a_tag(drawn[where]) for tag, where in tags.items()})
+
+    def _of_a_tag(self, drawn: NDArray[np.intp]) -> Estimates:
+        right, singles = self.right[:, drawn], self.singles[:, drawn]
+        joint = right @ singles.T
+        wins = np.maximum(right.sum(axis=1)[:, None] - joint, 0) / len(drawn)
+        losses = np.maximum(singles.sum(axis=1) - joint, 0) / len(drawn)
+        paid = self.shares[:, drawn].mean(axis=1)
+        return Estimates(wins.astype(float), losses.astype(float), paid.astype(float), len(drawn))
+
+    def _labelled(self, drawn: NDArray[np.intp]) -> Estimates:
         weights = self._weights(drawn) / np.float32(len(drawn))
         joint = self.right @ (self.singles * weights).T
         wins = np.maximum((self.right @ weights)[:, None] - joint, 0)
@@ -69,8 +80,13 @@ class Population:
 
     def agreed(self, drawn: NDArray[np.intp]) -> Estimates:
         """What they seem to do by agreement alone, as ``estimate_by_agreement`` has it, from what was played."""
+        credit = credit_of_agreement(self.recordings.answers[drawn]).astype(np.float32)
+        tags = places_by_tag([self.recordings.tags[place] for place in drawn])
+        parts = {tag: self._agreed(drawn[where], credit[where]) for tag, where in tags.items()}
+        return replace(self._agreed(drawn, credit), by_tag=parts)
+
+    def _agreed(self, drawn: NDArray[np.intp], credit: NDArray[np.float32]) -> Estimates:
         answers, played = self.recordings.answers[drawn], self.answers[:, drawn]
-        credit = credit_of_agreement(answers).astype(np.float32)
         earned = np.take_along_axis(credit, answers.astype(np.intp), axis=1)
         sums = np.zeros((len(played), answers.shape[1] + 1), np.float32)
         for code in range(credit.shape[1] - 1):
@@ -82,8 +98,8 @@ class Population:
         return Estimates(wins.astype(float), losses.astype(float), paid, len(drawn), NEAR_BY_AGREEMENT)
 
     def certified(
-        self, order: Sequence[Strategy], drawn: NDArray[np.intp], margin: float, rivals: Sequence[int] | None = None
-    ) -> int | None:
+        self, order: Sequence[AnyStrategy], drawn: NDArray[np.intp], margin: float, rivals: Sequence[int] | None = None
+    ) -> AnyStrategy | None:
         """The last strategy that passes on the drawn prompts, tested in order."""
         if len(drawn) < least_prompts(margin, LEVEL):
             return None
@@ -91,17 +107,24 @@ class Population:
         singles = self.singles if rivals is None else self.singles[list(rivals)]
         weights = self._weights(drawn)
         for strategy in order:
-            place = self.place[strategy]
-            joint = (singles * self.right[place]) @ weights
-            scores = score(self.right[place] @ weights - joint, singles @ weights - joint, len(drawn), margin)
+            right = self.of(strategy, self.right)
+            joint = (singles * right) @ weights
+            scores = score(right @ weights - joint, singles @ weights - joint, len(drawn), margin)
             if (scores < threshold).any():
                 break
-            passed = place
+            passed = strategy
         return passed
 
-    def false(self, place: int, margin: float) -> bool:
+    def of(self, strategy: AnyStrategy, values: NDArray[np.float32]) -> NDArray[np.float32]:
+        """What was played, of one strategy, prompt by prompt."""
+        if isinstance(strategy, Strategy):
+            return np.asarray(values[self.place[strategy]])
+        rows = np.array([self.place[strategy.of(tag)] for tag in self.recordings.tags])
+        return np.asarray(values[rows, np.arange(len(rows))])
+
+    def false(self, strategy: AnyStrategy, margin: float) -> bool:
         """Whether a strategy is truly worse than a single model by more than the margin."""
-        return bool(self.truth[place] < self.singles.mean(axis=1).max() - margin - 1e-9)
+        return bool(self.of(strategy, self.right).mean() < self.singles.mean(axis=1).max() - margin - 1e-6)
 
     def _weights(self, drawn: NDArray[np.intp]) -> NDArray[np.float32]:
         return np.bincount(drawn, minlength=len(self.recordings)).astype(np.float32)
@@ -113,12 +136,12 @@ class Tally:
     def __init__(self) -> None:
         self.runs, self.false, self.shares = 0, 0, list[float]()
 
-    def add(self, population: Population, place: int | None, drawn: NDArray[np.intp], margin: float) -> None:
+    def add(self, population: Population, given: AnyStrategy | None, drawn: NDArray[np.intp], margin: float) -> None:
         """Counts one resample."""
         self.runs += 1
-        if place is not None:
-            self.false += population.false(place, margin)
-            self.shares.append(float(population.shares[place, drawn].mean()))
+        if given is not None:
+            self.false += population.false(given, margin)
+            self.shares.append(float(population.of(given, population.shares)[drawn].mean()))
 
     def line(self, goal: tuple[float, float] | None) -> str:
         """The figures, and their goal."""
@@ -130,29 +153,31 @@ class Tally:
         return f"{told}; goal: issued >= {goal[0]:.0%} at <= {goal[1]:.2f}: {met}"
 
 
-def certificates(population: Population, resamples: int, seed: int = 1) -> None:
+def certificates(
+    population: Population, resamples: int, sizes: Sequence[int], margins: Sequence[float], seed: int = 1
+) -> None:
     """Both ways to find the order, for all margins and sizes."""
     drawn_from = np.random.default_rng(seed)
     recordings, models = population.recordings, len(population.recordings.models)
-    half: dict[Any, Tally] = {(size, margin): Tally() for size in SIZES for margin in MARGINS}
-    unlabelled: dict[Any, Tally] = {(size, margin): Tally() for size in SIZES for margin in MARGINS}
+    half: dict[Any, Tally] = {(size, margin): Tally() for size in sizes for margin in margins}
+    unlabelled: dict[Any, Tally] = {(size, margin): Tally() for size in sizes for margin in margins}
     for _ in range(resamples):
         others = drawn_from.integers(0, len(recordings), OTHERS)
         elsewhere = population.agreed(others)
-        for size in SIZES:
+        for size in sizes:
             drawn = drawn_from.integers(0, len(recordings), size)
             search, test = drawn[: size // 2], drawn[size // 2 :]
             seen = population.labelled(search)
-            for margin in MARGINS:
+            for margin in margins:
                 for tallies, estimates, testing in ((half, seen, test), (unlabelled, elsewhere, drawn)):
                     order = find_order(
                         population.strategies, estimates,
                         models=models, prompts=len(testing), margin=margin, level=LEVEL,
                     )  # fmt: skip
-                    place = population.certified(order, testing, margin)
-                    tallies[size, margin].add(population, place, testing, margin)
+                    given = population.certified(order, testing, margin)
+                    tallies[size, margin].add(population, given, testing, margin)
     for (size, margin), tally in half.items():
-        goal = HALF_GOALS[margin] if size == 1319 else None
+        goal = HALF_GOALS.get(margin) if size == 1319 else None
         print(f"half of the labels, n = {size}, D = {margin * 100:g}: {tally.line(goal)}")
     for (size, margin), tally in unlabelled.items():
         goal = UNLABELLED_GOALS.get(size) if margin == 0.01 else None
@@ -175,8 +200,8 @@ def pools(whole: Recordings, resamples: int, seed: int = 2) -> None:
                 population.strategies, population.labelled(search),
                 models=5, prompts=len(test), margin=margin, level=LEVEL,
             )  # fmt: skip
-            place = population.certified(order, test, margin)
-            noes += place is None or not _said_to_help(population, place, test)
+            given = population.certified(order, test, margin)
+            noes += given is None or not _said_to_help(population, given, test)
         said.append(noes / resamples)
     print(
         f"40 pools in which nothing helps: said in {np.mean(said):.1%} on average (goal >= 98 %), "
@@ -193,9 +218,9 @@ def _helps_truly(population: Population, margin: float) -> bool:
     return bool((good & ~single & (prices < prices[good & single].min())).any())
 
 
-def _said_to_help(population: Population, place: int, drawn: NDArray[np.intp]) -> bool:
+def _said_to_help(population: Population, given: AnyStrategy, drawn: NDArray[np.intp]) -> bool:
     """What ``moa tune`` says of a certified strategy: cheaper than all singles not proved worse than the best."""
-    if population.strategies[place].kind == "single":
+    if len(given.models) == 1:
         return False
     right = population.singles[:, drawn].astype(bool)
     best = int(right.sum(axis=1).argmax())
@@ -204,7 +229,7 @@ def _said_to_help(population: Population, place: int, drawn: NDArray[np.intp]) -
         wins, losses = int((own & ~right[best]).sum()), int((~own & right[best]).sum())
         if mcnemar(wins, losses) > LEVEL:
             may_be_best.append(model)
-    dollars = population.shares[place, drawn] * population.recordings.costs[:, population.best].mean()
+    dollars = population.of(given, population.shares)[drawn] * population.recordings.costs[:, population.best].mean()
     return all(is_cheaper(dollars, population.recordings.costs[drawn, model], LEVEL) for model in may_be_best)
 
 
@@ -221,8 +246,7 @@ def labels(population: Population, resamples: int, seed: int = 3) -> None:
                 margin=margin, unlabelled=_apart(whole, others, "other"), incumbent=incumbent,
             )  # fmt: skip
             asked.append(tuned.labels)
-            place = None if tuned.chosen is None else population.place[tuned.chosen.strategy]
-            tally.add(population, place, drawn, margin)
+            tally.add(population, None if tuned.chosen is None else tuned.chosen.strategy, drawn, margin)
         print(
             f"labels asked at n = 660, D = 1, against {incumbent or 'every single model'}: mean {np.mean(asked):.0f}, "
             f"median {np.median(asked):.0f}, 90 % {np.quantile(asked, 0.9):.0f} (goal <= 100); {tally.line(None)}"
@@ -264,16 +288,30 @@ def main() -> None:
     parser.add_argument("file")
     parser.add_argument("--resamples", type=int, default=200)
     parser.add_argument("--prices")
+    parser.add_argument("--grade", default="number")
+    parser.add_argument("--untagged", action="store_true", help="leave the tags out of the search")
+    parser.add_argument("--models", help="only these, between commas")
+    parser.add_argument("--sizes", default="200,400,660,1319")
+    parser.add_argument("--margins", default="0.5,1,2")
     parser.add_argument("--only", default="certificates,pools,labels")
     asked = parser.parse_args()
     start = time.perf_counter()
-    population = Population(read_recordings(asked.file, "number", prices=asked.prices))
+    recordings = read_recordings(
+        asked.file, asked.grade, prices=asked.prices, models=asked.models and asked.models.split(",")
+    )
+    if asked.untagged:
+        recordings = replace(recordings, tags=(None,) * len(recordings))
+    population = Population(recordings)
     check(population)
     print(f"{len(population.recordings)} prompts, {len(population.strategies)} strategies, {asked.resamples} resamples")
+    sizes, margins = map(int, asked.sizes.split(",")), (float(one) / 100 for one in asked.margins.split(","))
+    parts: dict[str, Callable[[], None]] = {
+        "certificates": lambda: certificates(population, asked.resamples, [*sizes], [*margins]),
+        "labels": lambda: labels(population, asked.resamples),
+        "pools": lambda: pools(recordings, asked.resamples),
+    }
     for part in asked.only.split(","):
-        {"certificates": certificates, "labels": labels, "pools": lambda one, runs: pools(one.recordings, runs)}[part](
-            population, asked.resamples
-        )
+        parts[part]()
     print(f"{time.perf_counter() - start:.0f} s")
 
 

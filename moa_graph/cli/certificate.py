@@ -30,8 +30,16 @@ def tell_certificate(certificate: Mapping[str, Any], where: str | None) -> None:
             passed = "passed" if one["passed"] else "failed"
             largest = "-" if one["largest_p"] is None else f"{one['largest_p']:.4f}"
             share = f"{one['cost_share']:.1%}"
-            tested.add_row(escape(one["strategy"]), _percent(one["accuracy"]), share, largest, passed)
+            told = one["strategy"] if one["ways"] == 1 else f"by the prompt's tag, one of {one['ways']} ways"
+            tested.add_row(escape(told), _percent(one["accuracy"]), share, largest, passed)
         console.print(tested)
+    if len(certificate["ways"]) > 1:
+        console.print("The ways of the last that passed, by the prompt's tag:")
+        for way in certificate["ways"]:
+            console.print(f"- {escape(way)}", soft_wrap=True)
+        console.print(
+            "Give each prompt's tag: moa ask --prompt-tag TAG, or the run-time option prompt_tag.", soft_wrap=True
+        )
     console.print(escape(certificate["promise"]), soft_wrap=True)
     if certificate["reason"] != certificate["promise"]:
         console.print(escape(certificate["reason"]), soft_wrap=True)

@@ -9,13 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from moa_graph.errors import InputError
+from moa_graph.evaluation.estimates import estimate_by_agreement
 from moa_graph.evaluation.labelling import AskLabel, Memory, Referee, StoppedAsking
 from moa_graph.evaluation.noninferiority import tango_interval
 from moa_graph.evaluation.recordings import UNKNOWN, Recordings
-from moa_graph.evaluation.search import estimate_by_agreement, find_order
+from moa_graph.evaluation.search import find_order, lead
 from moa_graph.evaluation.significance import is_cheaper, mcnemar
-from moa_graph.evaluation.strategies import Strategy, play
-from moa_graph.evaluation.tuning import Duel, Tested, Tuned, halves, strategies_for, without_shared
+from moa_graph.evaluation.strategies import AnyStrategy, Strategy, play_tagged
+from moa_graph.evaluation.tuning import Duel, Tested, Tuned, halves, strategies_for, tags_for, without_shared
 
 __all__ = ["chain_of", "tune_by_asking"]
 
@@ -86,7 +87,7 @@ def tune_by_asking(
         if unlabelled is not None:
             search = without_shared(search, test, told)
         method = "answers to other, unlabelled prompts"
-        searched, trials = _trials(search, rivals, len(test), margin, level)
+        searched, trials = _trials(search, test, rivals, margin, level)
     hearing = _Hearing(test, Referee(test, asker(test), margin, level, memory), rivals, incumbent, level, told)
     tested: list[Tested] = []
     for trial in trials:
@@ -115,21 +116,20 @@ def tune_by_asking(
 class _Trial:
     """A strategy to test, and the rivals that are far enough behind for bets; None: every duel is a bet."""
 
-    strategy: Strategy
+    strategy: AnyStrategy
     far: frozenset[int] | None = None
 
 
 def _trials(
-    search: Recordings, rivals: Sequence[int], prompts: int, margin: float, level: float
+    search: Recordings, test: Recordings, rivals: Sequence[int], margin: float, level: float
 ) -> tuple[int, list[_Trial]]:
     """What to test in order, found by agreement on prompts that won't test, and among how many strategies."""
     strategies = strategies_for(search)
-    seen = estimate_by_agreement(strategies, search.answers, search.costs, rivals)
-    order = find_order(strategies, seen, models=len(search.models), prompts=prompts, margin=margin, level=level)
+    seen = estimate_by_agreement(strategies, search.answers, search.costs, rivals, tags_for(search, test))
+    order = find_order(strategies, seen, models=len(search.models), prompts=len(test), margin=margin, level=level)
     trials = []
     for strategy in order:
-        row = strategies.index(strategy)
-        ahead = seen.wins[row] - seen.losses[row]
+        ahead = lead(strategy, strategies, seen)
         trials.append(_Trial(strategy, frozenset(np.array(rivals)[ahead >= FAR].tolist())))
     return len(strategies), trials
 
@@ -154,7 +154,7 @@ class _Hearing:
     def hear(self, trial: _Trial) -> Tested:
         """Tests a strategy against every rival, the dearest first, up to the first that it doesn't pass."""
         test = self._test
-        played = play([trial.strategy], test.answers, test.costs)
+        played = play_tagged(trial.strategy, test.answers, test.costs, test.tags)
         duels: list[Duel] = []
         for rival in sorted(self._rivals, key=lambda rival: -float(test.costs[:, rival].mean())):
             try:
@@ -190,9 +190,9 @@ class _Hearing:
         if chosen is None:
             last = tested[-1].duels[-1].rival
             return False, f"no mixture helps that could be promised: against {last} it isn't decided, or it is worse"
-        if chosen.strategy.kind == "single":
+        if len(chosen.strategy.models) == 1:
             return False, f"no mixture helps: {test.models[chosen.strategy.models[0]]} alone is certified"
-        played = play([chosen.strategy], test.answers, test.costs)
+        played = play_tagged(chosen.strategy, test.answers, test.costs, test.tags)
         answers, dollars = played.answers[0], played.costs[0]
         known = right != UNKNOWN
         for rival in self._rivals:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
 
-from moa_graph.evaluation.mixtures import words_for
+from moa_graph.evaluation.mixtures import ways_for, words_for
 from moa_graph.evaluation.recordings import UNKNOWN, Recordings
+from moa_graph.evaluation.strategies import AnyStrategy, TaggedStrategy, play_tagged
 from moa_graph.evaluation.tuning import Tested, Tuned
 
 __all__ = ["certificate_of", "promise", "unseen_tags"]
@@ -32,8 +33,10 @@ def promise(tuned: Tuned, margin: float, confidence: float) -> str:
         return tuned.reason
     chosen = tuned.chosen
     rivals = "every single model" if len(tuned.rivals) > 1 else tuned.rivals[0]
+    ways = ways_for(chosen.strategy, tuned.test.models)
+    strategy = ways[0] if len(ways) == 1 else f"by the prompt's tag, one of {len(ways)} ways"
     return (
-        f"{words_for(chosen.strategy, tuned.test.models)}: not worse than {rivals} by more than {margin * 100:g} "
+        f"{strategy}: not worse than {rivals} by more than {margin * 100:g} "
         f"point(s) with confidence {confidence:g}, on prompts drawn like these, at {chosen.cost_share:.1%} of the "
         f"dollars of {tuned.best}"
     )
@@ -61,7 +64,8 @@ def certificate_of(tuned: Tuned, margin: float, confidence: float, mixture: Mapp
         "accuracy": None if chosen is None else chosen.accuracy,
         "best": tuned.best,
         "strategy": None if chosen is None else words_for(chosen.strategy, test.models),
-        "chain": None if chosen is None else _chain(chosen, test),
+        "ways": [] if chosen is None else ways_for(chosen.strategy, test.models),
+        "chain": None if chosen is None else _chain(chosen.strategy, test.models),
         "rivals": [] if chosen is None else [_duel(duel) for duel in chosen.duels],
         "tested": [_tested(one, test) for one in tuned.tested],
         "singles": _singles(test),
@@ -88,11 +92,12 @@ def unseen_tags(certificate: Mapping[str, Any], recordings: Recordings) -> list[
     return sorted({str(tag) for tag in recordings.tags if tag is not None} - seen) if seen else []
 
 
-def _chain(chosen: Tested, test: Recordings) -> dict[str, Any]:
+def _chain(strategy: AnyStrategy, models: Sequence[str]) -> dict[str, Any]:
     """The strategy in a form that ``moa tune --watch`` reads."""
-    strategy = chosen.strategy
-    models = [test.models[column] for column in strategy.models]
-    return {"kind": strategy.kind, "models": models, "votes": strategy.votes}
+    if isinstance(strategy, TaggedStrategy):
+        own = {tag: _chain(part, models) for tag, part in strategy.by_tag}
+        return {"kind": "by_tag", "default": _chain(strategy.default, models), "by_tag": own}
+    return {"kind": strategy.kind, "models": [models[column] for column in strategy.models], "votes": strategy.votes}
 
 
 def _duel(duel: Any) -> dict[str, Any]:
@@ -108,6 +113,7 @@ def _duel(duel: Any) -> dict[str, Any]:
 def _tested(one: Tested, test: Recordings) -> dict[str, Any]:
     return {
         "strategy": words_for(one.strategy, test.models),
+        "ways": len(ways_for(one.strategy, test.models)),
         "passed": one.passed,
         "accuracy": one.accuracy,
         "cost_share": one.cost_share,
@@ -126,12 +132,10 @@ def _singles(test: Recordings) -> dict[str, Any]:
 
 def _tags(test: Recordings, chosen: Tested | None, best: str) -> dict[str, Any]:
     """The mix of prompts by tag, with each tag's gap to the best single model, in points."""
-    from moa_graph.evaluation.strategies import play
-
     counted = Counter(tag for tag in test.tags if tag is not None)
     if chosen is None or not counted or (test.right == UNKNOWN).any():
         return {tag: {"prompts": count, "gap": None} for tag, count in counted.items()}
-    right = play([chosen.strategy], test.answers, test.costs).answers[0] == test.right
+    right = play_tagged(chosen.strategy, test.answers, test.costs, test.tags).answers[0] == test.right
     gap = right.astype(float) - (test.answers[:, test.models.index(best)] == test.right)
     tags = np.array([str(tag) for tag in test.tags])
     return {

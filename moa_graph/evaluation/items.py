@@ -86,11 +86,12 @@ def read_items(data: str | Path) -> tuple[list[Item], list[Broken]]:
 
 
 def write_items(items: Sequence[Item], path: Path) -> None:
-    """Writes the items as rows of a batch."""
+    """Writes the items as rows of a batch; a mixture may take one branch or another by an item's group."""
 
     def lines() -> Iterator[str]:
         for item in items:
-            yield json.dumps({"id": item.id, "messages": list(item.messages)}, ensure_ascii=False) + "\n"
+            tagged = {} if item.group is None else {"options": {"prompt_tag": item.group}}
+            yield json.dumps({"id": item.id, "messages": list(item.messages), **tagged}, ensure_ascii=False) + "\n"
 
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text("".join(lines()), encoding="utf-8")

@@ -8,13 +8,13 @@ from typing import Any
 
 from moa_graph.errors import MixtureError
 from moa_graph.evaluation.recordings import Recordings
-from moa_graph.evaluation.strategies import Strategy
+from moa_graph.evaluation.strategies import AnyStrategy, Strategy, TaggedStrategy
 from moa_graph.mixture import Mixture
 
-__all__ = ["mixture_for", "words_for"]
+__all__ = ["mixture_for", "ways_for", "words_for"]
 
 
-def mixture_for(strategy: Strategy, recordings: Recordings, models: Mapping[str, str] | None = None) -> Mixture:
+def mixture_for(strategy: AnyStrategy, recordings: Recordings, models: Mapping[str, str] | None = None) -> Mixture:
     """The mixture that does what ``strategy`` did on the recordings, call by call: models are told nothing further.
 
     Args:
@@ -26,18 +26,35 @@ def mixture_for(strategy: Strategy, recordings: Recordings, models: Mapping[str,
         MixtureError: Answers were compared by something that can't be written in a description.
     """
     recorded = Path(recordings.file).resolve()
-    names = [_node_name(recordings.models[column]) for column in strategy.models]
     named: dict[str, Any] = {}
-    for name, column in zip(names, strategy.models, strict=True):
+    for column in strategy.models:
         model = recordings.models[column]
         price = recordings.prices[model]
         reference = (models or {}).get(model, f"recorded:{recorded}#{model}")
-        named[name] = {"model": reference, "price": {"input": price.input, "output": price.output}}
-    stages = _stages(strategy, names, _extract(recordings))
+        named[_node_name(model)] = {"model": reference, "price": {"input": price.input, "output": price.output}}
+    extract = _extract(recordings)
+    if isinstance(strategy, Strategy):
+        stages = _stages(strategy, recordings, extract)
+    else:
+        stages = [{"by_tag": _by_tag(strategy, recordings, extract)}]
     return Mixture.from_data({"name": "tuned", "models": named, "stages": stages})
 
 
-def _stages(strategy: Strategy, names: list[str], extract: str) -> list[dict[str, Any]]:
+def _by_tag(strategy: TaggedStrategy, recordings: Recordings, extract: str) -> dict[str, Any]:
+    """A branch for each different strategy; the first is the default, for recorded tags that aren't named too."""
+    tags = sorted({tag for tag in recordings.tags if tag is not None} | {tag for tag, _ in strategy.by_tag})
+    routes = {
+        f"way-{number}": {
+            "tags": [tag for tag in tags if strategy.of(tag) == part],
+            "stages": _stages(part, recordings, extract),
+        }
+        for number, part in enumerate(strategy.parts, start=1)
+    }
+    return {"routes": routes, "default": next(iter(routes))}
+
+
+def _stages(strategy: Strategy, recordings: Recordings, extract: str) -> list[dict[str, Any]]:
+    names = [_node_name(recordings.models[column]) for column in strategy.models]
     if strategy.kind == "single":
         return [{"aggregate": {"slot": names[0], "view": "none"}}]
     if strategy.kind == "vote":
@@ -61,13 +78,28 @@ def _node_name(model: str) -> str:
     return model.replace(":", "-").replace("|", "-")
 
 
-def words_for(strategy: Strategy, models: tuple[str, ...]) -> str:
+def ways_for(strategy: AnyStrategy, models: tuple[str, ...]) -> list[str]:
+    """What is done with prompts of which tags, a sentence each; one sentence where tags don't matter."""
+    if isinstance(strategy, Strategy):
+        return [words_for(strategy, models)]
+    told = []
+    for part in (*strategy.parts[1:], strategy.default):
+        tags = [", ".join(tag for tag, own in strategy.by_tag if own == part)]
+        others = ["prompts of any other tag, or of none"] if part == strategy.default else []
+        told.append(f"{' and '.join(filter(None, tags + others))}: {words_for(part, models)}")
+    return told
+
+
+def words_for(strategy: AnyStrategy, models: tuple[str, ...]) -> str:
     """The strategy in one sentence."""
+    if isinstance(strategy, TaggedStrategy):
+        return "; ".join(ways_for(strategy, models))
     names = [models[column] for column in strategy.models]
     if strategy.kind == "single":
         return f"{names[0]} alone"
     if strategy.kind == "vote":
         return f"the plurality of {', '.join(names)}"
     count = strategy.votes
-    later = f", then {', '.join(names[count:-1])} one after another," if names[count:-1] else ""
+    between = names[count:-1]
+    later = f", then {', '.join(between)}{' one after another' if len(between) > 1 else ''}," if between else ""
     return f"{' and '.join(names[:count])} side by side{later} until {count} agree; else {names[-1]} decides"

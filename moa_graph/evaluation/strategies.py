@@ -2,6 +2,7 @@
 
 A single model; a vote of several; and escalation from cheap to dear: the first models of a chain are asked side by
 side, the next one after another, until an answer has enough votes; where none ever has, the last model's answer counts.
+Or one of these for each tag that prompts have.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Outcomes", "Strategy", "family", "play"]
+__all__ = ["AnyStrategy", "Outcomes", "Strategy", "TaggedStrategy", "family", "play", "play_tagged"]
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,36 @@ class Strategy:
 
 
 @dataclass(frozen=True)
+class TaggedStrategy:
+    """A strategy for each tag that prompts have.
+
+    Args:
+        default: For prompts without a tag, and for tags that aren't named.
+        by_tag: Tags, each with its own.
+    """
+
+    default: Strategy
+    by_tag: tuple[tuple[str, Strategy], ...]
+
+    @property
+    def models(self) -> tuple[int, ...]:
+        """Columns of all models that may be asked."""
+        return tuple(dict.fromkeys(model for part in self.parts for model in part.models))
+
+    @property
+    def parts(self) -> tuple[Strategy, ...]:
+        """The different strategies, the default first."""
+        return tuple(dict.fromkeys((self.default, *(own for _, own in self.by_tag))))
+
+    def of(self, tag: str | None) -> Strategy:
+        """What is done with a prompt."""
+        return dict(self.by_tag).get(tag, self.default) if tag is not None else self.default
+
+
+AnyStrategy = Strategy | TaggedStrategy
+
+
+@dataclass(frozen=True)
 class Outcomes:
     """What strategies would have given, one row a strategy, one column a prompt.
 
@@ -47,7 +78,7 @@ class Outcomes:
         calls: How many.
     """
 
-    strategies: tuple[Strategy, ...]
+    strategies: tuple[AnyStrategy, ...]
     answers: NDArray[np.int16]
     costs: NDArray[np.float32]
     calls: NDArray[np.int8]
@@ -80,6 +111,27 @@ def play(strategies: Sequence[Strategy], answers: NDArray[np.int16], costs: NDAr
     for row, strategy in enumerate(strategies):
         given[row], paid[row], calls[row] = _play(strategy, columns, prices)
     return Outcomes(tuple(strategies), given, paid, calls)
+
+
+def play_tagged(
+    strategy: AnyStrategy,
+    answers: NDArray[np.int16],
+    costs: NDArray[np.float64],
+    tags: Sequence[str | None],
+) -> Outcomes:
+    """What one strategy would have given on prompts with ``tags``; the only row."""
+    if isinstance(strategy, Strategy):
+        return play([strategy], answers, costs)
+    parts = strategy.parts
+    played = play(parts, answers, costs)
+    rows = np.array([parts.index(strategy.of(tag)) for tag in tags], dtype=np.intp)
+    columns = np.arange(len(rows))
+    return Outcomes(
+        (strategy,),
+        played.answers[rows, columns][None],
+        played.costs[rows, columns][None],
+        played.calls[rows, columns][None],
+    )
 
 
 def _play(

@@ -8,7 +8,7 @@ from typing import Any
 
 from moa_graph.errors import InputError
 from moa_graph.evaluation.recordings import UNKNOWN, Recordings
-from moa_graph.evaluation.strategies import Strategy, play
+from moa_graph.evaluation.strategies import AnyStrategy, Strategy, play_tagged
 
 __all__ = ["COLUMNS", "played_results", "read_results", "results_of", "write_results"]
 
@@ -83,16 +83,17 @@ def results_of(recordings: Recordings) -> Any:
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
 
-def played_results(name: str, strategy: Strategy, recordings: Recordings) -> Any:
+def played_results(name: str, strategy: AnyStrategy, recordings: Recordings) -> Any:
     """What a strategy would have answered on the recordings, as a table of results of a candidate ``name``."""
     import pandas as pd
 
-    played = play([strategy], recordings.answers, recordings.costs)
+    played = play_tagged(strategy, recordings.answers, recordings.costs, recordings.tags)
     rows = []
     for place, identity in enumerate(recordings.ids):
         code, right = int(played.answers[0, place]), int(recordings.right[place])
         names = recordings.names[place]
-        giver = next((column for column in strategy.models if recordings.answers[place, column] == code), None)
+        own = strategy if isinstance(strategy, Strategy) else strategy.of(recordings.tags[place])
+        giver = next((column for column in own.models if recordings.answers[place, column] == code), None)
         rows.append(
             {
                 "candidate": name,
@@ -104,7 +105,7 @@ def played_results(name: str, strategy: Strategy, recordings: Recordings) -> Any
                 "right": None if right == UNKNOWN else code == right,
                 "usd": float(played.costs[0, place]),
                 "calls": int(played.calls[0, place]),
-                "escalations": strategy.escalations(int(played.calls[0, place])),
+                "escalations": own.escalations(int(played.calls[0, place])),
             }
         )
     return pd.DataFrame(rows, columns=list(COLUMNS))

@@ -18,13 +18,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from moa_graph.errors import InputError
+from moa_graph.evaluation.estimates import credit_of_labels, estimate, estimate_by_agreement
 from moa_graph.evaluation.noninferiority import least_prompts, p_value, tango_interval
 from moa_graph.evaluation.recordings import Recordings
-from moa_graph.evaluation.search import credit_of_labels, estimate, estimate_by_agreement, find_order
+from moa_graph.evaluation.search import find_order
 from moa_graph.evaluation.significance import is_cheaper, mcnemar
-from moa_graph.evaluation.strategies import Strategy, family, play
+from moa_graph.evaluation.strategies import AnyStrategy, Strategy, family, play_tagged
 
-__all__ = ["Duel", "Tested", "Tuned", "halves", "strategies_for", "test_in_order", "tune", "without_shared"]
+__all__ = ["Duel", "Tested", "Tuned", "halves", "strategies_for", "tags_for", "test_in_order", "tune", "without_shared"]
 
 MOST_STRATEGIES = 20_000
 
@@ -63,7 +64,7 @@ class Tested:
         cost_share: Of the dollars of the best single model.
     """
 
-    strategy: Strategy
+    strategy: AnyStrategy
     duels: tuple[Duel, ...]
     passed: bool
     accuracy: float | None
@@ -144,13 +145,14 @@ def tune(
     least = least_prompts(margin, level)
     told(f"{len(test)} prompts test; a certificate of {margin * 100:g} point(s) takes at least {least}")
     strategies = strategies_for(search if len(search) else test)
-    order: list[Strategy] = []
+    order: list[AnyStrategy] = []
+    tags = tags_for(search, test)
     if len(test) >= least and len(search):
         if unlabelled is None:
             credit = credit_of_labels(search.answers, search.right)
-            seen = estimate(strategies, search.answers, search.costs, credit, rivals)
+            seen = estimate(strategies, search.answers, search.costs, credit, rivals, tags)
         else:
-            seen = estimate_by_agreement(strategies, search.answers, search.costs, rivals)
+            seen = estimate_by_agreement(strategies, search.answers, search.costs, rivals, tags)
         models = len(search.models)
         order = find_order(strategies, seen, models=models, prompts=len(test), margin=margin, level=level)
     tested = test_in_order(order, test, rivals=rivals, margin=margin, level=level)
@@ -173,14 +175,14 @@ def tune(
 
 
 def test_in_order(
-    order: Sequence[Strategy], test: Recordings, *, rivals: Sequence[int], margin: float, level: float
+    order: Sequence[AnyStrategy], test: Recordings, *, rivals: Sequence[int], margin: float, level: float
 ) -> list[Tested]:
     """Tests strategies one after another, up to the first that fails."""
     tested: list[Tested] = []
     singles = test.right == test.answers.T
     dearest = test.costs[:, _best(test)].mean()
     for strategy in order:
-        played = play([strategy], test.answers, test.costs)
+        played = play_tagged(strategy, test.answers, test.costs, test.tags)
         right = played.answers[0] == test.right
         duels = tuple(_duel(right, singles[rival], test.models[rival], margin, level) for rival in rivals)
         dollars = float(played.costs[0].mean())
@@ -210,11 +212,11 @@ def _verdict(
         )
     if chosen is None:
         return False, f"no mixture helps: none is certified to be within {points} of every single model"
-    if chosen.strategy.kind == "single":
+    if len(chosen.strategy.models) == 1:
         single = test.models[chosen.strategy.models[0]]
         return False, f"no mixture helps: {single} alone is the cheapest that is certified"
     right = test.right == test.answers.T
-    dollars = play([chosen.strategy], test.answers, test.costs).costs[0]
+    dollars = play_tagged(chosen.strategy, test.answers, test.costs, test.tags).costs[0]
     for column in sorted(range(len(test.models)), key=lambda one: test.costs[:, one].mean()):
         if not _may_be_best(right[column], right[best], level) or is_cheaper(dollars, test.costs[:, column], level):
             continue
@@ -246,6 +248,11 @@ def strategies_for(search: Recordings) -> list[Strategy]:
     while longest > 3 and len(found := family(order, longest=longest)) > MOST_STRATEGIES:
         longest -= 1
     return found if longest > 3 else family(order, longest=longest)
+
+
+def tags_for(search: Recordings, test: Recordings) -> Sequence[str | None]:
+    """The tags by which strategies may differ: none where the prompts that test have none."""
+    return search.tags if any(tag is not None for tag in test.tags) else ()
 
 
 def halves(recordings: Recordings) -> tuple[Recordings, Recordings]:

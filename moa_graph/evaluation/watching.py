@@ -11,7 +11,7 @@ from moa_graph.evaluation.asking import chain_of
 from moa_graph.evaluation.betting import Wager
 from moa_graph.evaluation.certificate import unseen_tags
 from moa_graph.evaluation.recordings import UNKNOWN, Recordings
-from moa_graph.evaluation.strategies import Strategy, play
+from moa_graph.evaluation.strategies import AnyStrategy, Strategy, TaggedStrategy, play_tagged
 
 __all__ = ["Watched", "strategy_of", "watch"]
 
@@ -49,12 +49,12 @@ def watch(certificate: Mapping[str, Any], recordings: Recordings) -> Watched:
     chain = certificate.get("chain")
     if not certificate.get("certified") or chain is None:
         raise InputError("the certificate certifies nothing that could be watched")
-    names = list(dict.fromkeys([*chain["models"], *(duel["rival"] for duel in certificate["rivals"])]))
+    names = list(dict.fromkeys([*_models_of(chain), *(duel["rival"] for duel in certificate["rivals"])]))
     recordings = recordings.of_models(names)
     strategy = strategy_of(certificate, recordings)
     refused = unseen_tags(certificate, recordings)
     places = [place for place in range(len(recordings)) if recordings.tags[place] not in refused]
-    given = play([strategy], recordings.answers, recordings.costs).answers[0]
+    given = play_tagged(strategy, recordings.answers, recordings.costs, recordings.tags).answers[0]
     margin, level = certificate["margin"] / 100, 1 - certificate["confidence"]
     duels: dict[str, dict[str, float]] = {}
     waiting: set[int] = set()
@@ -88,7 +88,7 @@ def watch(certificate: Mapping[str, Any], recordings: Recordings) -> Watched:
     return Watched(state, duels, tuple(sorted(waiting)), tuple(refused))
 
 
-def strategy_of(certificate: Mapping[str, Any], recordings: Recordings) -> Strategy:
+def strategy_of(certificate: Mapping[str, Any], recordings: Recordings) -> AnyStrategy:
     """A certificate's strategy on recorded answers of its models.
 
     Raises:
@@ -97,8 +97,21 @@ def strategy_of(certificate: Mapping[str, Any], recordings: Recordings) -> Strat
     chain = certificate.get("chain")
     if chain is None:
         raise InputError("the certificate certifies nothing")
-    if missing := [name for name in chain["models"] if name not in recordings.models]:
+    if missing := [name for name in _models_of(chain) if name not in recordings.models]:
         raise InputError(f"{recordings.file} has no answers of {', '.join(missing)}")
+    if chain["kind"] == "by_tag":
+        own = tuple((tag, _strategy(part, recordings)) for tag, part in chain["by_tag"].items())
+        return TaggedStrategy(_strategy(chain["default"], recordings), own)
+    return _strategy(chain, recordings)
+
+
+def _models_of(chain: Mapping[str, Any]) -> list[str]:
+    if chain["kind"] == "by_tag":
+        return [name for part in (chain["default"], *chain["by_tag"].values()) for name in _models_of(part)]
+    return [str(name) for name in chain["models"]]
+
+
+def _strategy(chain: Mapping[str, Any], recordings: Recordings) -> Strategy:
     if chain["kind"] == "vote":
         return Strategy("vote", tuple(recordings.models.index(name) for name in chain["models"]))
     return chain_of(chain["models"], chain["votes"], recordings)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import random
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pytest
@@ -36,23 +36,29 @@ def write_recordings(
     labelled: int | None = None,
     seed: int = 7,
     first: int = 0,
-    tags: bool = False,
+    tags: Sequence[str | None] = (),
+    skills_of: Mapping[str, Mapping[str, float]] | None = None,
 ) -> Path:
-    """A file of answers that err independently of each other, with its prices beside it."""
+    """A file of answers that err independently of each other, with its prices beside it.
+
+    The prompts have the tags in turn; ``skills_of`` has the skills on those of a tag that differ from ``skills``.
+    """
     drawn = random.Random(seed)
     file = folder / f"recorded-{seed}-{first}.jsonl"
     with file.open("w", encoding="utf-8") as lines:
         for place in range(first, first + prompts):
             right = drawn.randint(10, 99)
             outputs = {}
-            for model, skill in skills.items():
+            tag = tags[place % len(tags)] if tags else None
+            for model, usual in skills.items():
+                skill = (skills_of or {}).get(tag or "", {}).get(model, usual)
                 given = right if drawn.random() < skill else right + drawn.randint(1, 60)
                 outputs[model] = f"So it is {place}. The answer is {given}."
             row = {"id": f"p{place}", "question": f"What is question {place}?", "outputs": outputs}
             if labelled is None or place < first + labelled:
                 row["answer"] = str(right)
-            if tags:
-                row["tag"] = "even" if place % 2 == 0 else "odd"
+            if tag is not None:
+                row["tag"] = tag
             lines.write(json.dumps(row) + "\n")
     (folder / "prices.json").write_text(json.dumps({model: PRICES[model] for model in skills}), encoding="utf-8")
     return file

@@ -111,15 +111,15 @@ def test_in_the_terminal(tmp_path: Path) -> None:
 
 
 def test_watching_holds_breaks_and_refuses_tags(tmp_path: Path) -> None:
-    file = write_recordings(tmp_path, 1600, tags=True)
+    file = write_recordings(tmp_path, 1600, tags=("even", "odd"))
     prices = ["--grade", "number", "--prices", str(tmp_path / "prices.json")]
     moa(str(file), *prices, "--margin", "2", "-o", str(tmp_path / "m.yaml"), "--json")
     certificate = str(tmp_path / "m.certificate.json")
-    same = write_recordings(tmp_path, 1600, seed=9, first=9000, tags=True)
+    same = write_recordings(tmp_path, 1600, seed=9, first=9000, tags=("even", "odd"))
     told = json.loads(moa(str(same), *prices, "--watch", certificate, "--json").stdout)
     assert told["state"] in ("holds", "undecided")
     worse = write_recordings(
-        tmp_path, 1600, seed=10, first=20000, tags=True,
+        tmp_path, 1600, seed=10, first=20000, tags=("even", "odd"),
         skills={"cheap-a": 0.5, "cheap-b": 0.4, "cheap-c": 0.4, "strong": 0.99},
     )  # fmt: skip
     rows = [json.loads(line) for line in worse.read_text().splitlines()]

@@ -15,7 +15,7 @@ from moa_graph import create_moa
 from moa_graph.cli import main
 from moa_graph.evaluation.mixtures import mixture_for
 from moa_graph.evaluation.recordings import Recordings, read_recordings
-from moa_graph.evaluation.strategies import Strategy, play
+from moa_graph.evaluation.strategies import AnyStrategy, Strategy, TaggedStrategy, play, play_tagged
 from moa_graph.extract import extractor
 from moa_graph.runs import run
 from tests.evaluation.recorded import real_file, write_recordings
@@ -29,13 +29,15 @@ def tuned(folder: Path, file: Path, *options: str) -> dict[str, Any]:
     return json.loads(result.stdout)  # type: ignore[no-any-return]
 
 
-async def assert_as_forecast(strategy: Strategy, recordings: Recordings, places: range) -> None:
+async def assert_as_forecast(strategy: AnyStrategy, recordings: Recordings, places: range) -> None:
     """The mixture gives the forecast's answer at the forecast's cost, prompt by prompt."""
     graph = create_moa(mixture_for(strategy, recordings).to_data()).compile()
-    forecast = play([strategy], recordings.answers, recordings.costs)
+    forecast = play_tagged(strategy, recordings.answers, recordings.costs, recordings.tags)
     read = extractor("number")
     for place in places:
-        outcome = await run(graph, [HumanMessage(recordings.questions[place])])
+        tag = recordings.tags[place]
+        options = {} if tag is None else {"prompt_tag": tag}
+        outcome = await run(graph, [HumanMessage(recordings.questions[place])], options=options)
         code = forecast.answers[0, place]
         assert read(outcome.answer) == (recordings.names[place][code] if code >= 0 else None)
         assert outcome.report["cost"] == pytest.approx(float(forecast.costs[0, place]), rel=1e-5)
@@ -124,6 +126,42 @@ async def test_the_mixture_does_what_was_forecast(tmp_path: Path, strategy: Stra
     file = write_recordings(tmp_path, 25, skills=skills)
     recordings = read_recordings(file, "number", prices=tmp_path / "prices.json")
     await assert_as_forecast(strategy, recordings, range(25))
+
+
+async def test_a_mixture_by_tag_does_what_was_forecast_for_unknown_tags_too(tmp_path: Path) -> None:
+    skills = {"cheap-a": 0.6, "cheap-b": 0.6, "cheap-c": 0.5, "strong": 0.9}
+    file = write_recordings(tmp_path, 24, skills=skills, tags=("sums", "law", "other", None))
+    recordings = read_recordings(file, "number", prices=tmp_path / "prices.json")
+    own = (("sums", Strategy("single", (1,))), ("law", Strategy("chain", (0, 1, 3), 2)))
+    await assert_as_forecast(TaggedStrategy(Strategy("chain", (0, 1, 2, 3), 2), own), recordings, range(24))
+
+
+HARD_FOR = {"sums": {"cheap-c": 0.4}, "law": {"cheap-a": 0.3, "cheap-b": 0.3, "cheap-c": 0.97}}
+
+
+def test_tags_are_given_strategies_of_their_own_where_that_costs_less(tmp_path: Path) -> None:
+    file = write_recordings(tmp_path, 1600, tags=("sums", "law"), skills_of=HARD_FOR)
+    prices = ("--margin", "2", "--prices", str(tmp_path / "prices.json"))
+    told = tuned(tmp_path, file, *prices)
+    assert told["chain"]["kind"] == "by_tag"
+    assert set(told["chain"]["by_tag"]) == {"sums", "law"}
+    assert told["description"]["stages"][0]["by_tag"]["default"] == "way-1"
+    whole = [json.loads(line) for line in file.read_text().splitlines()]
+    file.write_text("".join(json.dumps({**row, "tag": None}) + "\n" for row in whole))
+    assert told["cost_share"] < tuned(tmp_path, file, *prices)["cost_share"]
+
+
+def test_what_was_tuned_by_tag_is_watched_and_compared(tmp_path: Path) -> None:
+    file = write_recordings(tmp_path, 1600, tags=("sums", "law"), skills_of=HARD_FOR)
+    prices = ("--grade", "number", "--prices", str(tmp_path / "prices.json"), "--json")
+    told = tuned(tmp_path, file, "--margin", "2", *prices)
+    certificate = str(tmp_path / "tuned.certificate.json")
+    watched = CliRunner().invoke(main, ["tune", str(file), *prices, "--watch", certificate])
+    assert json.loads(watched.stdout)["state"] in ("holds", "undecided")
+    compared = json.loads(CliRunner().invoke(main, ["compare", str(file), *prices, "--with", certificate]).stdout)
+    [own] = [one for one in compared["candidates"] if one["name"] == "tuned"]
+    [best] = [one for one in compared["candidates"] if one["name"] == "strong"]
+    assert own["usd"] / best["usd"] == pytest.approx(told["cost_share"], abs=0.05)
 
 
 @pytest.mark.acceptance
