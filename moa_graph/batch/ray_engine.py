@@ -18,6 +18,7 @@ from moa_graph.batch.results import Answered, answer_row
 from moa_graph.batch.rows import Row
 from moa_graph.errors import MixtureError, MoaError
 from moa_graph.graph import MoaGraph, create_moa
+from moa_graph.side_by_side import side_by_side
 from moa_graph.store import Backend, Entry, Store
 
 try:
@@ -233,8 +234,8 @@ class MixtureMap:
         """Answers a batch of rows side by side."""
         prompts: Sequence[Any] = [str(prompt) for prompt in batch["prompt"]]
         rows = [Row(str(place), place, ({"role": "user", "content": prompt},)) for place, prompt in enumerate(prompts)]
-        answering = (answer_row(self._graph, self._compiled, row, {}, proposals=False) for row in rows)
-        done = await asyncio.gather(*answering)
+        answering = [answer_row(self._graph, self._compiled, row, {}, proposals=False) for row in rows]
+        done = await side_by_side(answering)
         results = [one.result for one in done]
         told: dict[str, Callable[[dict[str, Any]], Any]] = {
             "answer": lambda result: result["answer"] or "",

@@ -12,10 +12,11 @@ from langgraph.runtime import Runtime, get_runtime
 from moa_graph.calls.round import Round
 from moa_graph.errors import TooFewProposals
 from moa_graph.options import Options
+from moa_graph.side_by_side import side_by_side
 from moa_graph.stage_kit.asking import ModelStage
 from moa_graph.stage_kit.bound import BoundSlot, BoundStage
 from moa_graph.stage_kit.closing import closing_update, reasons
-from moa_graph.stage_kit.gathering import Gathered, side_by_side, with_gathered
+from moa_graph.stage_kit.gathering import Gathered, together, with_gathered
 from moa_graph.stage_kit.node import Node, NodeBody
 from moa_graph.stage_kit.plan import chosen, is_chosen, round_key
 from moa_graph.stage_kit.requests import first_tokens
@@ -114,7 +115,7 @@ class FanOut(ModelStage):
         turn = run.stage.plan.open(run.stage, run.state, run.options)
         state: MoaState = {**run.state, "turn": {**run.state["turn"], **turn}}
         again = RunContext(run.stage, state, run.options)
-        return await side_by_side([self.ask_slot(slot, again, config) for slot in self.asked_slots(run)])
+        return together(await side_by_side([self.ask_slot(slot, again, config) for slot in self.asked_slots(run)]))
 
     def _falls_short(self, run: RunContext) -> bool:
         """Whether there are too few live proposals to go on with, here and in the stages before."""

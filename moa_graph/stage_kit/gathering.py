@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Coroutine, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
 
 from moa_graph.calls.call import NodeContext, ask
 from moa_graph.calls.request import AnswerRequest
 from moa_graph.calls.samples import Together, can_be_together
+from moa_graph.side_by_side import side_by_side
 from moa_graph.state import Call, MoaState, Record, merge_by_id
 
-__all__ = ["Gathered", "gather_answers", "side_by_side", "with_gathered"]
+__all__ = ["Gathered", "gather_answers", "together", "with_gathered"]
 
 Gathered = tuple[list[Record], list[Call]]
 """Records, and the calls that they took."""
@@ -22,11 +21,11 @@ async def gather_answers(requests: Sequence[AnswerRequest], node: NodeContext) -
     """All at the same time; samples of one prompt in one request where that can be."""
     stored = node.store is not None and node.store.mode != "off"
     if not can_be_together(requests, limited=node.grants is not None, stored=stored):
-        return await side_by_side([_counted(request, node) for request in requests])
-    together = Together(requests[0].members[0], len(requests))
-    first = await _counted(replace(requests[0], together=together), node)
-    others = await side_by_side([_counted(request, node) for request in together.hand_out(requests[1:])])
-    return first[0] + others[0], first[1] + others[1]
+        return together(await side_by_side([_counted(request, node) for request in requests]))
+    shared = Together(requests[0].members[0], len(requests))
+    first = await _counted(replace(requests[0], together=shared), node)
+    others = await side_by_side([_counted(request, node) for request in shared.hand_out(requests[1:])])
+    return together([first, *others])
 
 
 async def _counted(request: AnswerRequest, node: NodeContext) -> Gathered:
@@ -40,16 +39,8 @@ async def _counted(request: AnswerRequest, node: NodeContext) -> Gathered:
     return [record], calls
 
 
-async def side_by_side(asking: Sequence[Coroutine[Any, Any, Gathered]]) -> Gathered:
-    """Runs them at the same time; all of them end with this, whatever happens."""
-    if len(asking) == 1:
-        return await asking[0]
-    try:
-        async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(one) for one in asking]
-    except BaseExceptionGroup as errors:
-        raise errors.exceptions[0] from None  # as it would come from one alone
-    gathered = [task.result() for task in tasks]
+def together(gathered: Sequence[Gathered]) -> Gathered:
+    """The records and the calls of all."""
     return [record for records, _ in gathered for record in records], [call for _, calls in gathered for call in calls]
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import aclosing
 from typing import Any, Protocol, TypeVar
@@ -17,6 +16,7 @@ from moa_graph.server.openai.reading import parse
 from moa_graph.server.openai.runner import Run, Runner
 from moa_graph.server.openai.settings import Settings
 from moa_graph.server.openai.sse import DONE, EventStream, Put, send_events
+from moa_graph.side_by_side import side_by_side
 
 __all__ = ["Dialect", "Generation", "Wanted"]
 
@@ -91,7 +91,7 @@ class Generation:
 
     async def _whole(self, wanted: Wanted, runs: Sequence[Run]) -> bytes:
         async with self._runner.until_stopped():
-            outcomes = await asyncio.gather(*(self._runner.outcome(run) for run in runs))
+            outcomes = await side_by_side([self._runner.outcome(run) for run in runs])
         return self._dialect.body(wanted, runs[0], outcomes)
 
     def _stream(self, wanted: Wanted, run: Run) -> EventStream:
