@@ -220,3 +220,12 @@ async def test_critiques_of_equal_answers_are_not_samples_of_one() -> None:
     result = await create_moa({"stages": stages}).compile().ainvoke({"messages": [("user", "What is 6 * 7?")]})
 
     assert result["report"]["calls"] == 7
+
+
+async def test_two_samples_are_one_request_too() -> None:
+    server = Server()
+    async with served(server, "openai") as (make, _):
+        result = await make(samples=2).compile().ainvoke(QUESTION)
+
+    assert server.wanted == [2]
+    assert texts(result) == SIX[:2]

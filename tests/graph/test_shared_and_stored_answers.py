@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from moa_graph import create_moa
+from moa_graph import ChatMoA, create_moa
 from moa_graph.store import open_store
 from tests.models_for_tests import Reply, ScriptedModel, scripted
 
@@ -47,3 +47,31 @@ async def test_an_answer_without_usage_is_stored_as_every_whole_one_is(tmp_path:
     assert replayed["messages"][-1].text == recorded["messages"][-1].text == "writer said"
     assert [len(model.journal.asked) for model in models] == [1, 1]
     assert recorded["report"]["estimated"]
+
+
+async def test_an_answer_that_does_not_fit_its_response_format_is_not_stored() -> None:
+    judge = scripted("judge", "I like the first.", "Still the first.", '{"ranking": [2, 1]}')
+    mixture = {
+        "models": {"a": {"model": scripted("a")}, "b": {"model": scripted("b")}, "judge": {"model": judge}},
+        "stages": [{"propose": {"slots": ["a", "b"]}}, {"judge": {"slot": "judge"}}],
+    }
+    compiled = create_moa(mixture, store=":memory:").compile()
+
+    first, second = await compiled.ainvoke(QUESTION), await compiled.ainvoke(QUESTION)
+
+    assert (len(first["report"]["degraded"]), second["report"]["degraded"]) == (1, [])
+    assert len(judge.journal.asked) == 3
+
+
+async def test_formats_that_have_only_their_name_in_common_are_asked_for_anew() -> None:
+    writer = scripted("writer", '{"sum": 1}', '{"product": 2}')
+    model = ChatMoA(proposers=[scripted("a")], aggregator=writer, layers=2, store=":memory:")
+
+    def asking(field: str) -> Any:
+        schema = {"title": "Sum", "type": "object", "properties": {field: {"type": "integer"}}, "required": [field]}
+        return model.with_structured_output(schema)
+
+    given = [await asking(field).ainvoke("a question") for field in ("sum", "product", "sum")]
+
+    assert given == [{"sum": 1}, {"product": 2}, {"sum": 1}]
+    assert len(writer.journal.asked) == 2
