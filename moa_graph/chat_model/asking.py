@@ -14,7 +14,7 @@ from moa_graph.graph import MoaGraph
 from moa_graph.options import AnswerSettings, Options
 from moa_graph.response_format import ResponseFormat
 
-__all__ = ["read_call", "refuse_if_nothing_writes", "writer_settings"]
+__all__ = ["by_our_names", "read_call", "refuse_if_nothing_writes", "writer_settings"]
 
 TOOL_SETTINGS = ("tool_choice", "strict", "parallel_tool_calls")
 
@@ -30,6 +30,9 @@ PARAMETERS = {
 """What a call may set of the model that writes the answer, and the field of ``ModelSettings`` that it is."""
 
 TIMEOUTS = ("timeout", "request_timeout")
+
+FIELDS = {name: field for name, field in PARAMETERS.items() if name != field} | {"request_timeout": "timeout"}
+"""Other chat models' words for fields of ours."""
 
 KNOWN = {*TOOL_SETTINGS, *PARAMETERS, *TIMEOUTS, "max_retries", "model", "response_format", "tools"}
 
@@ -70,6 +73,17 @@ def read_call(
         else ResponseFormat.of(response_format, strict=bool(given.get("strict"))),
     )
     return _with_writer(options, given.get("model"), graph), settings
+
+
+def by_our_names(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Fields of a chat model, those in other chat models' words by ours.
+
+    Raises:
+        OptionsError: One is given in two words.
+    """
+    if twice := [f"{name} and {field}" for name, field in FIELDS.items() if name in given and field in given]:
+        raise OptionsError(f"{', '.join(twice)}: they are the same: give one of them")
+    return {FIELDS.get(name, name): value for name, value in given.items()}
 
 
 def writer_settings(given: Mapping[str, Any], usual: AnswerSettings, graph: MoaGraph) -> AnswerSettings:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import pickle
 from collections.abc import Callable, Mapping, Sequence
 from copy import deepcopy
-from typing import Any, Literal, NamedTuple, Self
+from typing import Annotated, Any, Literal, NamedTuple, Self
 
 from langchain_core.language_models import BaseChatModel, ModelProfile
 from langchain_core.language_models.base import LangSmithParams
 from langchain_core.messages import BaseMessage, HumanMessage
 from langchain_core.messages.utils import count_tokens_approximately
 from langchain_core.utils.function_calling import convert_to_openai_tool
-from pydantic import ConfigDict, Field, PrivateAttr, SecretStr, TypeAdapter
+from pydantic import BeforeValidator, ConfigDict, Field, PrivateAttr, SecretStr, TypeAdapter
 
 from moa_graph.chat_model.asking import read_call, writer_settings
 from moa_graph.chat_model.build import BUILT_FROM, build, members_of, models_of, profile_of
@@ -26,10 +27,14 @@ __all__ = ["DescribedModel", "RunRequest"]
 DEEPEST = 3
 """How deep mixtures may stand in each other. Each level multiplies the calls of the one above."""
 
-WRITER_FIELDS = ("temperature", "max_tokens", "timeout", "max_retries")
+WRITER_FIELDS = ("temperature", "max_tokens", "top_p", "seed", "reasoning", "timeout", "max_retries")
 
 
 _ANY_CLASS = ConfigDict(arbitrary_types_allowed=True)
+
+
+def _as_list(stop: Any) -> Any:
+    return [stop] if isinstance(stop, str) else stop
 
 
 class RunRequest(NamedTuple):
@@ -54,10 +59,13 @@ class DescribedModel(BaseChatModel):
     store: Any = None
     temperature: float | None = Field(default=None, ge=0, le=2)
     max_tokens: int | None = Field(default=None, ge=1)
+    top_p: float | None = Field(default=None, gt=0, le=1)
+    seed: int | None = None
+    reasoning: str | int | dict[str, Any] | None = None
     timeout: float | None = Field(default=None, gt=0)
     max_retries: int | None = Field(default=None, ge=0)
     api_key: SecretStr | None = Field(default=None, repr=False, exclude=True)
-    stop: list[str] | None = None
+    stop: Annotated[list[str] | None, BeforeValidator(_as_list)] = None
     advise: Literal["user_turn", "first_call", "every_call"] = "user_turn"
     keep_advice: Literal["apart", "in_message"] = "apart"
     tools: Literal["aggregator", "all"] = "aggregator"
@@ -122,6 +130,23 @@ class DescribedModel(BaseChatModel):
     def __deepcopy__(self, memo: dict[int, Any] | None = None) -> Self:
         """A copy with options of its own. It shares the graph and its models: connections can't be copied."""
         return self.model_copy(update={"options": deepcopy(self.options, memo), "stop": deepcopy(self.stop, memo)})
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """A chat model is pickled by its fields, and its graph built anew from them.
+
+        Raises:
+            TypeError: A field holds an object that can't be pickled.
+        """
+        given = {name: value for name, value in self.__dict__.items() if name in self.model_fields_set - {"api_key"}}
+        for name, value in given.items():
+            try:
+                pickle.dumps(value)
+            except Exception as error:
+                raise TypeError(
+                    f"{name}: {type(self).__name__} can't be pickled with it ({error}): name models by strings or a "
+                    "file, or make the chat model anew in the other process"
+                ) from None
+        return _made_anew, (type(self), given, self._strict)
 
     def _take_over(self, changed: set[str]) -> None:
         if changed & set(BUILT_FROM):
@@ -200,3 +225,10 @@ class DescribedModel(BaseChatModel):
     def __repr_args__(self) -> list[tuple[str | None, Any]]:
         """The mixture by name: its description may hold headers, and traces show what an object is printed as."""
         return [("mixture", self._graph.mixture.name)]
+
+
+def _made_anew(kind: type[DescribedModel], fields: Mapping[str, Any], strict: bool | None) -> DescribedModel:
+    """A chat model as it was pickled."""
+    model = kind(**fields)
+    model._strict = strict  # noqa: SLF001
+    return model

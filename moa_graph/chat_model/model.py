@@ -20,7 +20,7 @@ from langchain_core.utils.function_calling import convert_to_openai_tool
 from pydantic import ValidationError
 
 from moa_graph.chat_model.answers import began_again, last_chunk, passed_on, whole_answer
-from moa_graph.chat_model.asking import refuse_if_nothing_writes
+from moa_graph.chat_model.asking import by_our_names, refuse_if_nothing_writes
 from moa_graph.chat_model.counting import counted_once
 from moa_graph.chat_model.described import DescribedModel, RunRequest
 from moa_graph.chat_model.kept import AdviceKeeper
@@ -62,6 +62,9 @@ class ChatMoA(DescribedModel):
         store: As for :func:`moa_graph.create_moa`.
         temperature: Of the model that writes the answer; default: as the mixture says.
         max_tokens: Most output tokens of the model that writes the answer; default: as the mixture says.
+        top_p: Share of the likeliest tokens that model draws from; default: as the mixture says.
+        seed: Of that model's draws; default: as the mixture says.
+        reasoning: How much that model thinks: an effort, or a budget in tokens; default: as the mixture says.
         timeout: Seconds for the answer of that model, retries included; default: as the mixture says.
         max_retries: Most further requests to that model after one that failed; default: as the mixture says.
         model: The same as ``mixture``, by the word that other chat models have for it.
@@ -95,7 +98,7 @@ class ChatMoA(DescribedModel):
         if model is not None and mixture is not None and model != mixture:
             raise MixtureError("model: it is another word for the mixture: give one of them")
         try:
-            super().__init__(mixture=model if mixture is None else mixture, store=store, **fields)
+            super().__init__(mixture=model if mixture is None else mixture, store=store, **by_our_names(fields))
         except ValidationError as error:
             ours = [problem.get("ctx", {}).get("error") for problem in error.errors()]
             raise next((one for one in ours if isinstance(one, MoaError)), error) from None

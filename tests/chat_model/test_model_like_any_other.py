@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import pickle
 from typing import Any
 
 import pytest
@@ -12,7 +13,8 @@ from langchain_core.caches import InMemoryCache
 from langchain_core.callbacks import StdOutCallbackHandler
 from langchain_core.messages import AIMessage, HumanMessage
 from langchain_core.rate_limiters import InMemoryRateLimiter
-from pydantic import BaseModel, ValidationError
+from langchain_openai import ChatOpenAI
+from pydantic import BaseModel, SecretStr, ValidationError
 
 from moa_graph import ChatMoA, MixtureError
 from moa_graph.calls.structured import parameters_for
@@ -97,6 +99,23 @@ def test_copies_of_any_kind_answer() -> None:
     copied = copy.deepcopy(model)
     copied.options["deadline"] = 3
     assert model.options == {"quorum": 1}
+
+
+def test_one_that_is_made_from_plain_data_can_be_pickled() -> None:
+    made = ChatMoA("moa-lite", simulate=True, temperature=0.5, stop=["END"], options={"quorum": 2}, api_key="unused")
+    for whole in (made, made.with_config(tags=["a"]), made.bind(seed=3)):
+        again = pickle.loads(pickle.dumps(whole))
+        assert again.invoke("What is 2 + 3?").text.endswith("5")
+    again = pickle.loads(pickle.dumps(made))
+    assert (again.temperature, again.stop, again.options) == (0.5, ["END"], {"quorum": 2})
+    assert again._identifying_params == made._identifying_params
+    assert b"unused" not in pickle.dumps(made)
+    assert pickle.loads(pickle.dumps(ChatMoA(proposers=[made, "sim:a"], aggregator="sim:b"))).depth == 2
+
+
+def test_one_that_holds_what_cannot_be_pickled_says_so() -> None:
+    with pytest.raises(TypeError, match=r"proposers: ChatMoA can't be pickled with it .*: name models by strings"):
+        pickle.dumps(ChatMoA(proposers=[ChatOpenAI(model="x", api_key=SecretStr("k"))], aggregator="sim:a"))
 
 
 async def test_a_middlewares_settings_reach_the_writer() -> None:

@@ -40,6 +40,36 @@ async def test_the_fields_reach_the_model_that_writes_alone(proposer: ScriptedMo
     assert (set_of(proposer), set_of(writer)) == ([{}], [{"temperature": 0, "max_tokens": 7}])
 
 
+@pytest.mark.parametrize("words", [{"max_tokens": 7, "stop": ["END"]}, {"max_completion_tokens": 7, "stop": "END"}])
+async def test_all_that_a_call_may_set_of_the_writer_can_be_set_for_every_call(
+    proposer: ScriptedModel, writer: ScriptedModel, words: dict[str, Any]
+) -> None:
+    chat = ChatMoA(proposers=[proposer], aggregator=writer, top_p=0.5, seed=3, request_timeout=9, **words)
+    await chat.ainvoke("Why?")
+    assert (set_of(proposer), set_of(writer)) == ([{}], [{"max_tokens": 7, "top_p": 0.5, "seed": 3}])
+    assert (writer.journal.asked[0].settings["stop"], chat.timeout) == (["END"], 9)
+    chat.seed = 4
+    await chat.ainvoke("Why?", top_p=0.25)
+    assert set_of(writer)[1] == {"max_tokens": 7, "top_p": 0.25, "seed": 4}
+
+
+@pytest.mark.parametrize("given", [{"reasoning": {"effort": "high"}}, {"reasoning_effort": "high"}])
+def test_so_can_how_much_it_thinks(given: dict[str, Any]) -> None:
+    assert ChatMoA("moa-lite", simulate=True, **given)._usual().parameters == {"reasoning": "high"}
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"reasoning_effort": "enormous"}, "reasoning"),
+        ({"max_tokens": 3, "max_completion_tokens": 4}, "max_completion_tokens and max_tokens: they are the same"),
+    ],
+)
+def test_fields_that_cannot_be_honoured_are_refused_by_name(given: dict[str, Any], message: str) -> None:
+    with pytest.raises(OptionsError, match=message):
+        ChatMoA("moa-lite", simulate=True, **given)
+
+
 async def test_a_call_sets_them_over_the_fields(proposer: ScriptedModel, writer: ScriptedModel) -> None:
     chat = ChatMoA(proposers=[proposer], aggregator=writer, temperature=0, max_tokens=7)
     await chat.bind(temperature=0.9, seed=3).ainvoke("Why?")
