@@ -14,6 +14,7 @@ from moa_graph.cli.extras import needs_eval
 
 if TYPE_CHECKING:
     from moa_graph.evaluation.labelling import LabelFile
+    from moa_graph.evaluation.proposing import Proposer
     from moa_graph.evaluation.recordings import Recordings
     from moa_graph.evaluation.tuning import Tuned
     from moa_graph.mixture import Mixture
@@ -38,6 +39,8 @@ class TuneOptions:
     incumbent: str | None
     references: dict[str, str]
     label: str | None
+    judges: tuple[str, ...]
+    usd: float
     page: str | None
     chain: tuple[str, ...]
     votes: int
@@ -60,11 +63,20 @@ class TuneOptions:
         labels = self.labels()
         return recordings if labels is None else replace(recordings, right=labels.known(recordings))
 
-    def labels(self) -> LabelFile | None:
+    def labels(self, proposer: Proposer | None = None) -> LabelFile | None:
         """The file of labels, where one is used."""
         from moa_graph.evaluation.labelling import LabelFile
 
-        return LabelFile(self.label) if self.label else None
+        return LabelFile(self.label, proposer.made if proposer else None) if self.label else None
+
+    def proposer(self) -> Proposer | None:
+        """The judge that proposes labels, where there is one; what it says is kept beside the labels."""
+        if not self.judges or self.label is None:
+            return None
+        from moa_graph.evaluation.proposing import Proposer
+
+        store = Path(self.label).with_suffix(".judge.sqlite")
+        return Proposer(self.judges, store, self.usd, lambda line: click.echo(line, err=True))
 
 
 def _references(context: click.Context, option: click.Parameter, values: Sequence[str]) -> dict[str, str]:
@@ -96,6 +108,10 @@ _OPTIONS = (
                  help="What the mixture asks for a recorded model. Default: its recorded answers. May be repeated."),
     click.option("--label", type=_NEW_FILE, metavar="LABELS",
                  help="Ask for labels, only where answers differ, until it is decided; they are kept in this file."),
+    click.option("--judge", "judges", callback=_names, metavar="MODEL,...",
+                 help="With --label: a model, or several, proposes which answer is right; you decide."),
+    click.option("--usd", type=click.FloatRange(0, min_open=True), default=1.0, show_default=True,
+                 help="With --judge: most US dollars for its proposals."),
     click.option("--page", type=_NEW_FILE, metavar="HTML",
                  help="With --label or --watch: ask on a page that is written here, not in the terminal."),
     click.option("--chain", callback=_names, metavar="MODEL,...",
@@ -129,6 +145,8 @@ def tune(**given: Any) -> None:
     asked = TuneOptions(**given)
     if asked.page and not (asked.label or asked.watched):
         raise click.UsageError("--page asks for labels: give --label LABELS too.")
+    if asked.judges and not asked.label:
+        raise click.UsageError("--judge proposes labels: give --label LABELS too.")
     if asked.watched:
         from moa_graph.cli.watching import watch
 
@@ -156,27 +174,43 @@ def _by_asking(recordings: Recordings, asked: TuneOptions) -> Tuned:
     from moa_graph.cli.labelling import ask_nobody, ask_person
     from moa_graph.evaluation.asking import chain_of, tune_by_asking
 
+    proposer = asked.proposer()
     tuned = tune_by_asking(
         recordings,
-        ask_nobody if asked.page else ask_person,
+        ask_nobody if asked.page else lambda part: ask_person(part, proposer),
         margin=asked.margin / 100,
         confidence=asked.confidence,
         declared=chain_of(asked.chain, asked.votes, recordings) if asked.chain else None,
         unlabelled=asked.read(asked.unlabelled) if asked.unlabelled else None,
         incumbent=asked.incumbent,
-        memory=asked.labels(),
+        memory=asked.labels(proposer),
         told=lambda line: click.echo(line, err=True),
     )
     if asked.page and tuned.waiting:
         from moa_graph.evaluation.label_page import label_page
 
-        Path(asked.page).write_text(label_page(tuned.test, tuned.waiting), encoding="utf-8")
+        if proposer is not None:
+            for place in tuned.waiting:
+                proposer.propose(tuned.test, place)
+        page = label_page(tuned.test, tuned.waiting, proposer.made if proposer is not None else None)
+        Path(asked.page).write_text(page, encoding="utf-8")
         click.echo(
             f"{len(tuned.waiting)} prompts wait for labels on {asked.page}: save them there, append them to "
             f"{asked.label}, and run this again",
             err=True,
         )
+    if proposer is not None:
+        _tell_judge(proposer, asked)
     return tuned
+
+
+def _tell_judge(proposer: Proposer, asked: TuneOptions) -> None:
+    """What the judge cost, and how often the person chose what it proposed."""
+    click.echo(f"the judge: {proposer.usd:.6f} of {asked.usd:g} dollars", err=True)
+    labels = asked.labels()
+    agreed, proposed = labels.agreement() if labels is not None else (0, 0)
+    if proposed:
+        click.echo(f"you chose what it proposed in {agreed} of {proposed} labels ({agreed / proposed:.0%})", err=True)
 
 
 def _tell(tuned: Tuned, recordings: Recordings, asked: TuneOptions) -> None:

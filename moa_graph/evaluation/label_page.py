@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
-from moa_graph.evaluation.labelling import answers_to_choose_from, prompt_hash
+from moa_graph.evaluation.labelling import answers_to_choose_from, label_row, prompt_hash, text_of
 from moa_graph.evaluation.pages import render
-from moa_graph.evaluation.recordings import Recordings
+from moa_graph.evaluation.recordings import UNSEEN, Recordings
 
 __all__ = ["label_page"]
 
@@ -14,18 +14,24 @@ LONGEST = 3000
 """Characters of an answer that are shown."""
 
 
-def label_page(recordings: Recordings, places: Sequence[int]) -> str:
+def label_page(recordings: Recordings, places: Sequence[int], proposed: Mapping[str, int] | None = None) -> str:
     """The page, with the prompts at ``places`` and the different answers to each, by nobody's name.
 
     Its button saves JSON lines as :class:`moa_graph.evaluation.labelling.LabelFile` reads them. Nothing is sent.
+
+    Args:
+        recordings: The answers.
+        places: The prompts.
+        proposed: What a judge takes for right, marked as its proposal: hash of a prompt -> code of an answer.
     """
     prompts = []
     for place in places:
         offered = []
+        proposal = (proposed or {}).get(prompt_hash(recordings, place))
         for code in answers_to_choose_from(recordings, place, range(len(recordings.models))):
-            column = int((recordings.answers[place] == code).argmax())
-            text = recordings.texts[recordings.models[column]][place]
-            offered.append({"answer": recordings.names[place][code], "text": text[:LONGEST]})
-        row = {"id": recordings.ids[place], "prompt": prompt_hash(recordings, place)}
-        prompts.append({"row": row, "question": recordings.questions[place], "answers": offered})
+            text = text_of(recordings, place, code)[:LONGEST]
+            offered.append({"answer": recordings.names[place][code], "text": text, "proposed": code == proposal})
+        row = label_row(recordings, place, proposal)
+        none = proposal == UNSEEN
+        prompts.append({"row": row, "question": recordings.questions[place], "answers": offered, "none": none})
     return render("labels.html", prompts=prompts)

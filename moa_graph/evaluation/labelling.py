@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,7 +21,17 @@ from moa_graph.evaluation.betting import Wager
 from moa_graph.evaluation.noninferiority import p_value, rejects
 from moa_graph.evaluation.recordings import UNKNOWN, UNSEEN, Recordings
 
-__all__ = ["AskLabel", "LabelFile", "Referee", "StoppedAsking", "answers_to_choose_from", "prompt_hash"]
+__all__ = [
+    "AskLabel",
+    "LabelFile",
+    "Referee",
+    "StoppedAsking",
+    "answers_to_choose_from",
+    "label_row",
+    "named",
+    "prompt_hash",
+    "text_of",
+]
 
 AskLabel = Callable[[int], int]
 """Gives the code of the right answer to the prompt at a place: ``UNSEEN`` where no model gave it."""
@@ -115,12 +125,16 @@ class Referee:
 class LabelFile:
     """Labels that a person gave, as JSON lines: ``{"id", "prompt", "answer"}``; null is "none of these".
 
+    A line also has ``proposed``, in the same form, where a judge had proposed an answer.
+
     Args:
         path: The file; made with the first label.
+        proposed: What a judge proposed: hash of a prompt -> code of an answer.
     """
 
-    def __init__(self, path: str | Path) -> None:
+    def __init__(self, path: str | Path, proposed: Mapping[str, int] | None = None) -> None:
         self.path = Path(path)
+        self._proposed = proposed if proposed is not None else {}
 
     def known(self, recordings: Recordings) -> NDArray[np.int16]:
         """The labels of ``recordings`` with those of the file.
@@ -129,7 +143,7 @@ class LabelFile:
             InputError: The file can't be read.
         """
         right = recordings.right.copy()
-        told = self._read()
+        told = {row["prompt"]: row["answer"] for row in self._read()}
         for place in range(len(recordings)):
             prompt = prompt_hash(recordings, place)
             if prompt in told:
@@ -140,17 +154,22 @@ class LabelFile:
 
     def keep(self, recordings: Recordings, place: int, code: int) -> None:
         """Adds one label to the file."""
-        answer = recordings.names[place][code] if code >= 0 else None
-        row = {"id": recordings.ids[place], "prompt": prompt_hash(recordings, place), "answer": answer}
+        row = label_row(recordings, place, self._proposed.get(prompt_hash(recordings, place)))
+        row["answer"] = named(recordings, place, code)
         with self.path.open("a", encoding="utf-8") as file:
             file.write(json.dumps(row, ensure_ascii=False) + "\n")
 
-    def _read(self) -> dict[str, str | None]:
+    def agreement(self) -> tuple[int, int]:
+        """Proposals that the person's own answer agreed with, and all that were followed by an answer."""
+        rows = [row for row in self._read() if "proposed" in row]
+        return sum(row["proposed"] == row["answer"] for row in rows), len(rows)
+
+    def _read(self) -> list[dict[str, Any]]:
         if not self.path.exists():
-            return {}
+            return []
         try:
             rows = [json.loads(line) for line in self.path.read_text(encoding="utf-8").splitlines() if line.strip()]
-            return {row["prompt"]: row["answer"] for row in rows}
+            return [{**row, "prompt": row["prompt"], "answer": row["answer"]} for row in rows]
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise InputError(f"{self.path}: the labels can't be read ({type(error).__name__}: {error}).") from error
 
@@ -159,6 +178,23 @@ def answers_to_choose_from(recordings: Recordings, place: int, models: Sequence[
     """The different answers that these models gave, in an order that tells nothing about who gave them."""
     codes = {int(recordings.answers[place, model]) for model in models} - {-1}
     return sorted(codes, key=lambda code: hashlib.sha256(recordings.names[place][code].encode()).hexdigest())
+
+
+def text_of(recordings: Recordings, place: int, code: int) -> str:
+    """A whole answer that comes to this code: the first model's that gave it."""
+    column = int((recordings.answers[place] == code).argmax())
+    return recordings.texts[recordings.models[column]][place]
+
+
+def label_row(recordings: Recordings, place: int, proposed: int | None) -> dict[str, Any]:
+    """A line of a file of labels, but for the answer."""
+    row = {"id": recordings.ids[place], "prompt": prompt_hash(recordings, place)}
+    return row if proposed is None else {**row, "proposed": named(recordings, place, proposed)}
+
+
+def named(recordings: Recordings, place: int, code: int) -> str | None:
+    """The answer that a code stands for; None for none of those that were given."""
+    return recordings.names[place][code] if code >= 0 else None
 
 
 def prompt_hash(recordings: Recordings, place: int) -> str:

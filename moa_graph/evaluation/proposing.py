@@ -1,0 +1,65 @@
+"""A judge proposes which of several answers is right; a person decides, and how often the two agree is told."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from contextlib import closing
+from pathlib import Path
+
+from moa_graph.errors import RunFailed
+from moa_graph.evaluation.judging import NONE_OF_THEM, BudgetSpent, Jury
+from moa_graph.evaluation.labelling import answers_to_choose_from, prompt_hash, text_of
+from moa_graph.evaluation.recordings import UNSEEN, Recordings
+from moa_graph.store import open_store
+
+__all__ = ["Proposer"]
+
+
+class Proposer:
+    """What a model, or a jury of several, takes for right. What it said is kept, so that nothing is paid twice.
+
+    Args:
+        judges: Models, presets or files of mixtures.
+        store: A ``.sqlite`` or ``.jsonl`` file.
+        usd: Most dollars for all proposals.
+        told: Is told where a judge fails, or its dollars end.
+
+    Raises:
+        MoaError: A judge can't work, or what it costs can't be bounded.
+    """
+
+    def __init__(self, judges: Sequence[str], store: Path, usd: float, told: Callable[[str], None]) -> None:
+        self.made: dict[str, int] = {}
+        self.usd = 0.0
+        self._judges, self._store, self._most, self._told = judges, store, usd, told
+        self._stopped = False
+        with closing(open_store(store)) as kept:
+            Jury(judges, kept, usd)  # what can't work is refused before a person begins
+
+    def propose(self, recordings: Recordings, place: int) -> int | None:
+        """The code of the answer that it takes for right, ``UNSEEN`` for none of them; None where it can't tell."""
+        prompt = prompt_hash(recordings, place)
+        if prompt not in self.made and not self._stopped:
+            codes = answers_to_choose_from(recordings, place, range(len(recordings.models)))
+            texts = [text_of(recordings, place, code) for code in codes]
+            try:
+                choice = asyncio.run(self._choose(recordings.questions[place], texts))
+            except RunFailed as error:
+                self._stopped = True
+                self._told(f"the judge proposes nothing further: {error}")
+                return None
+            if choice is not None:
+                self.made[prompt] = UNSEEN if choice == NONE_OF_THEM else codes[choice]
+        return self.made.get(prompt)
+
+    async def _choose(self, question: str, answers: Sequence[str]) -> int | None:
+        """In a loop of its own, since a person is waited for in between."""
+        if self.usd >= self._most:
+            raise BudgetSpent(f"nothing is left of its {self._most:g} dollars")
+        with closing(open_store(self._store)) as kept:
+            jury = Jury(self._judges, kept, self._most - self.usd)
+            try:
+                return await jury.choose(question, answers)
+            finally:
+                self.usd += jury.usd
