@@ -113,6 +113,7 @@ _SECRET_NAME_IN_URL = re.compile(r"(?:^|_)(?:sig|signature|code)$")
 """Elsewhere these are names of harmless things as well."""
 
 _HEADERS_NAME = re.compile(r"(?:^|_)(?:headers?|cookies?)$")
+_QUERY_NAME = re.compile(r"(?:^|_)query$")
 _WORD_STARTS = re.compile(r"[-.]|(?<=[a-z0-9])(?=[A-Z])")
 
 
@@ -130,18 +131,24 @@ def without_secrets(value: Any) -> Any:
 
 
 def shown(value: Any) -> Any:
-    """``value`` as a ``repr`` may show it: names stay, secrets are blanked, and so is what headers hold.
+    """``value`` as a ``repr`` may show it: names stay; secrets and what headers and queries hold are blanked.
 
     Args:
         value: Plain data.
     """
     if isinstance(value, Mapping):
         return {
-            name: _blanked(inner) if _is_secret(str(name), inner) else shown(inner) for name, inner in value.items()
+            name: _blanked(inner) if _is_secret(str(name), inner) or _is_query(str(name), inner) else shown(inner)
+            for name, inner in value.items()
         }
     if isinstance(value, list | tuple):
         return type(value)(map(shown, value)) if type(value) in (list, tuple) else value
     return redact(value) if isinstance(value, str) else value
+
+
+def _is_query(name: str, value: Any) -> bool:
+    """Whether it holds parameters of a URL: a secret among them may have any name, such as ``code``."""
+    return isinstance(value, Mapping) and _QUERY_NAME.search(_in_words(name)) is not None
 
 
 def _blanked(value: Any) -> Any:
@@ -164,7 +171,7 @@ def secrets_in(value: Any, where: str = "") -> Iterator[str]:
         for name, inner in value.items():
             place = f"{where}.{name}" if where else str(name)
             headers = isinstance(inner, Mapping) and _HEADERS_NAME.search(_in_words(str(name)))
-            if isinstance(inner, Mapping) and str(name).endswith("query"):
+            if _is_query(str(name), inner):
                 yield from (f"{place}.{one}" for one in inner if is_secret_in_url(str(one)) and one != "code")
             elif not headers and _is_secret(str(name), inner) and not _only_counts(str(name), inner):
                 yield place

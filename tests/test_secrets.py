@@ -11,7 +11,7 @@ from urllib.parse import quote, quote_plus
 import pytest
 from langchain_openai import ChatOpenAI
 
-from moa_graph import create_moa
+from moa_graph import ChatMoA, create_moa
 from moa_graph.description import ModelSettings
 from moa_graph.errors import MixtureError
 from moa_graph.mixture import Mixture
@@ -87,6 +87,19 @@ def test_a_mixture_is_printed_without_secrets() -> None:
         assert not [secret for secret in ("-1'", "sk-of", "a-password") if secret in printed]
     assert "<ChatOpenAI gpt-x>" in repr(graph.mixture)
     assert "X-Mine" in repr(written)
+
+
+def test_of_queries_and_headers_only_names_are_printed() -> None:
+    extra = {
+        "default_query": {"code": "a-plain-word", "team": "another-word"},
+        "default_headers": {"X-Team": "a-third-word"},
+        "extra_query": {"v": "a-fourth-word"},
+    }
+    described = {"models": {"a": {"model": "openai:a", "extra": extra}}, "stages": [{"aggregate": {"slot": "a"}}]}
+    mixture = Mixture.from_data(described)
+    for printed in (repr(mixture), str(mixture), repr(create_moa(mixture).plan), repr(ChatMoA(mixture))):
+        assert "word" not in printed
+    assert all(name in repr(mixture) for name in ("code", "team", "X-Team", "extra_query"))
 
 
 @pytest.mark.parametrize(
