@@ -37,6 +37,7 @@ class AnswerSettings:
         live: Whether every slot's text is told while it is written, as ``record_text`` events. Streaming a model takes
             ten times the processor time of a plain call.
         redact: Applied to the texts that a message keeps of the stages before the last.
+        says_nothing: Whether the last message may be empty: a server leaves it to the models what they answer to that.
         advise: When the stages before the last are asked, rather than going by what they gave before: once in a
             user's turn, once in a conversation, or at every call.
     """
@@ -53,6 +54,7 @@ class AnswerSettings:
     live: bool = False
     on_degraded: Literal["answer", "raise"] = "answer"
     redact: Callable[[str], str] | None = None
+    says_nothing: bool = False
     advise: Literal["user_turn", "first_call", "every_call"] = "every_call"
 
     @property

@@ -44,7 +44,7 @@ class Prepare:
         before: Turn = state.get("turn") or {}
         again = await asked_again(state, config, runtime)
         repeated, messages = again.repeated, again.messages
-        _check(messages, before if "|" not in namespace(runtime) else {})
+        _check(messages, before if "|" not in namespace(runtime) else {}, says_nothing=options.answer.says_nothing)
         members = self._members(options)
         self._check_options(options, members)
         self._check_media(messages, options)
@@ -172,7 +172,7 @@ def cannot_limit(budget: Budget | None, members: Iterable[Member]) -> str | None
     return None
 
 
-def _check(messages: Sequence[AnyMessage], before: Turn) -> None:
+def _check(messages: Sequence[AnyMessage], before: Turn, *, says_nothing: bool) -> None:
     """Raises InputError where there is nothing to answer.
 
     Agents hand conversations to each other that end with an answer, or hold nothing but instructions: those are
@@ -186,7 +186,7 @@ def _check(messages: Sequence[AnyMessage], before: Turn) -> None:
             raise InputError("the conversation ends with a call of tools: add their results")
         if last.id is not None and last.id == before.get("answer"):
             raise InputError("the conversation ends with its answer: add the user's next message")
-    elif not isinstance(last, ToolMessage) and not _has_content(last):
+    elif not says_nothing and not isinstance(last, ToolMessage) and not _has_content(last):
         raise InputError("the last message is empty: ask something")
 
 

@@ -188,6 +188,10 @@ def test_limits_of_a_run_are_its_options_and_nothing_else(client: httpx.Client) 
         ("tool_choice", "required"),
         ("tools[0].function.name", [{"type": "function", "function": {"name": {}}}]),
         ("messages[0].content[0].text", [{"role": "user", "content": [{"type": "text"}]}]),
+        (
+            "messages[0].tool_calls[0].custom",
+            [{"role": "assistant", "tool_calls": [{"id": "call_1", "type": "custom"}]}],
+        ),
         ("messages[0].tool_call_id", [{"role": "tool", "content": "x", "tool_call_id": "call_1"}]),
         ("response_format.json_schema", {"type": "json_schema"}),
     ],
@@ -197,6 +201,24 @@ def test_what_cannot_be_honoured_is_refused_by_name(client: httpx.Client, param:
     response = client.post("/v1/chat/completions", json=asked(**{field: value}))
     error = response.json()["error"]
     assert (response.status_code, error["param"], error["type"]) == (400, param, "invalid_request_error")
+
+
+def test_an_empty_message_is_left_to_the_models_as_openai_leaves_it(client: httpx.Client) -> None:
+    empty: list[Any] = ["", " ", None, []]
+    for said in empty:
+        response = client.post("/v1/chat/completions", json=asked(messages=[{"role": "user", "content": said}]))
+        assert (response.status_code, response.json()["moa"]["report"]["calls"]) == (200, 3)
+
+
+def test_calls_of_custom_tools_are_a_part_of_the_conversation(client: httpx.Client) -> None:
+    call = {"id": "call_1", "type": "custom", "custom": {"name": "patch", "input": "*** Begin"}}
+    messages = [
+        {"role": "user", "content": "What is 17 * 24 + 3?"},
+        {"role": "assistant", "tool_calls": [call]},
+        {"role": "tool", "tool_call_id": "call_1", "content": "done"},
+    ]
+    response = client.post("/v1/chat/completions", json=asked(messages=messages))
+    assert response.status_code == 200
 
 
 def test_bookkeeping_passes_and_unknown_fields_are_named_in_the_report(client: httpx.Client) -> None:

@@ -56,12 +56,33 @@ class CalledFunction(Fields):
     arguments: str = ""
 
 
+class CalledCustomTool(Fields):
+    """A tool that was called with a text of any kind."""
+
+    name: str
+    input: str = ""
+
+
 class ToolCallField(Fields):
-    """A tool call of an assistant's message."""
+    """A tool call of an assistant's message: of a function, or of a custom tool."""
 
     id: str
-    type: Literal["function"] = "function"
-    function: CalledFunction
+    type: Literal["function", "custom"] = "function"
+    function: CalledFunction | None = None
+    custom: CalledCustomTool | None = None
+
+    def called(self, where: str) -> CalledFunction:
+        """What was called; a custom tool's text stands as the argument ``input``.
+
+        Raises:
+            ApiError: 400, the field that the type names is missing.
+        """
+        if self.type == "function" and self.function is not None:
+            return self.function
+        if self.type == "custom" and self.custom is not None:
+            return CalledFunction(name=self.custom.name, arguments=json.dumps({"input": self.custom.input}))
+        place = f"{where}.{self.type}"
+        raise refused(place, f"Missing required parameter: '{place}'.", "missing_required_parameter")
 
 
 class ChatMessage(Fields):
@@ -123,9 +144,10 @@ class _MessageReader:
         said = _text(where, message) if message.content else message.refusal or ""
         valid: list[ToolCall] = []
         invalid: list[InvalidToolCall] = []
-        for call in calls:
-            self._open[call.id] = call.function.name
-            _sort_in(call, valid, invalid)
+        for index, call in enumerate(calls):
+            called = call.called(f"{where}.tool_calls[{index}]")
+            self._open[call.id] = called.name
+            _sort_in(call.id, called, valid, invalid)
         return AIMessage(content=said, tool_calls=valid, invalid_tool_calls=invalid, name=message.name)
 
     def _result(self, where: str, identity: str, text: str) -> ToolMessage:
@@ -134,18 +156,18 @@ class _MessageReader:
         return ToolMessage(content=text, tool_call_id=identity, name=self._open[identity])
 
 
-def _sort_in(call: ToolCallField, valid: list[ToolCall], invalid: list[InvalidToolCall]) -> None:
+def _sort_in(identity: str, called: CalledFunction, valid: list[ToolCall], invalid: list[InvalidToolCall]) -> None:
     """A call whose arguments aren't a JSON object stays as its model wrote it."""
     try:
-        arguments = json.loads(call.function.arguments or "{}")
+        arguments = json.loads(called.arguments or "{}")
     except (ValueError, RecursionError):
         arguments = None
     if isinstance(arguments, dict):
-        valid.append(ToolCall(name=call.function.name, args=arguments, id=call.id, type="tool_call"))
+        valid.append(ToolCall(name=called.name, args=arguments, id=identity, type="tool_call"))
     else:
-        given, error = call.function.arguments, "the arguments aren't a JSON object"
+        given, error = called.arguments, "the arguments aren't a JSON object"
         invalid.append(
-            InvalidToolCall(name=call.function.name, args=given, id=call.id, error=error, type="invalid_tool_call")
+            InvalidToolCall(name=called.name, args=given, id=identity, error=error, type="invalid_tool_call")
         )
 
 

@@ -239,6 +239,7 @@ def _settings(
         stop=writing.stop,
         parameters=parameters,
         capped="max_tokens" in parameters,
+        says_nothing=True,
         advise="user_turn" if writing.tools else "every_call",
     )
 
