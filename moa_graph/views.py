@@ -123,7 +123,8 @@ class Prompt:
         instruction: What to do, and what to do with the references. Not added where ``references`` was given empty.
         references: Other models' answers; None for a prompt that is about no references.
         title: What a reference is called in its fence.
-        own: The model's own earlier answers, oldest first.
+        own: What the references are compared with, by default the model's own earlier answers, oldest first.
+        own_title: What each of those is called in its fence.
         history: Turns of a discussion among models about the user's last message, which follow on the conversation.
         role: Instruction that only this slot is given.
         format_instructions: What the model is told of the format of its answer; None for free text.
@@ -138,6 +139,7 @@ class Prompt:
     references: tuple[str, ...] | None = None
     title: str = "response"
     own: tuple[str, ...] = ()
+    own_title: str = "your own answer"
     history: tuple[BaseMessage, ...] = ()
     role: str | None = None
     format_instructions: str | None = None
@@ -147,7 +149,8 @@ class Prompt:
     @property
     def told(self) -> tuple[object, ...]:
         """All that stands beside the conversation, but for tools."""
-        return self.instruction, self.references, self.title, self.own, self.role, self.format_instructions, self.after
+        shown = (self.references, self.title, self.own, self.own_title)
+        return self.instruction, *shown, self.role, self.format_instructions, self.after
 
     def messages(self) -> list[BaseMessage]:
         """What the model is sent (Wang et al. 2024, arXiv 2406.04692, section 2.2)."""
@@ -175,7 +178,7 @@ class Prompt:
         return [text for texts, _ in self._shown() for text in texts]
 
     def _shown(self) -> list[tuple[tuple[str, ...], str]]:
-        return [(self.own, "your own answer"), (self.references or (), self.title)]
+        return [(self.own, self.own_title), (self.references or (), self.title)]
 
     @cached_property
     def characters(self) -> int:

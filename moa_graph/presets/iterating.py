@@ -35,10 +35,10 @@ def attention_moa() -> Mixture:
 def rmoa() -> Mixture:
     """Only the most different answers go on; each round adds to the answer, until two rounds have added nothing.
 
-    Source: Residual MoA, arXiv 2505.24442. Where the paper compares the responses of two rounds, the judge compares a
-    round's with the answer so far.
+    Source: Residual MoA, arXiv 2505.24442.
     Roles: three models answer, and the two answers that differ most go on; the writer writes the first synthesis. From
-    round 2, the judge names what the round adds over the answer so far, and the writer takes it up.
+    round 2, the judge compares the round's responses with those of the round before and names what they add; the writer
+    takes that up in the answer so far.
     Calls: N+1 = 4 in round 1, N+2 = 5 in each of three more: at most 19. A round that adds nothing saves one:
     12 where rounds 2 and 3 add nothing. Critical path: 2 calls in round 1, then 3 a round: at most 11.
     Pays where answers repeat each other: prompts stay short, and the answer never gets worse for being written anew.

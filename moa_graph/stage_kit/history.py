@@ -5,7 +5,7 @@ from __future__ import annotations
 from moa_graph.stage_kit.run_context import RunContext
 from moa_graph.state import Record, live, of_stage
 
-__all__ = ["answers_of_rounds", "idle_rounds"]
+__all__ = ["answers_of_rounds", "idle_rounds", "responses_of_last_round"]
 
 
 def answers_of_rounds(run: RunContext) -> list[Record]:
@@ -21,6 +21,17 @@ def answers_of_rounds(run: RunContext) -> list[Record]:
         answers.extend(written[-1:])
     first = {record["text"]: record for record in reversed(answers)}
     return [record for record in answers if first[record["text"]] is record]
+
+
+def responses_of_last_round(run: RunContext) -> list[Record]:
+    """What the round before this one went by: the responses that its answer was written from."""
+    writing = [place for place, bound in enumerate(run.earlier) if bound.stage.writes]
+    for bound in reversed(run.earlier[: writing[-1]] if writing else ()):
+        if bound.stage.writes:
+            break
+        if bound.stage.shown and (found := bound.given(run.records)):
+            return found
+    return []
 
 
 def idle_rounds(run: RunContext) -> int:

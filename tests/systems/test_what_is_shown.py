@@ -233,7 +233,9 @@ async def test_rmoa_shows_the_most_different_answers_and_joins_what_they_add() -
             "qwen-72b": says(
                 "Six times seven is forty two indeed.", Added={"additions": ["it is even"], "stop": False}
             ),
-            "deepseek": says("Multiply by repeated addition.", "the first synthesis", "more", "the second synthesis"),
+            "deepseek": says(
+                "Multiply by repeated addition.", "the first synthesis", "a second answer", "the second synthesis"
+            ),
         }
     )
 
@@ -241,8 +243,11 @@ async def test_rmoa_shows_the_most_different_answers_and_joins_what_they_add() -
 
     assert shown(panel, "deepseek", 1) == ["Six times seven is forty-two.", "Multiply by repeated addition."]
     naming = panel.asked("qwen-72b")[2]
-    assert "<<your own answer 1" in system_text(naming)
-    assert "the first synthesis" in system_text(naming)
+    told = system_text(naming)
+    assert "<<response of last round 2" in told, "the two answers that went on from round 1"
+    assert told.index("Six times seven is forty-two.") < told.index("<<response 1 ")
+    assert told.index("<<response 1 ") < told.index("a second answer")
+    assert "the first synthesis" not in told, "responses are compared with responses, as the paper does"
     incorporating = system_text(panel.asked("deepseek")[3])
     assert "<<addition 1" in incorporating
     assert "the first synthesis" in incorporating
