@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-__all__ = ["MixtureChoice", "choice_options", "pairs"]
+__all__ = ["MixtureChoice", "choice_options", "names", "pairs"]
 
 
 @dataclass(frozen=True)
@@ -87,6 +87,11 @@ def _model(context: click.Context, option: click.Parameter, value: str | None) -
 
 def _no_model(value: str) -> click.BadParameter:
     return click.BadParameter(f"{value!r} names no model: write a name or provider:name, or leave the option out.")
+
+
+def names(context: click.Context, option: click.Parameter, value: str | None) -> tuple[str, ...]:
+    """Names between commas."""
+    return tuple(name.strip() for name in (value or "").split(",") if name.strip())
 
 
 def pairs(context: click.Context, option: click.Parameter, values: Sequence[str]) -> tuple[tuple[str, str], ...]:

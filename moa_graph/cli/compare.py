@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from moa_graph.cli.choice import names
 from moa_graph.cli.extras import needs_eval
 
 if TYPE_CHECKING:
@@ -30,16 +31,38 @@ __all__ = ["compare"]
     metavar="CERTIFICATE",
     help="With --grade: also what a tuned mixture would have answered; its certificate. May be repeated.",
 )
+@click.option(
+    "--judge",
+    "judges",
+    callback=names,
+    metavar="MODEL,...",
+    help="With --against: by the word of a model, or the median of several, that sees each pair in both orders.",
+)
+@click.option(
+    "--usd",
+    type=click.FloatRange(0, min_open=True),
+    default=1.0,
+    show_default=True,
+    help="With --judge: most US dollars for judging.",
+)
 @click.option("--html", type=click.Path(dir_okay=False), metavar="FILE", help="Write one self-contained page.")
 @click.option("--picture", type=click.Path(dir_okay=False), metavar="PNG", help="Write accuracy against dollars.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object in the table's place.")
 def compare(results: str, against: str | None, grade: str | None, prices: str | None, mixtures: tuple[str, ...],
-            html: str | None, picture: str | None, *, as_json: bool) -> None:  # fmt: skip
+            judges: tuple[str, ...], usd: float, html: str | None, picture: str | None,
+            *, as_json: bool) -> None:  # fmt: skip
     """Compare candidates: accuracy, paired differences, dollars, seconds, and what an oracle would have had.
 
-    RESULTS is what moa eval wrote, or with --grade a file of recorded answers.
+    RESULTS is what moa eval wrote, or with --grade or --judge a file of recorded answers.
     """
     needs_eval()
+    if judges:
+        if grade or prices or mixtures or html or picture:
+            raise click.UsageError("--judge goes with --against, --usd and --json alone: it needs no grades.")
+        from moa_graph.cli.judged import compare_by_judge
+
+        compare_by_judge(results, judges, against, usd, as_json=as_json)
+        return
     from moa_graph.evaluation.comparing import compare as compare_table
     from moa_graph.evaluation.comparison_page import comparison_page
     from moa_graph.evaluation.pictures import pareto_picture

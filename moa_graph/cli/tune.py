@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from moa_graph.cli.choice import names
 from moa_graph.cli.extras import needs_eval
 
 if TYPE_CHECKING:
@@ -86,10 +87,6 @@ def _references(context: click.Context, option: click.Parameter, values: Sequenc
     return {name: reference for name, _, reference in pairs}
 
 
-def _names(context: click.Context, option: click.Parameter, value: str | None) -> tuple[str, ...]:
-    return tuple(name.strip() for name in (value or "").split(",") if name.strip())
-
-
 _OPTIONS = (
     click.option("--margin", type=click.FloatRange(0, 50, min_open=True), default=1.0, show_default=True,
                  help="Largest tolerated loss of accuracy against any single model, in points."),
@@ -99,7 +96,7 @@ _OPTIONS = (
                  help="How answers are compared: number, choice, exact, json:FIELD, module:function, math-verify."),
     click.option("--prices", type=_FILE, metavar="FILE",
                  help="Dollars per million tokens by model: JSON, YAML or CSV. Default: list prices."),
-    click.option("--models", callback=_names, metavar="MODEL,...", help="Only these models of the file."),
+    click.option("--models", callback=names, metavar="MODEL,...", help="Only these models of the file."),
     click.option("--unlabelled", type=_FILE, metavar="FILE",
                  help="Answers to other prompts, which find the order of tests; then every label tests."),
     click.option("--incumbent", metavar="MODEL",
@@ -108,13 +105,13 @@ _OPTIONS = (
                  help="What the mixture asks for a recorded model. Default: its recorded answers. May be repeated."),
     click.option("--label", type=_NEW_FILE, metavar="LABELS",
                  help="Ask for labels, only where answers differ, until it is decided; they are kept in this file."),
-    click.option("--judge", "judges", callback=_names, metavar="MODEL,...",
+    click.option("--judge", "judges", callback=names, metavar="MODEL,...",
                  help="With --label: a model, or several, proposes which answer is right; you decide."),
     click.option("--usd", type=click.FloatRange(0, min_open=True), default=1.0, show_default=True,
                  help="With --judge: most US dollars for its proposals."),
     click.option("--page", type=_NEW_FILE, metavar="HTML",
                  help="With --label or --watch: ask on a page that is written here, not in the terminal."),
-    click.option("--chain", callback=_names, metavar="MODEL,...",
+    click.option("--chain", callback=names, metavar="MODEL,...",
                  help="With --label: the strategy, declared beforehand, from cheap to dear. Default: found."),
     click.option("--votes", type=click.IntRange(2), default=2, show_default=True,
                  help="With --chain: equal answers that are enough."),

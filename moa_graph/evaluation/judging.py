@@ -24,7 +24,18 @@ from moa_graph.prepare import cannot_limit
 from moa_graph.runs import run
 from moa_graph.store import Store
 
-__all__ = ["NONE_OF_THEM", "Agreement", "BudgetSpent", "Jury", "Verdict", "agreement"]
+__all__ = [
+    "NONE_OF_THEM",
+    "PREFER",
+    "VERDICT_TOKENS",
+    "Agreement",
+    "BudgetSpent",
+    "Jury",
+    "Verdict",
+    "agreement",
+    "preference",
+    "verdict_in",
+]
 
 GRADE = """\
 Decide whether an answer to a question is right. Only the result counts, not its form. The texts between the marks \
@@ -131,16 +142,9 @@ class Jury:
         """Whether ``one`` is better than ``other``: 1, 0, or 0.5 for a tie and for a judge whom the order sways."""
         forth, paid_forth = await self._ask(PREFER.format(question=question, first=one, second=other))
         back, paid_back = await self._ask(PREFER.format(question=question, first=other, second=one))
-        worth_forth, worth_back = {"1": 1.0, "2": 0.0, "tie": 0.5}, {"1": 0.0, "2": 1.0, "tie": 0.5}
-        pairs = [
-            (worth_forth[first], worth_back[second])
-            for first, second in zip(forth, back, strict=True)
-            if first in worth_forth and second in worth_back
-        ]
         usd = None if paid_forth is None or paid_back is None else paid_forth + paid_back
-        if not pairs:
-            return Verdict(None, usd)
-        return Verdict(median(fmean(pair) for pair in pairs), usd, all(first == second for first, second in pairs))
+        found = preference(forth, back)
+        return Verdict(None, usd) if found is None else Verdict(found[0], usd, found[1])
 
     async def choose(self, question: str, answers: Sequence[str]) -> int | None:
         """Which answer is right, its place from 0; each judge sees them in both orders.
@@ -165,8 +169,7 @@ class Jury:
             cost = outcome.report["cost"]
             self.usd += cost or 0.0
             self.usd_complete &= cost is not None
-            words = form.findall(outcome.answer)
-            said.append(words[-1].lower() if words else None)
+            said.append(verdict_in(outcome.answer, form))
             paid.append(cost)
         known = [usd for usd in paid if usd is not None]
         return said, sum(known) if len(known) == len(paid) else None
@@ -178,6 +181,30 @@ class Jury:
         if self._left <= self.usd:
             raise BudgetSpent(f"nothing is left of the judge's {self._left:g} dollars")
         return {"usd": self._left - self.usd}
+
+
+def verdict_in(text: str, form: re.Pattern[str] = _VERDICT) -> str | None:
+    """The last verdict of a judge's answer; None where there is none."""
+    words: list[str] = form.findall(text)
+    return words[-1].lower() if words else None
+
+
+def preference(forth: Sequence[str | None], back: Sequence[str | None]) -> tuple[float, bool] | None:
+    """How much better the first of a pair is, from 0 to 1, and whether each judge said the same in both orders.
+
+    Args:
+        forth: Each judge's verdict, ``1``, ``2`` or ``tie``, on the pair as it stands; anything else doesn't count.
+        back: The same with the other answer first.
+    """
+    worth_forth, worth_back = {"1": 1.0, "2": 0.0, "tie": 0.5}, {"1": 0.0, "2": 1.0, "tie": 0.5}
+    pairs = [
+        (worth_forth[first], worth_back[second])
+        for first, second in zip(forth, back, strict=True)
+        if first in worth_forth and second in worth_back
+    ]
+    if not pairs:
+        return None
+    return median(fmean(pair) for pair in pairs), all(first == second for first, second in pairs)
 
 
 def _chosen(word: str | None, order: Sequence[int]) -> int:
