@@ -17,9 +17,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner, Result
 
 pytest.importorskip("uvicorn")
 
+from moa_graph.cli import main
 from moa_graph.evaluation.evaluating import evaluate
 from moa_graph.evaluation.tables import read_results
 from moa_graph.server.simulator import RunningSimulator, running_simulator
@@ -109,3 +111,51 @@ def test_killed_and_started_again_nothing_is_lost_or_paid_twice(
     assert len(table) == len(table.drop_duplicates(["candidate", "id"])) == 2 * ITEMS
     assert table["right"].all()
     assert requests <= 2 * ITEMS + 2 * kills  # only what was in flight at a kill is asked again
+
+
+def made_judge(folder: Path, simulator: RunningSimulator) -> str:
+    """A judge on the same server, as a file."""
+    model = {"model": "openai:judge", "base_url": simulator.base_url, "max_tokens": 100, "price": PRICE}
+    mixture = {"name": "judge", "models": {"m": model}, "stages": [{"aggregate": {"slot": "m", "view": "none"}}]}
+    (folder / "judge.json").write_text(json.dumps(mixture))
+    return str(folder / "judge.json")
+
+
+def moa(*arguments: str) -> Result:
+    told = CliRunner().invoke(main, arguments)
+    assert told.exit_code == 0, told.output
+    return told
+
+
+@pytest.mark.parametrize(("skill", "agrees"), [(1.0, 1.0), (0.6, None)])
+def test_a_judge_grades_within_its_dollars_and_its_agreement_with_labels_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, skill: float, agrees: float | None
+) -> None:
+    """Two models answer and a third judges, by its own sums or by the reference; all of it is counted by the server."""
+    monkeypatch.setenv("OPENAI_API_KEY", "a-key")
+    served = {**profiles(), "judge": instant("judge", price=PRICE)}
+    served["beta"] = instant("beta", price=PRICE, skill={"arithmetic": skill})
+    with running_simulator(served) as simulator:
+        data, candidates = made(tmp_path, simulator)
+        judge = made_judge(tmp_path, simulator)
+        told = moa(
+            "eval", str(data), "--candidates", ",".join(candidates), "--grade", f"judge:{judge}", "--check", "number",
+            "--usd", "1", "-o", str(tmp_path / "out"),
+        )  # fmt: skip
+        print(told.stdout)  # noqa: T201
+        cost = simulator.stats()["total"]["cost"]
+        assert f"{cost:.6f} dollars in all" in told.stdout
+        assert f"the judge agrees with the check on 100.0% of {2 * ITEMS}" in told.stdout
+        right = read_results(tmp_path / "out/results.parquet").groupby("candidate")["right"].mean().tolist()
+        assert right[0] == 1
+        assert right[1] == agrees if agrees is not None else 0.3 < right[1] < 1
+        simulator.reset()
+        compared = moa(
+            "compare", str(tmp_path / "out/results.parquet"), "--judge", judge, "--against", candidates[0],
+            "--usd", "1", "--json",
+        )  # fmt: skip
+        pairs = json.loads(compared.stdout)
+        assert pairs["usd"] == pytest.approx(simulator.stats()["total"]["cost"])
+        [beta] = pairs["candidates"]
+        assert beta["win_rate"] == pytest.approx(right[1] / 2)  # right answers tie, wrong ones lose
+        assert beta["swayed"] == 0

@@ -11,6 +11,7 @@ from moa_graph.models.simulation.problems import Problem, find_problem, solve
 from moa_graph.models.simulation.profile import Profile
 from moa_graph.models.simulation.prose import own_text, solved_text, synthesis, voted_text
 from moa_graph.models.simulation.reading import final_answer, plurality, same_answer
+from moa_graph.models.simulation.verdicts import verdict_on
 
 __all__ = ["Judgement"]
 
@@ -47,6 +48,8 @@ class Judgement:
     def text(self) -> str:
         """The model's answer in words: from the references if it is shown any, else its own."""
         question, references = self.conversation.question, self.conversation.references
+        if (verdict := verdict_on(question, self.profile, self.draws)) is not None:
+            return verdict
         if self.agreed:
             answer = self.answers[self.agreed[0]]
             return voted_text(str(answer), len(self.agreed), len(references))
