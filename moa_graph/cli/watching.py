@@ -12,6 +12,7 @@ from moa_graph.errors import InputError
 
 if TYPE_CHECKING:
     from moa_graph.evaluation.recordings import Recordings
+    from moa_graph.evaluation.watching import Watched
 
 __all__ = ["watch"]
 
@@ -25,27 +26,52 @@ def watch(certificate_file: str, recordings: Recordings, *, page: str | None, as
         certificate = json.loads(Path(certificate_file).read_text(encoding="utf-8"))
     except ValueError as error:
         raise InputError(f"{certificate_file} isn't a certificate: {error}") from error
-    watched = watch_recordings(certificate, recordings)
+    try:
+        watched = watch_recordings(certificate, recordings)
+    except InputError as error:
+        raise InputError(f"{certificate_file}: {error}") from error
     if page is not None:
         Path(page).write_text(label_page(recordings, watched.unlabelled), encoding="utf-8")
     waiting = [recordings.ids[place] for place in watched.unlabelled]
     if as_json:
-        told = {"state": watched.state, "duels": watched.duels, "unlabelled": waiting, "refused_tags": watched.refused}
+        told = {"state": watched.state, "duels": watched.duels, "unlabelled": waiting, "refused_tags": watched.refused,
+                "left_out": watched.left_out}  # fmt: skip
         click.echo(json.dumps(told, indent=2))
     else:
-        for rival, duel in watched.duels.items():
-            click.echo(
-                f"against {rival}: {duel['prompts']} prompts, {duel['wins']} won, {duel['losses']} lost; "
-                f"e-value for {duel['e_for']:.2f}, against {duel['e_against']:.2f}"
-            )
-        if watched.refused:
-            click.echo(
-                f"The certificate has never seen these tags, and says nothing of them: {', '.join(watched.refused)}"
-            )
-        if waiting:
-            click.echo(
-                f"{len(waiting)} prompts on which answers differ wait for a label" + (f": {page}" if page else "")
-            )
-        click.echo(f"The certificate: {watched.state}.")
+        _tell(watched, page)
     if watched.state == "broken":
         raise click.exceptions.Exit(1)
+
+
+_MEANING = {
+    "holds": "holds: the new prompts alone prove it again.",
+    "broken": "is broken: the new prompts prove that it doesn't hold for traffic like this.",
+    "undecided": "is undecided: the new prompts prove neither that it still holds nor that it is broken.",
+}
+
+
+def _tell(watched: Watched, page: str | None) -> None:
+    holds, broken = watched.enough
+    for rival, duel in watched.duels.items():
+        click.echo(
+            f"against {rival}: {duel['prompts']} prompts, {duel['wins']} won, {duel['losses']} lost; evidence that it "
+            f"holds {_evidence(duel['e_for'])} (enough: {holds:.0f}), that it is broken "
+            f"{_evidence(duel['e_against'])} (enough: {broken:.0f})"
+        )
+    if watched.left_out:
+        named = f": {', '.join(watched.refused)}" if watched.refused else ""
+        click.echo(
+            f"{watched.left_out} prompts aren't counted, since the certificate has never seen their tags{named}"
+            f"{' (or they have none)' if watched.refused else ': they have none'}"
+        )
+    if watched.unlabelled:
+        where = f"label them on {page}, and" if page else "write them to a page with --page HTML, label them there, and"
+        click.echo(
+            f"{len(watched.unlabelled)} prompts on which answers differ wait for a label; each duel counts up to its "
+            f"first. To go on, {where} give the saved file with --label"
+        )
+    click.echo(f"The certificate {_MEANING[watched.state]}")
+
+
+def _evidence(e_value: float) -> str:
+    return "> 1,000" if e_value > 1000 else f"{e_value:.2f}"

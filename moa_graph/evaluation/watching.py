@@ -25,12 +25,16 @@ class Watched:
         duels: Rival -> prompts, wins, losses and e-values, for and against.
         unlabelled: Places of disagreements that nobody labelled: they aren't counted, and wait for a label.
         refused: Tags that the certificate has never seen; their prompts aren't counted.
+        left_out: How many prompts those are, and prompts without a tag where every prompt that tested had one.
+        enough: E-values from which a duel is decided: that the promise holds, and that it is broken.
     """
 
     state: Literal["holds", "broken", "undecided"]
     duels: Mapping[str, Mapping[str, float]]
     unlabelled: tuple[int, ...]
     refused: tuple[str, ...]
+    left_out: int
+    enough: tuple[float, float]
 
 
 def watch(certificate: Mapping[str, Any], recordings: Recordings) -> Watched:
@@ -46,20 +50,21 @@ def watch(certificate: Mapping[str, Any], recordings: Recordings) -> Watched:
     Raises:
         InputError: It certifies nothing, or models are missing.
     """
-    chain = certificate.get("chain")
-    if not certificate.get("certified") or chain is None:
-        raise InputError("the certificate certifies nothing that could be watched")
+    _check(certificate)
+    chain = certificate["chain"]
     names = list(dict.fromkeys([*_models_of(chain), *(duel["rival"] for duel in certificate["rivals"])]))
     recordings = recordings.of_models(names)
     strategy = strategy_of(certificate, recordings)
     refused = unseen_tags(certificate, recordings)
-    places = [place for place in range(len(recordings)) if recordings.tags[place] not in refused]
+    unknown: set[str | None] = {*refused, *([None] if _all_were_tagged(certificate) else [])}
+    places = [place for place in range(len(recordings)) if recordings.tags[place] not in unknown]
     given = play_tagged(strategy, recordings.answers, recordings.costs, recordings.tags).answers[0]
     margin, level = certificate["margin"] / 100, 1 - certificate["confidence"]
     duels: dict[str, dict[str, float]] = {}
     waiting: set[int] = set()
     decisions = []
     rivals = [recordings.models.index(duel["rival"]) for duel in certificate["rivals"]]
+    enough = (1 / level, len(rivals) / level)
     for rival in rivals:
         wager = Wager(margin, level / len(rivals))
         answers = recordings.answers[:, rival]
@@ -72,7 +77,7 @@ def watch(certificate: Mapping[str, Any], recordings: Recordings) -> Watched:
             wager.see(
                 int(given[place] == right) - int(answers[place] == right) if given[place] != answers[place] else 0
             )
-        decisions.append((wager.e_value >= 1 / level, wager.e_value_against >= len(rivals) / level))
+        decisions.append((wager.e_value >= enough[0], wager.e_value_against >= enough[1]))
         duels[recordings.models[rival]] = {
             "prompts": wager.prompts,
             "wins": wager.wins,
@@ -85,7 +90,23 @@ def watch(certificate: Mapping[str, Any], recordings: Recordings) -> Watched:
         state = "broken"
     elif all(kept for kept, _ in decisions):
         state = "holds"
-    return Watched(state, duels, tuple(sorted(waiting)), tuple(refused))
+    return Watched(
+        state, duels, tuple(sorted(waiting)), tuple(refused), left_out=len(recordings) - len(places), enough=enough
+    )
+
+
+def _check(certificate: Any) -> None:
+    """Raises InputError where there is no promise to watch."""
+    if not isinstance(certificate, Mapping) or not {"certified", "chain", "rivals", "tags"} <= certificate.keys():
+        raise InputError("that isn't a certificate: give the .certificate.json that moa tune wrote beside a mixture")
+    if not certificate["certified"] or certificate["chain"] is None:
+        raise InputError("the certificate certifies nothing that could be watched")
+
+
+def _all_were_tagged(certificate: Mapping[str, Any]) -> bool:
+    """Whether every prompt that tested had a tag."""
+    tags = certificate["tags"]
+    return bool(tags) and sum(tag["prompts"] for tag in tags.values()) == certificate["prompts"]
 
 
 def strategy_of(certificate: Mapping[str, Any], recordings: Recordings) -> AnyStrategy:

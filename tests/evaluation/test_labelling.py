@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 
+from moa_graph import MoaError
 from moa_graph.cli import main
 from moa_graph.evaluation.asking import chain_of, tune_by_asking
 from moa_graph.evaluation.betting import Wager
@@ -134,6 +135,14 @@ def test_watching_holds_breaks_and_refuses_tags(tmp_path: Path) -> None:
     told = json.loads(moa(str(worse), *prices, "--watch", certificate, "--json").stdout)
     assert told["refused_tags"] == ["new"]
     assert all(duel["prompts"] == 0 for duel in told["duels"].values())
+    assert told["left_out"] == 1600
+    worse.write_text("".join(json.dumps({**row, "tag": None}) + "\n" for row in rows))
+    words = moa(str(worse), *prices, "--watch", certificate).stdout
+    assert "1600 prompts aren't counted, since the certificate has never seen their tags: they have none" in words
+    assert "The certificate is undecided" in words
+    (tmp_path / "other.json").write_text("[1]")
+    with pytest.raises(MoaError, match=r"other\.json: that isn't a certificate"):
+        moa(str(worse), *prices, "--watch", str(tmp_path / "other.json"))
 
 
 @pytest.mark.acceptance
