@@ -13,11 +13,10 @@ from typing import Any
 
 import numpy as np
 from scipy.stats import t as student
-from statsmodels.stats.proportion import proportion_confint
 
 from moa_graph.errors import InputError
 from moa_graph.evaluation.noninferiority import tango_interval
-from moa_graph.evaluation.significance import holm, mcnemar
+from moa_graph.evaluation.significance import holm, mcnemar, wilson_interval
 
 __all__ = ["Candidate", "CandidateComparison", "Versus", "compare"]
 
@@ -163,13 +162,13 @@ def _with_rivals(one: Candidate, candidates: Sequence[Candidate]) -> Candidate:
 
 
 def _candidate(name: str, right: Any, rows: Any, on_front: bool, versus: Versus | None) -> Candidate:
-    low, high = proportion_confint(int(right.sum()), len(right), method="wilson")
+    low, high = wilson_interval(int(right.sum()), len(right))
     seconds = rows["seconds"].dropna().astype(float)
     return Candidate(
         name=name,
         accuracy=float(right.mean()),
-        low=float(low),
-        high=float(high),
+        low=low,
+        high=high,
         usd=_mean(rows["usd"]),
         p50=float(seconds.quantile(0.5)) if len(seconds) else None,
         p95=float(seconds.quantile(0.95)) if len(seconds) else None,

@@ -15,15 +15,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from statsmodels.stats.proportion import proportion_confint
-
 from moa_graph.batch import arun
 from moa_graph.errors import InputError
 from moa_graph.evaluation.candidates import file_name, mixture_of_candidate
 from moa_graph.evaluation.judging import PREFER, VERDICT_TOKENS, preference, verdict_in
 from moa_graph.evaluation.length_control import length_controlled_win_rate
 from moa_graph.evaluation.recordings import read_rows
-from moa_graph.evaluation.significance import holm, mcnemar
+from moa_graph.evaluation.significance import holm, mcnemar, wilson_interval
 from moa_graph.evaluation.tables import read_results
 
 __all__ = ["JudgedCandidate", "JudgedComparison", "judge_pairs"]
@@ -242,15 +240,15 @@ def _candidate(name: str, pairs: Sequence[_Pair], panel: _Panel) -> JudgedCandid
         return None
     scores = [score for _, (score, _) in judged]
     wins, losses = sum(score > 0.5 for score in scores), sum(score < 0.5 for score in scores)
-    low, high = proportion_confint(sum(scores), len(scores), method="wilson")
+    low, high = wilson_interval(sum(scores), len(scores))
     texts = [(pair.one or "", pair.other or "") for pair, _ in judged]
     lengths, others = [len(one) for one, _ in texts], [len(other) for _, other in texts]
     return JudgedCandidate(
         name=name,
         items=len(judged),
         win_rate=sum(scores) / len(scores),
-        low=float(low),
-        high=float(high),
+        low=low,
+        high=high,
         length_controlled=length_controlled_win_rate(scores, lengths, others) if len(scores) > 2 else None,
         ties=len(scores) - wins - losses,
         swayed=sum(not consistent for _, (_, consistent) in judged),

@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import binom, ttest_1samp
 from statsmodels.stats.multitest import multipletests
+from statsmodels.stats.proportion import proportion_confint
 
-__all__ = ["holm", "is_cheaper", "mcnemar"]
+__all__ = ["holm", "is_cheaper", "mcnemar", "wilson_interval"]
 
 
 def mcnemar(
@@ -39,6 +40,12 @@ def is_cheaper(dollars: NDArray[np.floating], than: NDArray[np.floating], level:
     if len(difference) < 2 or difference.std() == 0:
         return bool(difference.mean() < 0)
     return bool(ttest_1samp(difference, 0.0, alternative="less").pvalue <= level)
+
+
+def wilson_interval(count: float, prompts: int) -> tuple[float, float]:
+    """Wilson's 95 % interval for one share; it always holds the share itself, which rounding would leave out at 1."""
+    low, high = proportion_confint(count, prompts, method="wilson")
+    return min(float(low), count / prompts), max(float(high), count / prompts)
 
 
 def holm(p_values: Sequence[float]) -> list[float]:

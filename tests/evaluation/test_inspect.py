@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-pytest.importorskip("inspect_ai")
+pytest.importorskip("inspect_ai", reason="needs: pip install inspect-ai")
 
 
 def test_the_provider_is_found_by_its_entry_point() -> None:

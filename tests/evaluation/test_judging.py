@@ -21,6 +21,7 @@ from moa_graph.evaluation.length_control import (
     length_controlled_win_rate,
     published_win_rate,
 )
+from moa_graph.evaluation.pictures import pareto_picture
 from moa_graph.evaluation.recordings import read_recordings
 from moa_graph.evaluation.tables import read_results
 from moa_graph.evaluation.tuning import halves
@@ -90,6 +91,17 @@ def test_the_strongest_others_for_the_same_dollars_and_the_same_accuracy() -> No
     assert found == {"mix": ("cheap", "dear"), "dear": ("mix", "mix"), "cheap": (None, "mix")}
 
 
+def test_candidates_that_never_differ_have_a_row_and_a_picture_like_any_other() -> None:
+    table = table_of({"one": [1] * 20, "other": [1] * 20})
+    table["usd"] = 0.1
+    comparison = compare(table)
+    [versus] = [one.versus for one in comparison.candidates if one.versus is not None]
+    assert (versus.wins, versus.losses, versus.difference, versus.p, versus.corrected) == (0, 0, 0, 1, 1)
+    assert -versus.low == pytest.approx(versus.high)
+    assert all(one.low < one.accuracy <= one.high for one in comparison.candidates)
+    assert pareto_picture(comparison).startswith(b"\x89PNG")
+
+
 def test_difficulty_and_length_are_told_apart() -> None:
     drawn = np.random.default_rng(1)
     hard, baseline = drawn.normal(size=800), np.full(800, 1000.0)
@@ -120,7 +132,7 @@ def test_models_that_err_together_on_hard_prompts_arent_believed_too_much() -> N
 
 
 def test_mathematics_is_equal_in_several_forms() -> None:
-    pytest.importorskip("math_verify")
+    pytest.importorskip("math_verify", reason="--grade math-verify needs: pip install math-verify")
     read = grader("math-verify")
     assert read("So it is $\\frac{1}{2}$.") == read("0.5") == read("$\\boxed{\\frac{2}{4}}$") == "1/2"
     assert read("no result") is None

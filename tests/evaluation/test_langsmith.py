@@ -74,7 +74,7 @@ def test_a_mixture_is_the_target_of_evaluate(service: str) -> None:
 
 @pytest.mark.filterwarnings("ignore")
 def test_a_mixture_is_the_judge_of_openevals(service: str) -> None:
-    llm = pytest.importorskip("openevals.llm")
+    llm = pytest.importorskip("openevals.llm", reason="needs: pip install openevals")
     judge = llm.create_llm_as_judge(
         prompt="Is the answer right?\n{inputs}\n{outputs}\n{reference_outputs}",
         judge=ChatMoA("moa-lite", simulate=True),
