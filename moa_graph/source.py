@@ -11,6 +11,7 @@ from typing import Any, Literal
 import yaml
 
 from moa_graph.errors import MixtureError
+from moa_graph.syntax import syntax_problem
 
 __all__ = ["Source", "TextForm"]
 
@@ -59,9 +60,8 @@ class Source:
         try:
             return readers[self._form](self._text)
         except (yaml.YAMLError, ValueError, RecursionError) as error:
-            file = f"{self.path}: " if self.path else ""
-            reason = " ".join(str(error).replace('in "<unicode string>", ', "at ").split())
-            raise MixtureError(f"{file}the description isn't valid {self._form.upper()}: {reason}") from None
+            path = str(self.path) if self.path else None
+            raise MixtureError(syntax_problem(error, self._text).told(self._form.upper(), path)) from None
 
     def line(self, field: str, value: str | None = None) -> int | None:
         """The line, from 1, of a field such as ``stages.0.propose.quorum``, or of what is nearest around it.
@@ -116,10 +116,11 @@ class _YamlLoader(yaml.SafeLoader):
     """YAML in which a key that is written twice is an error: one of its values would be lost."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        keys = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
-        for key in keys:
-            if keys.count(key) > 1 and key != "<<":
-                raise yaml.constructor.ConstructorError(None, None, f"{key!r} is written twice", node.start_mark)
+        seen: set[str] = set()
+        for key, _ in node.value:
+            if isinstance(key, yaml.ScalarNode) and key.value in seen and key.value != "<<":
+                raise yaml.constructor.ConstructorError(None, None, f"{key.value!r} is written twice", key.start_mark)
+            seen.add(str(key.value))
         return super().construct_mapping(node, deep)
 
 

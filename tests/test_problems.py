@@ -82,9 +82,51 @@ def test_a_file_without_fields_says_what_to_write(tmp_path: Path, text: str, tol
 def test_broken_yaml_is_told_with_file_and_line(tmp_path: Path) -> None:
     path = written(tmp_path, "name: a\n\tb: 2\n")
     told = refused(path)
-    assert told.startswith(f"{path}: the description isn't valid YAML")
-    assert "line 2" in told
+    assert told.startswith(f"{path}:2:1: the description isn't valid YAML: the line is indented with a tab")
     assert "\n" not in told
+
+
+BROKEN = {
+    "a list that isn't closed": ("name: a\nstages: [a, b\nlayers: 2\n", "2:9", "what begins with [ here isn't closed"),
+    "a mapping that isn't closed": (
+        "models: {a: {model: b}\nlayers: 2\n",
+        "1:9",
+        "what begins with { here isn't closed",
+    ),
+    "quotes that aren't closed": ('name: "a\nlayers: 2\n', "1:7", "the text in quotes that begins here isn't closed"),
+    "a colon in a text": ("name: a: b\n", "1:8", "a colon with a space behind it can't stand here"),
+    "wrong indentation": ("models:\n  a: b\n c: d\n", "3:2", "this isn't indented like"),
+    "no colon": ("name: a\nlayers\nstages: []\n", "3:1", "a colon and a space are missing"),
+    "a field written twice": ("name: a\nname: b\n", "2:1", "'name' is written twice"),
+    "a text that begins with *": ("name: *b\n", "1:7", "*b refers to nothing that is marked &b"),
+    "a text that begins with @": ("name: @b\n", "1:7", "nothing can begin with @: put the text in quotes"),
+    "a tag": ("name: !b c\n", "1:7", "a tag that begins with ! isn't taken here"),
+    "a character that can't be printed": (
+        "name: a\nlayers: \x00\n",
+        "2:9",
+        "a character that can't be printed (number 0)",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", BROKEN)
+def test_what_is_wrong_with_yaml_is_told_in_words_and_with_its_place(tmp_path: Path, case: str) -> None:
+    text, place, words = BROKEN[case]
+    path = written(tmp_path, text)
+    told = refused(path)
+    assert told.startswith(f"{path}:{place}: the description isn't valid YAML: ")
+    assert words in told
+    assert not [word for word in ("flow", "block", "token", "scalar", "constructor") if word in told]
+
+
+def test_broken_json_and_toml_are_told_with_their_place(tmp_path: Path) -> None:
+    path = written(tmp_path, '{"name": "a",\n}', "mine.json")
+    assert refused(path).startswith(f"{path}:")
+    assert refused(path).split(":")[1] in ("1", "2")  # Pythons differ on which of the two characters is wrong
+    path = written(tmp_path, "layers = 2\nname =\n", "mine.toml")
+    assert refused(path).startswith(f"{path}:2:7: the description isn't valid TOML: ")
+    with pytest.raises(MixtureError, match="isn't valid YAML: line 1, column 8: a colon"):
+        Mixture.from_text("name: a: b")
 
 
 def test_a_line_of_text_that_is_no_file_is_told(tmp_path: Path) -> None:

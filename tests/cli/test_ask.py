@@ -57,6 +57,22 @@ def test_a_mixture_that_names_simulated_models_says_that_they_are(moa: Moa, inst
     assert moa("ask", "-m", instant, QUESTION).stderr.startswith("test-mixture on simulated models\n")
 
 
+@pytest.mark.parametrize(("extract", "chosen"), [("choice", "B"), ("number", "A"), ("json:x", None)])
+def test_how_votes_read_answers_can_be_said(moa: Moa, tmp_path: Path, extract: str, chosen: str | None) -> None:
+    outputs = {"a": "A) it is 12", "b": "B) it is 12", "c": "B) it is 15"}
+    (tmp_path / "outputs.jsonl").write_text(json.dumps({"question": QUESTION, "outputs": outputs}) + "\n")
+    slots = ", ".join(f'"recorded:outputs.jsonl#{name}"' for name in outputs)
+    (tmp_path / "mine.yaml").write_text(f"name: mine\nstages: [{{propose: {{slots: [{slots}]}}}}, {{vote: {{}}}}]\n")
+    result = moa("ask", "-m", "mine.yaml", "--extract", extract, QUESTION)
+    if chosen is None:
+        assert "vote" in result.stderr, "nothing could be read, and that is said"
+    else:
+        assert result.stdout.startswith(f"{chosen}) it is 12")
+    refused = moa("ask", "-m", "mine.yaml", "--extract", "numbers", QUESTION)
+    assert refused.exit_code != 0
+    assert "extract" in refused.stderr
+
+
 def test_progress_does_not_break_into_an_answer_that_is_being_written(moa: Moa, instant: str) -> None:
     whole = moa("ask", "-m", instant, QUESTION).output
     assert "Answer: 411\naggregate/writer: answered" in whole
