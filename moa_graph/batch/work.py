@@ -189,7 +189,7 @@ async def _store(job: Job, output: Path, purse: Purse, graph: MoaGraph, at_the_e
 def _within(need: Need, job: Job, options: Mapping[str, Any]) -> dict[str, Any]:
     """A row's own limits: what it may need at most, or what it says itself."""
     limits: dict[str, Any] = {}
-    if job.usd is not None:
+    if job.usd is not None and need.usd:  # models that cost nothing need no limit
         limits["usd"] = min(need.usd, options.get("usd") or need.usd)
     if job.calls is not None:
         limits["calls"] = min(need.calls, options.get("calls") or need.calls)

@@ -43,7 +43,7 @@ def _tell(comparison: JudgedComparison) -> None:
     from rich.table import Column, Table
 
     console = Console()
-    columns = ("win rate, 95 %", "at equal length", "p (Holm)", "ties", "swayed by order", "characters")
+    columns = ("win rate, 95 %", "same length", "p (Holm)", "pairs", "ties", "swayed", "chars")
     table = Table(Column("candidate", overflow="fold"), *columns)
     for one in comparison.candidates:
         table.add_row(
@@ -51,15 +51,16 @@ def _tell(comparison: JudgedComparison) -> None:
             f"{one.win_rate:.1%}\n{one.low:.1%} to {one.high:.1%}",
             "-" if one.length_controlled is None else f"{one.length_controlled:.1%}",
             "< 0.0001" if one.p < 0.0001 else f"{one.p:.4f}",
-            f"{one.ties} of {one.items}",
-            f"{one.swayed} of {one.items}",
+            str(one.items),
+            str(one.ties),
+            str(one.swayed),
             f"{one.characters:.0f}",
         )
     console.print(table)
     dollars = f"{comparison.usd:.6f} dollars" + ("" if comparison.usd_complete else ", not all of them known")
     console.print(
         f"Against {escape(comparison.reference)} ({comparison.characters:.0f} characters); "
-        f"judged by {escape(', '.join(comparison.judges))} for {dollars}.",
+        f"judged by {escape(', '.join(comparison.judges))} for {dollars}. Swayed: a verdict changed with the order.",
         soft_wrap=True,
     )
     if comparison.unjudged:

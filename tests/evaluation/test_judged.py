@@ -117,6 +117,14 @@ async def test_an_answer_that_failed_is_the_worse_one(tmp_path: Path, monkeypatc
     assert [(one.name, one.win_rate) for one in found.candidates] == [("good", 1), ("failed", 0)]
 
 
+async def test_a_judge_that_costs_nothing_needs_no_limit(tmp_path: Path) -> None:
+    rows = [{"id": one, "question": f"What is {one} + 2?", "outputs": {"a": f"Answer: {one + 2}", "b": "Answer: 0"}}
+            for one in range(1, 4)]  # fmt: skip
+    (tmp_path / "sums.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    found = await judge_pairs(tmp_path / "sums.jsonl", ["sim:judge"], against="b", usd=1)
+    assert (found.stopped, found.usd, found.candidates[0].win_rate) == (None, 0, 1)
+
+
 def test_verdicts_that_cannot_be_read_do_not_count() -> None:
     assert verdict_in("Verdict: 1\nno, Verdict: **tie**") == "tie"
     assert verdict_in("the first") is None
