@@ -119,6 +119,28 @@ def test_a_judgement_is_derived_from_the_references() -> None:
     assert written(shown("Answer: 1", "Answer: 1"), schema)["stop"] is True
 
 
+def test_what_judges_decide_follows_from_types_and_bounds_and_not_from_names() -> None:
+    schema = an_object(
+        favourite={"type": "integer"},
+        from_top_to_bottom={"type": "array", "items": {"type": "integer"}},
+        marks={"type": "array", "items": {"type": "number", "minimum": 0, "maximum": 100}},
+        enough={"type": "boolean"},
+        takes={"enum": ["first", "second", "third"]},
+    )
+    value = written(shown(*REFERENCES), schema)
+    assert (value["favourite"], value["from_top_to_bottom"], value["enough"]) == (2, [2, 3, 1], False)
+    assert value["marks"][1] == value["marks"][2] > value["marks"][0] > 0
+    assert value["takes"] == "second"
+    assert written(shown("Answer: 1", "Answer: 1"), schema)["enough"] is True
+
+
+@pytest.mark.parametrize("name", ["merit", "how_good", "score"])
+def test_one_response_is_marked_on_the_scale_that_the_schema_has(name: str) -> None:
+    schema = an_object(**{name: {"type": "integer", "minimum": 1, "maximum": 5}})
+    right, wrong = (written(shown(f"Answer: {answer}"), schema)[name] for answer in (411, 5))
+    assert 1 <= wrong < right <= 5
+
+
 def test_a_list_of_objects_has_one_for_each_reference() -> None:
     item = an_object(response={"type": "integer"}, score={"type": "number", "minimum": 0, "maximum": 1})
     items = written(shown(*REFERENCES), an_object(verdicts={"type": "array", "items": item}))["verdicts"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
@@ -10,12 +11,16 @@ from typing import Any
 
 from moa_graph.models.simulation.schema.resolution import invalid
 
-__all__ = ["SCORE_NAMES", "SHARE_NAMES", "number_within"]
+__all__ = ["Share", "number_within"]
 
 USUAL_SPAN = 10
 SMALLEST_STEP = Fraction(1, 1000)
-SHARE_NAMES = frozenset({"confidence", "probability"})
-SCORE_NAMES = frozenset({"score", "rating", "quality", "grade"})
+UNIT = re.compile(r"confidence|probability|share|fraction", re.IGNORECASE)
+"""Names of numbers that run from 0 to 1 where the schema has no bounds."""
+
+
+class Share(float):
+    """How far up a scale a number stands, from 0 to 1."""
 
 
 def number_within(
@@ -25,7 +30,7 @@ def number_within(
 
     Args:
         schema: Its ``type``, bounds and ``multipleOf`` count.
-        known: What the field means; under the name of a score or a share, a float is a share of the span.
+        known: What the field means.
         numbers: Asked for the next one if nothing is known.
         share: Where in the span a number stands that nothing is known about, from 0 to 1.
         name: The field's name.
@@ -33,13 +38,12 @@ def number_within(
     Raises:
         SimulatedFault: 400, when no number fits the bounds.
     """
-    name = name.casefold()
     bounds = _Bounds.of(schema)
-    if isinstance(known, float) and name in SCORE_NAMES | SHARE_NAMES:
+    if isinstance(known, Share):
         share, known = known, None
     elif known is None:
         known = next(numbers, None)
-    wanted = bounds.at(share, 1 if name in SHARE_NAMES else USUAL_SPAN) if known is None else _exact(known)
+    wanted = bounds.at(share, 1 if UNIT.search(name) else USUAL_SPAN) if known is None else _exact(known)
     return bounds.nearest(wanted)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from moa_graph.models.simulation.faults import SimulatedFault
 from moa_graph.models.simulation.judgement import Judgement
-from moa_graph.models.simulation.schema.fields import meant_by
+from moa_graph.models.simulation.schema.fields import Wanted
 from moa_graph.models.simulation.schema.numbers import number_within
 from moa_graph.models.simulation.schema.resolution import Schema, invalid, resolved, type_of
 from moa_graph.models.simulation.schema.strings import string_within
@@ -27,14 +27,15 @@ def object_for(schema: Schema, judgement: Judgement, numbers: Iterable[float] = 
 
     Args:
         schema: A JSON schema; references into it (``#/$defs/...``) are followed.
-        judgement: Fills the fields whose names say what they want, such as ``answer``, ``scores``, ``best``.
-        numbers: Go into the number fields of other names, in order.
+        judgement: Fills the fields whose type, bounds or words say what they want.
+        numbers: Go into the other number fields, in order.
 
     Raises:
         SimulatedFault: 400, when the schema asks for what can't be made up, such as an unusual pattern.
     """
     try:
-        return _ValueWriter(schema, judgement, iter(numbers)).value(schema, _ValuePath())
+        given = list(numbers)
+        return _ValueWriter(schema, judgement, iter(given), bool(given)).value(schema, _ValuePath())
     except SimulatedFault:
         raise
     except (AttributeError, TypeError, ValueError, KeyError, RecursionError, re.error) as error:
@@ -66,6 +67,7 @@ class _ValueWriter:
     root: Schema
     judgement: Judgement
     numbers: Iterator[float]
+    given: bool
 
     def value(self, schema: Any, place: _ValuePath) -> Any:
         if place.depth > TOO_DEEP:
@@ -83,17 +85,17 @@ class _ValueWriter:
             case "null":
                 return None
             case "boolean":
-                known = self._known(place, "boolean")
-                return self._share(place) < 0.5 if known is None else known
-            case "integer" | "number" as kind:
-                known = self._known(place, kind)
+                verdict = self._wanted(schema, place).verdict()
+                return self._share(place) < 0.5 if verdict is None else verdict
+            case "integer" | "number":
+                known = self._wanted(schema, place).number()
                 return number_within(schema, known, self.numbers, self._share(place), place.name)
             case _:
                 question = self.judgement.conversation.question
-                return string_within(schema, self._known(place, "string"), question, place.index)
+                return string_within(schema, self._wanted(schema, place).text(), question, place.index)
 
-    def _known(self, place: _ValuePath, kind: str) -> Any:
-        return meant_by(place.name, place.reference, kind, self.judgement)
+    def _wanted(self, schema: Schema, place: _ValuePath) -> Wanted:
+        return Wanted(place.name, schema, place.reference, self.judgement, self.given)
 
     def _share(self, place: _ValuePath) -> float:
         conversation = self.judgement.conversation
@@ -105,7 +107,7 @@ class _ValueWriter:
 
     def _option(self, options: list[Any], place: _ValuePath) -> Any:
         """The option that is meant: by its value, or by the number of a reference as its place."""
-        known = self._known(place, "enum")
+        known = self._wanted({"enum": options}, place).option()
         for option in options:
             if known is not None and str(option).casefold() == str(known).casefold():
                 return option
@@ -140,14 +142,13 @@ class _ValueWriter:
         schema = self._resolved(items, place)
         if "enum" in schema or "const" in schema:
             return []
-        known = self._known(place, f"list of {type_of(schema)}") or ()
+        known = self._wanted(schema, place).items(schema, type_of(schema))
         return [self._known_item(schema, element) for element in known]
 
     def _known_item(self, schema: Schema, element: Any) -> Any:
         if isinstance(element, str):
             return string_within(schema, element, element, 0)
-        name = "score" if isinstance(element, float) else ""
-        return number_within(schema, element, iter(()), 0, name)
+        return number_within(schema, element, iter(()), 0, "")
 
     def _made_up(self, schema: Schema, items: Any, place: _ValuePath, written: list[Any]) -> list[Any]:
         """One object for each reference, otherwise one item, or as many as are asked for."""
