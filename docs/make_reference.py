@@ -21,7 +21,7 @@ Every public name of `moa_graph`, from its own docstring. `python -m mkdocs buil
 def document() -> str:
     """The whole page."""
     names = [name for name in moa_graph.__all__ if name != "__version__"]
-    homes = [f"{moa_graph.__name__}.{moa_graph._HOMES[name]}.{name}" for name in names]  # noqa: SLF001
+    homes = [f"{moa_graph.__name__}.{moa_graph._HOMES[name]}.{name}" for name in names]  # noqa: SLF001  (where each comes from)
     return HEAD + "".join(f"\n::: {home}\n" for home in homes)
 
 

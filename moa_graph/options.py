@@ -142,7 +142,7 @@ class Options(BaseModel):
     def with_answer(self, settings: AnswerSettings) -> Self:
         """These options, with what the caller asks of the answer."""
         asked = self.model_copy()
-        asked._answer = settings  # noqa: SLF001
+        asked._answer = settings  # noqa: SLF001  (a copy of this very class)
         return asked
 
     @property
@@ -173,7 +173,7 @@ def options_class(models: Sequence[str], slots: Sequence[str], quorums: range, b
     if models:
         fields["aggregator"] = _restricted("aggregator", _one_of(models) | None)
     if slots:
-        fields["proposers"] = _restricted("proposers", tuple[_one_of(slots), ...] | None)  # type: ignore[misc]
+        fields["proposers"] = _restricted("proposers", tuple[_one_of(slots), ...] | None)  # type: ignore[misc]  # made at run time
     fields["quorum"] = _restricted("quorum", int | None, ge=quorums.start, le=quorums.stop - 1)
     if limits.deadline is not None:
         fields["deadline"] = _restricted("deadline", Annotated[float, *duration(gt=0, le=limits.deadline)] | None)

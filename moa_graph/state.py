@@ -197,7 +197,7 @@ def add_conversation(left: Messages, right: Messages) -> Messages:
 
 def merge_turn(left: Turn | None, right: Turn | None) -> Turn:
     """The fields of ``right`` over those of ``left``."""
-    return {**(left or {}), **checked_turn(right or {})}  # type: ignore[typeddict-item]
+    return {**(left or {}), **checked_turn(right or {})}  # type: ignore[typeddict-item]  # checked
 
 
 def keep_last(left: Any, right: Any) -> Any:

@@ -91,7 +91,7 @@ class DeferringStore(Store):
         model = member.chat_model(streaming=False).model
         if not isinstance(model, BaseChatOpenAI):
             return None
-        body = model._get_request_payload(  # noqa: SLF001
+        body = model._get_request_payload(  # noqa: SLF001  (the body that LangChain itself would send)
             convert_to_messages([dict(message) for message in identity.messages]), **_parameters(model, identity)
         )
         return Waiting(identity.key, member, {name: value for name, value in body.items() if name != "stream"})

@@ -217,7 +217,7 @@ class Jobs:
             return False, 0.0
         model = member.chat_model(streaming=False).model
         assert isinstance(model, BaseChatOpenAI), "only such models are asked by jobs"
-        message = model._create_chat_result(dict(body)).generations[0].message  # noqa: SLF001
+        message = model._create_chat_result(dict(body)).generations[0].message  # noqa: SLF001  (as LangChain reads it)
         assert isinstance(message, AIMessage), "a chat model answers with an AIMessage"
         usage = usage_of(message)
         price = None if usage is None else cost(member.price, usage)

@@ -105,7 +105,7 @@ def _presentable(error: BaseException, secrets: Iterable[str]) -> BaseException:
     secrets = tuple(secrets)
     error.args = tuple(redact(one, secrets) if isinstance(one, str) else one for one in error.args)
     if isinstance(message := getattr(error, "message", None), str):
-        error.message = redact(message, secrets)  # type: ignore[attr-defined]
+        error.message = redact(message, secrets)  # type: ignore[attr-defined]  # SDKs' errors have it
     return error
 
 

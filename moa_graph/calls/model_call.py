@@ -158,7 +158,7 @@ async def _directly(model: BaseChatModel, messages: list[BaseMessage], parameter
     """The answer without what LangChain does around a call, which takes most of its processor time."""
     nobody: dict[str, Any] = {"run_manager": _NOBODY} if _takes_run_manager(type(model)) else {}
     with _CancelledFromOutside():
-        result: ChatResult = await model._agenerate(messages, **nobody, **parameters)  # noqa: SLF001
+        result: ChatResult = await model._agenerate(messages, **nobody, **parameters)  # noqa: SLF001  (LangChain's hook)
     return _message_in(result)
 
 
@@ -167,7 +167,7 @@ _NOBODY = AsyncCallbackManagerForLLMRun.get_noop_manager()
 
 @lru_cache(maxsize=256)
 def _takes_run_manager(model: type[BaseChatModel]) -> bool:
-    return "run_manager" in inspect.signature(model._agenerate).parameters  # noqa: SLF001
+    return "run_manager" in inspect.signature(model._agenerate).parameters  # noqa: SLF001  (LangChain's hook)
 
 
 def _message_in(result: ChatResult) -> AIMessage:
@@ -195,7 +195,7 @@ async def _streamed(
 async def _with_cache(model: BaseChatModel, messages: list[BaseMessage], parameters: dict[str, Any]) -> AIMessage:
     """The answer with the model's own cache and rate limiter, and without the rest of ``agenerate``."""
     with _CancelledFromOutside():
-        result: ChatResult = await model._agenerate_with_cache(messages, run_manager=_NOBODY, **parameters)  # noqa: SLF001
+        result: ChatResult = await model._agenerate_with_cache(messages, run_manager=_NOBODY, **parameters)  # noqa: SLF001  (hook)
     return sound(result.generations[0].message)
 
 
@@ -214,7 +214,7 @@ def _parameters(model: BaseChatModel, attempt: Attempt, request: AnswerRequest) 
 
 def _can_stream(model: BaseChatModel) -> bool:
     kind = type(model)
-    streams = kind._astream is not BaseChatModel._astream or kind._stream is not BaseChatModel._stream  # noqa: SLF001
+    streams = kind._astream is not BaseChatModel._astream or kind._stream is not BaseChatModel._stream  # noqa: SLF001  (hooks)
     return streams and model.disable_streaming is not True
 
 

@@ -124,7 +124,7 @@ class DescribedModel(BaseChatModel):
     def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
         """A copy, with other fields where some are given. It shares the graph where it can."""
         copied = super().model_copy(update=update, deep=deep)
-        copied._take_over(set(update or ()))  # noqa: SLF001
+        copied._take_over(set(update or ()))  # noqa: SLF001  (a copy of this very class)
         return copied
 
     def __deepcopy__(self, memo: dict[int, Any] | None = None) -> Self:

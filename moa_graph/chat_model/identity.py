@@ -61,7 +61,7 @@ def _fields(model: BaseChatModel) -> dict[str, Any]:
     """What a chat model was given, without what belongs to its clients, caches and callbacks."""
     ours = set(BaseChatModel.model_fields)
     given = {name: getattr(model, name) for name in type(model).model_fields if name not in ours}
-    return {**given, "identity": dict(model._identifying_params)}  # noqa: SLF001
+    return {**given, "identity": dict(model._identifying_params)}  # noqa: SLF001  (LangChain has no public name for it)
 
 
 def _name(value: Any) -> str:

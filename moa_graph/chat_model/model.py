@@ -293,7 +293,7 @@ class ChatMoA(DescribedModel):
         """
         if method == "function_calling":
             asked = self.model_copy()
-            asked._strict = strict  # noqa: SLF001
+            asked._strict = strict  # noqa: SLF001  (a copy of this very class)
             return super(ChatMoA, asked).with_structured_output(schema, include_raw=include_raw, **kwargs)
         refuse_if_nothing_writes(self._graph)
         ResponseFormat.of(schema, strict=bool(strict))

@@ -130,7 +130,7 @@ def _store(choice: MixtureChoice) -> Store | None:
         if choice.mode != "cache":
             raise MixtureError(f"--{choice.mode} needs a file: --store FILE")
         return None
-    return open_store(choice.store, choice.mode, missing=choice.missing)  # type: ignore[arg-type]
+    return open_store(choice.store, choice.mode, missing=choice.missing)  # type: ignore[arg-type]  # click checked it
 
 
 def _headline(graph: MoaGraph, choice: MixtureChoice, why: str | None) -> str:

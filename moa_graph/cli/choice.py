@@ -191,6 +191,6 @@ def choice_options(command: Callable[..., Any] | None = None, *, without: Collec
 
     for option in reversed(_OPTIONS):
         with_choice = option(with_choice)
-    parameters: list[click.Parameter] = with_choice.__click_params__  # type: ignore[attr-defined]
+    parameters: list[click.Parameter] = with_choice.__click_params__  # type: ignore[attr-defined]  # click sets it
     parameters[:] = [one for one in parameters if one.name not in without or one not in parameters[-len(_OPTIONS) :]]
     return with_choice

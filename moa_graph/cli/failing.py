@@ -34,7 +34,7 @@ NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO}
 class OneLineErrors(click.Group):
     """A group of commands whose errors are one line each."""
 
-    def main(self, args: Sequence[str] | None = None, standalone_mode: bool = True, **extra: Any) -> Any:  # type: ignore[override]
+    def main(self, args: Sequence[str] | None = None, standalone_mode: bool = True, **extra: Any) -> Any:  # type: ignore[override]  # fewer overloads
         """Runs the command and ends the process with its exit code, as click does."""
         if not standalone_mode:
             return super().main(args, standalone_mode=False, **extra)

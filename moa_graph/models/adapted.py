@@ -1,4 +1,7 @@
-"""LangChain's classes for OpenAI's protocol, asked more directly and without losing what they drop."""
+"""LangChain's classes for OpenAI's protocol, asked more directly and without losing what they drop.
+
+The methods with an underscore are LangChain's hooks for chat models; there are no public ones for what is done here.
+"""
 
 from __future__ import annotations
 

@@ -242,7 +242,7 @@ def _anthropic(reference: Reference, settings: ModelSettings, clients: LoopClien
     """LangChain gives all event loops one client for Anthropic, which breaks in the second of them."""
     model: Any = _any_provider(reference, settings, clients)
     transport = clients.transport(settings.base_url or reference.provider, sdk="anthropic")
-    model._async_client = model._async_client.with_options(http_client=transport.pooled)  # noqa: SLF001
+    model._async_client = model._async_client.with_options(http_client=transport.pooled)  # noqa: SLF001  (its only place)
     return cast(BaseChatModel, model)
 
 

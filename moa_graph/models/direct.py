@@ -223,4 +223,4 @@ class _DirectWay:
         headers = [one for one in response.raw_headers if one[0].lower() != b"content-encoding"]  # it is decoded here
         content = await response.read()
         answer = self._library.Response(response.status, headers=headers, content=content, request=self._request)
-        return cast(Exception, self._client._make_status_error_from_response(answer))  # noqa: SLF001
+        return cast(Exception, self._client._make_status_error_from_response(answer))  # noqa: SLF001  (SDK's)

@@ -1,7 +1,8 @@
 """Chat models without an async method of their own, called on threads of their own.
 
 LangChain calls them on the event loop's default executor, of a handful of threads, which the loop's name look-ups and
-everybody's ``asyncio.to_thread`` share: a few models that hang would stop all of that.
+everybody's ``asyncio.to_thread`` share: a few models that hang would stop all of that. Methods with an underscore are
+LangChain's hooks for chat models; which of them a class defines says what it can do.
 """
 
 from __future__ import annotations

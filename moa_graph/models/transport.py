@@ -50,7 +50,7 @@ def open_transport(sdk: str) -> Transport:
 def _over_aiohttp(package: ModuleType, library: ModuleType) -> type[Any]:
     """The SDK's client for aiohttp, which takes every broken or refused connection for a timeout."""
 
-    class Client(package.DefaultAioHttpClient):  # type: ignore[misc, name-defined]
+    class Client(package.DefaultAioHttpClient):  # type: ignore[misc, name-defined]  # either SDK's
         async def send(self, request: Any, **how: Any) -> Any:
             try:
                 answer = await super().send(request, **how)
@@ -95,7 +95,7 @@ def noting_what_is_sent() -> Iterator[list[Sent]]:
 def _note(client: Any, request: Any) -> None:
     noted = _noted.get()
     if noted is not None:
-        noted.append(Sent(request, client, client._transport_for_url(request.url)))  # noqa: SLF001
+        noted.append(Sent(request, client, client._transport_for_url(request.url)))  # noqa: SLF001  (httpx names no other)
 
 
 @cache

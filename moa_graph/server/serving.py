@@ -67,4 +67,4 @@ def _custom() -> MoaGraph:
 
 
 if __name__ == "__main__":
-    print(json.dumps(project_file(), indent=2))  # noqa: T201
+    print(json.dumps(project_file(), indent=2))  # noqa: T201  (what the command is for)

@@ -63,7 +63,7 @@ def _protocol_of(app: SimulatorApp) -> type[HttpToolsProtocol]:
     from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
     class Protocol(HttpToolsProtocol):
-        def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # TCP gives one
             super().connection_made(transport)
             app.stats.connections_open += 1
             app.stats.connections_opened += 1

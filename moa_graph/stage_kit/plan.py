@@ -127,7 +127,7 @@ class Plan:
             return
         left = minus(limits, spent(state.get("ledger") or []))
         for name, need in self._least(state, options).items():
-            limit = left[name]  # type: ignore[literal-required]
+            limit = left[name]  # type: ignore[literal-required]  # a grant's field
             if limit is not None and need > limit:
                 raise BudgetTooSmall(
                     f"{self.mixture}: budget.{name}: the budget is {limit:g} {_IN_WORDS[name]}; an answer may need "
@@ -147,8 +147,8 @@ class Plan:
         ]
 
         def least(name: str) -> float:
-            cheapest = sorted(need[name] or 0 for need in needs)  # type: ignore[literal-required]
-            return sum(cheapest[:wanted], min(need[name] or 0 for need in closing))  # type: ignore[literal-required]
+            cheapest = sorted(need[name] or 0 for need in needs)  # type: ignore[literal-required]  # a grant's field
+            return sum(cheapest[:wanted], min(need[name] or 0 for need in closing))  # type: ignore[literal-required]  # a grant's field
 
         return {name: least(name) for name in NOTHING}
 

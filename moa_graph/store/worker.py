@@ -133,7 +133,7 @@ def _look_out_for_forks() -> None:
     File locks come first: they too have something done before a fork, in the reverse order of registration, and work
     in hand may need them.
     """
-    import filelock  # noqa: F401
+    import filelock  # noqa: F401  (imported for its hook)
 
     if hasattr(os, "register_at_fork"):
         os.register_at_fork(

@@ -18,10 +18,10 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-import httpx
 import pytest
 
 from tests.server.databases import free_port
+from tests.server.langgraph_dev import wait_until_healthy
 
 __all__ = ["AegraServer", "aegra", "aegra_command"]
 
@@ -82,20 +82,10 @@ def aegra(command: Path, directory: Path, environment: Mapping[str, str]) -> Ite
         )
     url = f"http://127.0.0.1:{port}"
     try:
-        _wait_until_healthy(url, process, log)
+        wait_until_healthy(f"{url}/health", process, log, LONGEST_START)
         yield AegraServer(url, process, time.monotonic() - began)
     finally:
         if process.poll() is None:
             with suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGTERM)
             process.wait(60)
-
-
-def _wait_until_healthy(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
-    deadline = time.monotonic() + LONGEST_START
-    while time.monotonic() < deadline and process.poll() is None:
-        with suppress(httpx.TransportError):
-            if httpx.get(f"{url}/health").status_code == 200:
-                return
-        time.sleep(0.1)
-    raise RuntimeError(f"Aegra didn't start:\n{log.read_text()}")

@@ -5,18 +5,19 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
 
-__all__ = ["DevServer", "langgraph_dev", "until"]
+from tests.server.databases import free_port
+
+__all__ = ["DevServer", "langgraph_dev", "until", "wait_until_healthy"]
 
 REPOSITORY = Path(__file__).parents[2]
 LONGEST_START = 60.0
@@ -52,7 +53,7 @@ def langgraph_dev(
     """
     described = project.read_text().replace('"./', f'"{project.parent}/')  # its paths hold where it stands
     (directory / project.name).write_text(described)
-    port = _free_port()
+    port = free_port()
     command = [sys.executable, "-m", "langgraph_cli", "dev", "--no-browser", "--no-reload", "--port", str(port)]
     log = directory / "server.log"
     began = time.monotonic()
@@ -66,7 +67,7 @@ def langgraph_dev(
         )
     try:
         url = f"http://127.0.0.1:{port}"
-        _wait_until_ready(url, process, log)
+        wait_until_healthy(f"{url}/ok", process, log, LONGEST_START)
         yield DevServer(url, process, log, time.monotonic() - began)
     finally:
         process.send_signal(signal.SIGTERM)
@@ -80,18 +81,22 @@ async def until(holds: Callable[[], Awaitable[bool]]) -> None:
             await asyncio.sleep(0.02)
 
 
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port: int = server.getsockname()[1]
-        return port
+def wait_until_healthy(address: str, process: subprocess.Popen[bytes], log: Path, patience: float) -> None:
+    """Waits until a server answers that it is well.
 
+    Args:
+        address: What it answers there is 200 from then on.
+        process: The server's.
+        log: What it writes, for the error.
+        patience: Seconds that it may take.
 
-def _wait_until_ready(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
-    deadline = time.monotonic() + LONGEST_START
+    Raises:
+        RuntimeError: It didn't start.
+    """
+    deadline = time.monotonic() + patience
     while time.monotonic() < deadline and process.poll() is None:
-        try:
-            if httpx.get(f"{url}/ok").status_code == 200:
+        with suppress(httpx.TransportError):
+            if httpx.get(address).status_code == 200:
                 return
-        except httpx.TransportError:
-            time.sleep(0.05)
-    raise RuntimeError(f"langgraph dev didn't start:\n{log.read_text()}")
+        time.sleep(0.05)
+    raise RuntimeError(f"the server at {address} didn't start:\n{log.read_text()}")

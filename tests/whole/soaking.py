@@ -25,6 +25,7 @@ from moa_graph import create_moa
 from moa_graph.calls.gate import Gate
 from moa_graph.models.clients import of_running_loop
 from moa_graph.server.simulator import running_simulator
+from moa_graph.store import MemoryBackend, Store
 from tests.models.simulation_requests import instant
 
 __all__ = ["Sample", "Soak", "soaked"]
@@ -54,9 +55,18 @@ class Sample:
     threads: int
     megabytes: float
     objects: int
+    stored: int
     stall: float
     stall_on_cpu: float
     ended: dict[str, int]
+
+
+class CountedEntries(MemoryBackend):
+    """The store's entries, which stay in memory: their number explains how memory grows at first."""
+
+    @property
+    def count(self) -> int:
+        return len(self._entries)
 
 
 @dataclass
@@ -64,6 +74,7 @@ class Soak:
     """The runs, and what is measured of them."""
 
     runs: int
+    entries: CountedEntries
     cancelled_share: float = 0.5
     samples: list[Sample] = field(default_factory=list)
     ended: Counter[str] = field(default_factory=Counter)
@@ -83,6 +94,7 @@ class Soak:
             threading.active_count(),
             round(resident, 1),
             len(gc.get_objects()),
+            self.entries.count,
             round(self.stall, 3),
             round(self.stall_on_cpu, 3),
             dict(self.ended),
@@ -118,7 +130,7 @@ class Soak:
                 self.ended["degraded" if state["report"]["degraded"] else "answered"] += 1
 
 
-def mixture(base_url: str) -> Any:
+def mixture(base_url: str, entries: CountedEntries) -> Any:
     """Three proposers and a writer at one address, with limits."""
     models = {name: {"model": f"openai:{name}", "base_url": base_url} for name in ("a", "b", "c")}
     stages: list[Any] = [
@@ -127,26 +139,29 @@ def mixture(base_url: str) -> Any:
     ]
     limits = {"openai": {"concurrency": 100}}
     return create_moa(
-        {"name": "soak", "models": models, "stages": stages, "limits": limits}, store=":memory:"
+        {"name": "soak", "models": models, "stages": stages, "limits": limits}, store=Store(entries)
     ).compile()
 
 
 async def soaked(base_url: str, runs: int, seconds: float, log: Path | None = None) -> Soak:
     """Keeps so many runs going for so long, lets all of them end, and measures once more."""
-    soak, began, dice = Soak(runs), time.monotonic(), random.Random(18)
+    entries = CountedEntries()
+    soak, began, dice = Soak(runs, entries), time.monotonic(), random.Random(18)
     os.environ.setdefault("OPENAI_API_KEY", "none")
-    graph = mixture(base_url)
+    graph = mixture(base_url, entries)
     watching = asyncio.create_task(soak.watch_the_loop())
     workers = [asyncio.create_task(soak.work(graph, random.Random(dice.random()))) for _ in range(runs)]
     due = SETTLED_SECONDS
-    while time.monotonic() - began < seconds:
-        await asyncio.sleep(min(due, seconds) - (time.monotonic() - began))
-        one = soak.sample(began)
-        due += SETTLED_SECONDS
-        if log is not None:
-            with log.open("a") as file:
-                file.write(json.dumps(vars(one)) + "\n")
-    soak.stopping = True
+    try:
+        while time.monotonic() - began < seconds:
+            await asyncio.sleep(min(due, seconds) - (time.monotonic() - began))
+            one = soak.sample(began)
+            due += SETTLED_SECONDS
+            if log is not None:
+                with log.open("a") as file:
+                    file.write(json.dumps(vars(one)) + "\n")
+    finally:
+        soak.stopping = True  # workers go on after a cancellation, which is theirs to cause
     await asyncio.gather(*workers, watching)
     gates: list[Gate] = [one for one in of_running_loop()._made.values() if isinstance(one, Gate)]
     assert [(gate.pace.inside, [queue for queue in gate.queues() if queue.waiting]) for gate in gates] == [(0, [])]
