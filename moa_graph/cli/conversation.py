@@ -64,9 +64,10 @@ def _go_on(conversation: ChatSession, runner: asyncio.Runner) -> None:
     while True:
         try:
             turn = turns.next(runner)
-            if (command := command_in(turn)) is not None:
-                _tell(conversation, *command)
-            elif turn.strip():
+            while (command := command_in(turn)) is not None:
+                name, rest, turn = command
+                _tell(conversation, name, rest)
+            if turn.strip():
                 conversation.answer(turn)
         except (Emptied, KeyboardInterrupt):
             click.echo(" (Ctrl-D leaves)", err=True)

@@ -13,13 +13,21 @@ if TYPE_CHECKING:
 
 __all__ = ["command_in", "obey"]
 
-_COMMAND = re.compile(r"/(?P<name>[A-Za-z?]\S*)(?:\s+(?P<rest>.*))?\Z", re.DOTALL)
+_COMMAND = re.compile(r"/(?P<name>[A-Za-z?]\S*)(?:[^\S\n]+(?P<rest>.*))?")
 
 
-def command_in(turn: str) -> tuple[str, str] | None:
-    """The command that a turn is, and what stands behind its name; None for a question."""
-    found = _COMMAND.match(turn)
-    return (found["name"].lower(), (found["rest"] or "").strip()) if found else None
+def command_in(turn: str) -> tuple[str, str, str] | None:
+    """The command that a turn begins with, what stands behind its name, and the lines after it; None for a question.
+
+    What is typed before the chat is ready comes as one turn of several lines. Those behind a command that there is are
+    a turn of their own; those behind any other stay unsent with it.
+    """
+    line, _, further = turn.partition("\n")
+    found = _COMMAND.fullmatch(line)
+    if found is None:
+        return None
+    name = found["name"].lower()
+    return name, (found["rest"] or "").strip(), further if name in COMMANDS else ""
 
 
 def obey(conversation: ChatSession, name: str, rest: str) -> str:

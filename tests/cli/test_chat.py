@@ -157,6 +157,37 @@ def test_slash_commands_never_go_to_models(counted_chat: Any, typed: str, told: 
     assert (result.stdout, requests) == ("", 0)
 
 
+class TypedAhead:
+    """A person who typed several lines before the chat was ready, which a terminal gives as one turn."""
+
+    def __init__(self, *turns: str) -> None:
+        self.turns = iter(turns)
+
+    def next(self, _: Any) -> str:
+        try:
+            return next(self.turns)
+        except StopIteration:
+            raise EOFError from None
+
+
+@pytest.mark.parametrize(
+    ("typed", "told", "said"),
+    [
+        ("/help\nWhat is 2 + 3?", "/cost", ["5"]),
+        ("/cost\n/help\nWhat is 2 + 3?", "0 calls, 0 tokens", ["5"]),
+        ("/etc/passwd\nWhat is 2 + 3?", "There is no command /etc/passwd", []),
+        ("/help\n", "/cost", []),
+    ],
+)
+def test_lines_behind_a_command_are_a_turn_of_their_own(
+    moa: Moa, instant: str, monkeypatch: pytest.MonkeyPatch, typed: str, told: str, said: list[str]
+) -> None:
+    monkeypatch.setattr("moa_graph.cli.conversation.turns_of_a_person", lambda _: TypedAhead(typed))
+    result = moa("chat", "-m", instant, "--file", "c.sqlite")
+    assert told in result.stderr
+    assert answers(result.stdout) == said
+
+
 def test_exit_leaves_before_what_follows(counted_chat: Any) -> None:
     _, requests = counted_chat("/exit", "What is 2 + 3?")
     assert requests == 0
