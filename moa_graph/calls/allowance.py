@@ -8,10 +8,27 @@ from __future__ import annotations
 
 import math
 from collections import deque
+from dataclasses import dataclass
 
-__all__ = ["Allowance"]
+__all__ = ["Allowance", "Taken", "arrived"]
 
 MINUTE = 60.0
+
+LONGEST_WAY = 2.0
+"""Seconds that a call is reckoned to take to its provider at the most, on a machine that is busy."""
+
+
+@dataclass(slots=True)
+class Taken:
+    """What was taken.
+
+    Args:
+        when: By the clock of whoever took it.
+        amount: How much.
+    """
+
+    when: float
+    amount: float
 
 
 class Allowance:
@@ -23,7 +40,7 @@ class Allowance:
 
     def __init__(self, most: int | None = None) -> None:
         self._most: float = math.inf
-        self._taken: deque[tuple[float, float]] = deque()
+        self._taken: deque[Taken] = deque()
         self._sum = 0.0
         self.narrow(most)
 
@@ -39,20 +56,34 @@ class Allowance:
     def free_at(self, amount: float, now: float) -> float:
         """When so much may be taken. More than a minute's whole allowance counts as the whole."""
         amount = min(amount, self._most)
-        while self._taken and self._taken[0][0] + MINUTE <= now:
-            self._sum -= self._taken.popleft()[1]
+        while self._taken and self._taken[0].when + MINUTE <= now:
+            self._sum -= self._taken.popleft().amount
         room = self._most - self._sum
         if amount <= room:
             return now
-        for when, taken in self._taken:
-            room += taken
+        latest = -math.inf
+        for taken in self._taken:
+            room += taken.amount
+            latest = max(latest, taken.when)
             if amount <= room:
-                return when + MINUTE
+                return latest + MINUTE
         return now
 
-    def take(self, amount: float, now: float) -> None:
-        """Takes so much."""
-        if self.is_limited:
-            amount = min(amount, self._most)
-            self._taken.append((now, amount))
-            self._sum += amount
+    def take(self, amount: float, now: float) -> Taken | None:
+        """Takes so much; None where there is no limit that would count it."""
+        if not self.is_limited:
+            return None
+        taken = Taken(now, min(amount, self._most))
+        self._taken.append(taken)
+        self._sum += taken.amount
+        return taken
+
+
+def arrived(taken: Taken | None, now: float) -> None:
+    """Counts what was taken from when the provider had it: at ``now`` at the latest, as it has answered.
+
+    Its minute begins there, and not when the call was let go. Of a call that takes long to be answered, it isn't known
+    when it arrived: a short way is reckoned with.
+    """
+    if taken is not None:
+        taken.when = max(taken.when, min(now, taken.when + LONGEST_WAY))

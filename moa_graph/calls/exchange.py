@@ -201,6 +201,7 @@ class _Exchange:
             self._tell_of_refusal(queue, ticket, classify(error))
             raise
         finally:
+            queue.arrived(ticket)
             queue.leave()
         queue.went_well(ticket)
         return message

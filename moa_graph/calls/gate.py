@@ -14,7 +14,7 @@ from collections import OrderedDict
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from moa_graph.calls.allowance import MINUTE, Allowance
+from moa_graph.calls.allowance import MINUTE, Allowance, Taken, arrived
 from moa_graph.calls.pace import Pace, Stamp
 from moa_graph.calls.patience import ENDLESS, LONGEST_HOLD, Clock, HeldBack
 
@@ -26,6 +26,8 @@ class Ticket(NamedTuple):
 
     model: Stamp
     provider: Stamp
+    request: Taken | None
+    tokens: Taken | None
 
 
 @dataclass(eq=False)
@@ -86,11 +88,9 @@ class Gate:
             return free
         return max(free, self._requests.free_at(1, now), self._tokens.free_at(tokens, now))
 
-    def take(self, tokens: int, now: float) -> Stamp:
-        """A call passes."""
-        self._requests.take(1, now)
-        self._tokens.take(tokens, now)
-        return self.pace.take()
+    def take(self, model: Stamp, tokens: int, now: float) -> Ticket:
+        """A call passes that its model's own queue has let go."""
+        return Ticket(model, self.pace.take(), self._requests.take(1, now), self._tokens.take(tokens, now))
 
     def turn(self, *, first: bool) -> int:
         """The turn of a call that joins a queue: after all others, or before them."""
@@ -190,6 +190,12 @@ class ModelQueue:
             return self._take(tokens, now)
         return await self._wait(_Waiting(self.gate.turn(first=first), tokens, clock or ENDLESS), first)
 
+    def arrived(self, ticket: Ticket) -> None:
+        """The provider has had the call, which has ended: where calls are counted by the minute, its minute begins."""
+        now = asyncio.get_running_loop().time()
+        arrived(ticket.request, now)
+        arrived(ticket.tokens, now)
+
     def leave(self) -> None:
         """The call has ended, well or not."""
         self.pace.leave()
@@ -258,7 +264,7 @@ class ModelQueue:
         clock.resume() if self._refuses else clock.pause()
 
     def _take(self, tokens: int, now: float) -> Ticket:
-        return Ticket(self.pace.take(), self.gate.take(tokens, now))
+        return self.gate.take(self.pace.take(), tokens, now)
 
     async def _wait(self, call: _Waiting, first: bool) -> Ticket:
         self.waiting[call] = None
