@@ -8,6 +8,8 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from moa_graph.cli.columns import terminal_width, wrapped
+
 if TYPE_CHECKING:
     from moa_graph.cli.conversation import ChatSession
 
@@ -54,8 +56,13 @@ def obey(conversation: ChatSession, name: str, rest: str) -> str:
 
 
 def _help(conversation: ChatSession, rest: str) -> str:
-    width = max(map(len, COMMANDS)) + 1
-    lines = [f"/{name:{width}} {told}" for name, (told, _) in COMMANDS.items() if told]
+    name_width, columns = max(map(len, COMMANDS)) + 1, terminal_width()
+    lines = [
+        line
+        for name, (told, _) in COMMANDS.items()
+        if told
+        for line in wrapped(f"/{name:{name_width}} {told}", "", " " * (name_width + 2), columns)
+    ]
     keys = [
         "Enter sends; Alt-Enter or Ctrl-J begins a new line; pasted lines are one message; arrow keys go back.",
         "Ctrl-C stops an answer or empties the line; Ctrl-D leaves.",

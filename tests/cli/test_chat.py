@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 
+from moa_graph.cli.slash import obey
 from moa_graph.cli.threads import listed
 from tests.cli.conftest import Moa
 
@@ -186,6 +187,14 @@ def test_lines_behind_a_command_are_a_turn_of_their_own(
     result = moa("chat", "-m", instant, "--file", "c.sqlite")
     assert told in result.stderr
     assert answers(result.stdout) == said
+
+
+def test_what_commands_do_stands_in_a_column_of_its_own_on_a_narrow_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("moa_graph.cli.slash.terminal_width", lambda: 39)
+    session: Any = None
+    lines = obey(session, "help", "").splitlines()
+    assert lines[1:3] == ["/mixture  the mixture that answers;", "          /mixture NAME changes it"]
+    assert all(len(line) < 40 for line in lines[:8] if line.startswith(("/", " ")))
 
 
 def test_exit_leaves_before_what_follows(counted_chat: Any) -> None:
