@@ -27,8 +27,9 @@ Floats = NDArray[np.float64]
 MOST_TESTS = 6
 LEAST_POWER = 0.15
 """Predicted power below which a strategy isn't worth a test."""
-CHOSEN_OFTEN = 0.95
-"""Part of the predicted power of a strategy by tag that is believed: it was the best looking on each tag anew."""
+BELIEVED_BY_TAG = 0.95
+"""Part of a strategy by tag's predicted power that is believed for the first test, whose failure ends all: it was the
+best looking on each tag anew."""
 DEPENDENCE = 0.5
 """How much of an earlier test's chance to fail counts again in a later one's: 0 if that one passes only with it."""
 
@@ -55,12 +56,13 @@ def find_order(
         paid = np.append(paid, [one.paid for one in tagged])
         wins, losses = (np.stack([getattr(one, name) for one in tagged]) for name in ("wins", "losses"))
         more = _predicted_power(wins, losses, seen.prompts, prompts, margin, level).prod(axis=1)
-        chances = np.append(chances, CHOSEN_OFTEN * more)
-    safest = float(chances.max())
+        chances = np.append(chances, more)
+    sure = np.where(np.arange(len(candidates)) < len(strategies), chances, BELIEVED_BY_TAG * chances)
+    safest = float(sure.max())
     least, most = seen.near
-    safe = np.flatnonzero(chances >= safest - min(least + 15 * most * (1 - safest), most))
+    safe = np.flatnonzero(sure >= safest - min(least + 15 * most * (1 - safest), most))
     first = int(safe[paid[safe].argmin()])
-    return [candidates[place] for place in _most_saving(first, chances, paid)]
+    return [candidates[place] for place in _most_saving(first, np.minimum(chances, chances[first]), paid)]
 
 
 def lead(strategy: AnyStrategy, strategies: Sequence[Strategy], seen: Estimates) -> Floats:
