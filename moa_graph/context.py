@@ -55,7 +55,9 @@ def check_names(context: Any) -> None:
     """Raises OptionsError where a context has a key that isn't text, from which LangGraph can make nothing."""
     odd = [name for name in context if not isinstance(name, str)] if isinstance(context, Mapping) else []
     if odd:
-        raise OptionsError(f"run-time options: {odd[0]!r} is no name of an option: names are text, such as 'proposers'")
+        raise OptionsError(
+            f"run-time options: {odd[0]!r} isn't the name of an option: names are text, such as 'proposers'"
+        )
 
 
 def context_class(kind: type[Options]) -> type[Options]:

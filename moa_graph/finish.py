@@ -100,7 +100,7 @@ class Finish:
                 return _best(written), shortened if ended or bound is path[-1] else [*shortened, instead]
         own = ill_formed(of_stage(state["records"], path[-1].name))
         if own is not None and own["failure"] is not None and options.answer.response_format is not None:
-            return own, [*shortened, f"the answer doesn't fit its form: {own['failure']['message']}"]
+            return own, [*shortened, f"the answer doesn't fit its response format: {own['failure']['message']}"]
         record = self._next_best(state, path, options)
         return record, [
             *shortened,

@@ -150,7 +150,7 @@ def create_moa(
     graph.mixture = described
     graph.casting = casting
     if unused := catalogue.unused_substitutes():
-        raise MixtureError(f"{described.name}: substitute: no model of it is called {' or '.join(unused)}")
+        raise MixtureError(f"{described.name}: substitute: it has no model called {' or '.join(unused)}")
     graph.plan.usual = None if options is None else _usual(graph.plan.options, options)
     if store is not None:
         graph.plan.store = open_store(store)

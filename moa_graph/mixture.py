@@ -61,7 +61,9 @@ class Mixture(Description):
             return data
         if "stages" in data:
             given = ", ".join(name for name in SHORT_FORM if name in data)
-            raise ValueError(f"stages: they stand beside {given}, which is another way to write them: give one of both")
+            raise ValueError(
+                f"stages: given together with {given}, which is another way to write them: give only one of the two"
+            )
         rest = {name: value for name, value in data.items() if name not in SHORT_FORM}
         refuse_misspelt(rest, {*cls.model_fields} - {"stages"})
         return {**rest, "stages": _stages_of(**{name: data[name] for name in SHORT_FORM if name in data})}
@@ -87,7 +89,7 @@ class Mixture(Description):
     def _no_secrets(self) -> Self:
         for name, settings in self.models.items():
             if settings.base_url is not None and "@" in urlsplit(settings.base_url).netloc:
-                raise ValueError(f"models.{name}.base_url: leave out the user and password, which are no part of it")
+                raise ValueError(f"models.{name}.base_url: leave out the user and password, which don't belong in it")
             for field in ("base_url", "extra"):
                 for path in secrets_in(getattr(settings, field)):
                     own_name = path.rpartition(".")[2]

@@ -183,7 +183,7 @@ def _check(messages: Sequence[AnyMessage], before: Turn, *, says_nothing: bool) 
     last = messages[-1]
     if isinstance(last, AIMessage):
         if last.tool_calls:
-            raise InputError("the conversation ends with a call of tools: add their results")
+            raise InputError("the conversation ends with tool calls: add their results")
         if last.id is not None and last.id == before.get("answer"):
             raise InputError("the conversation ends with its answer: add the user's next message")
     elif not says_nothing and not isinstance(last, ToolMessage) and not _has_content(last):

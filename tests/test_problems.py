@@ -162,7 +162,7 @@ def test_the_schema_takes_the_short_form_or_stages_and_not_both() -> None:
             "proposers: [sim:a]\nagregator: sim:b",
             "agregator: there is no such field; look for a misspelling. Did you mean agg",
         ),
-        (f"{SHORT}stages: []", "stages: they stand beside proposers, aggregator, layers"),
+        (f"{SHORT}stages: []", "stages: given together with proposers, aggregator, layers"),
         ("proposers: [{model: sim:a, roll: x}]\naggregator: sim:b", "proposers.0.roll: there is no such field"),
         ("proposers: [sim:a]\naggregator: {modle: sim:b}", "aggregator.modle: there is no such field"),
     ],

@@ -42,11 +42,13 @@ def input_files(named: Sequence[str | os.PathLike[str]]) -> list[Path]:
         else:
             found = sorted(Path(match) for match in glob.glob(str(path), recursive=True))  # noqa: PTH207 (absolute too)
         if not found:
-            raise InputError(f"{name}: there is no such file, and nothing in it ends in {', '.join(ENDINGS)}")
+            raise InputError(f"{name}: no such file, and it contains no file ending in {', '.join(ENDINGS)}")
         files += found
     for path in files:
         if _ending(path) not in ENDINGS:
-            raise InputError(f"{path}: the input must end in {', '.join(ENDINGS)} (.gz may follow but for Parquet)")
+            raise InputError(
+                f"{path}: the input must end in {', '.join(ENDINGS)} (optionally followed by .gz, except for Parquet)"
+            )
     return files
 
 

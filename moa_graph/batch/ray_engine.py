@@ -78,7 +78,7 @@ class Travelling:
         graph = create_moa(dict(self.mixture), simulate=self.simulate)
         if tuple(member.reference for member in members_of(graph)) != self.references:
             raise MixtureError(
-                f"{graph.mixture.name}: --substitute doesn't travel to other machines: name the models in a file"
+                f"{graph.mixture.name}: --substitute isn't passed to other machines: name the models in its file"
             )
         return graph
 

@@ -156,10 +156,10 @@ def _conversation(data: Mapping[str, Any]) -> tuple[list[dict[str, Any]], list[s
     if turns is None:
         prompt = next((data[name] for name in _PROMPTS if data.get(name) is not None), None)
         if prompt is None:
-            raise ValueError("there is neither prompt nor messages")
+            raise ValueError("neither prompt nor messages is given")
         turns = [prompt]
     if not isinstance(turns, list) or not turns or not all(isinstance(turn, str) and turn.strip() for turn in turns):
-        raise ValueError("prompt must be text that isn't empty")
+        raise ValueError("prompt must be non-empty text")
     first, *later = turns
     return [{"role": "user", "content": first}], later
 
@@ -171,7 +171,7 @@ def _messages(given: Any) -> list[dict[str, Any]]:
         except ValueError as error:
             raise ValueError(f"messages isn't valid JSON: {error}") from None
     if not isinstance(given, list | tuple) or not given:
-        raise ValueError("messages must be a list of messages that isn't empty")
+        raise ValueError("messages must be a non-empty list of messages")
     messages = [_message(message) for message in given]
     try:
         convert_to_messages(messages)

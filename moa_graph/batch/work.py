@@ -143,7 +143,7 @@ def _checked(job: Job) -> tuple[list[Path], Path]:
     if not output.parent.is_dir():
         raise InputError(f"{output}: there is no folder {output.parent}")
     if any(output.exists() and output.samefile(path) for path in files):
-        raise InputError(f"{output} is an input too: name another file for the output")
+        raise InputError(f"{output} is also an input: name another file for the output")
     if output.exists() and not output.with_name(f"{output.name}.journal").exists():
         raise InputError(f"{output} already exists, with no journal beside it: name another file for the output")
     return files, output

@@ -116,7 +116,7 @@ def _brought_along(answering: Answering) -> ModelReply | None:
     request = answering.request
     if request.given is None or judge(request.given) is not None:
         return None
-    note = "it came with the first sample's request, which bears its cost"
+    note = "it came with the first sample's request, which carries its cost"
     return reply_in(request.given, request, request.members[0], (note,))
 
 
@@ -195,7 +195,7 @@ def _kept_partial(answering: Answering, member: Member) -> ModelReply | None:
     if answering.request.partial == "retry":
         return None
     reader.finish()
-    note = "the answer's stream stopped in the middle: this is the part that came"
+    note = "the answer's stream broke off: this is the part that came"
     return ModelReply(member, (note,), text, message_id=_message_id(answering))
 
 

@@ -87,7 +87,7 @@ def _record(request: AnswerRequest, reply: ModelReply, calls: list[Call]) -> Rec
     if len(reply.text) > request.cap:
         record["cap"] = request.cap
     if len(reply.text) > LONGEST_ANSWER:
-        record["notes"].append(f"the answer is longer than {LONGEST_ANSWER:,} characters: its middle was left out")
+        record["notes"].append(f"the answer is longer than {LONGEST_ANSWER:,} characters; its middle was cut out")
         record["truncated"] = True
     if request.about is not None:
         record["about"] = request.about

@@ -119,7 +119,7 @@ class _Exchange:
         """Reserves what the request may use, makes it, and gives back what it didn't use."""
         balance, need, used = self.answering.balance, self.need, NOTHING
         if not balance.reserve(need):
-            return ExchangeOutcome(failure=Diagnosis("over_budget", "the budget has no more for this answer"))
+            return ExchangeOutcome(failure=Diagnosis("over_budget", "the budget has nothing left for this answer"))
         try:
             message, hit, failure = await self._answer()
             used = self._note(need, message, failure, hit=hit)
@@ -152,7 +152,7 @@ class _Exchange:
     def _late(self) -> Diagnosis:
         timeout = self.answering.request.timeout
         if self.queued:
-            return Diagnosis("rate_limited", f"refused for now: not sent within {timeout:g} s")
+            return Diagnosis("rate_limited", f"rate limited: not sent within {timeout:g} s")
         return Diagnosis("timeout", f"no answer within {timeout:g} s: timeout (--timeout) gives a model more time")
 
     def _note(self, need: Grant, message: AIMessage | None, failure: Diagnosis | None, *, hit: bool) -> Grant:
@@ -224,7 +224,7 @@ class _Exchange:
         """Why the message is no whole answer; None if it is one."""
         ended = message.response_metadata.get("finish_reason")
         if self.answering.streamed and not ended and abilities_of(self.model).says_why_it_ended:
-            return Diagnosis("connection", "the answer's stream stopped in the middle", retryable=True)
+            return Diagnosis("connection", "the answer's stream broke off", retryable=True)
         return judge(message)
 
     def _why_cancelled(self) -> str:

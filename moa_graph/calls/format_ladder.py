@@ -57,7 +57,7 @@ def one_rung_down(attempt: Attempt, failure: Diagnosis) -> Attempt | None:
     lower = LADDER[LADDER.index(at) + 1]
     rungs, place = _rungs_of_running_loop(), _place(attempt.member)
     rungs[place] = max(lower, rungs.get(place, lower), key=LADDER.index)
-    note = f"its form was asked for {IN_WORDS[rungs[place]]}: the server doesn't take it {IN_WORDS[at]}"
+    note = f"its response format was asked for {IN_WORDS[rungs[place]]}: the server doesn't accept it {IN_WORDS[at]}"
     return attempt.changed(note, rung=rungs[place])
 
 

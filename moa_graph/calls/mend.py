@@ -120,11 +120,11 @@ def repaired(attempt: Attempt, wrong: str, diagnosis: Diagnosis) -> Attempt | No
     turns = (
         AIMessage(wrong),
         HumanMessage(
-            f"That doesn't have the form that was asked for: {diagnosis.message}. Give the JSON object alone."
+            f"That doesn't fit the format that was asked for: {diagnosis.message}. Give the JSON object alone."
         ),
     )
     prompt = replace(attempt.prompt, history=(*attempt.prompt.history, *turns))
-    note = "its first answer didn't have the form that was asked for"
+    note = "its first answer didn't fit the response format"
     return attempt.changed(note, prompt=prompt, repaired=True)
 
 

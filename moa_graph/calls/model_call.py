@@ -280,4 +280,4 @@ class _CancelledFromOutside:
         if from_outside and not is_cancelled:
             raise asyncio.CancelledError
         if is_cancelled and not from_outside:
-            raise RuntimeError("the model's call was cancelled from within") from None
+            raise RuntimeError("the model's own code cancelled the call") from None

@@ -101,7 +101,9 @@ def look_at(url: str, key_variable: str | None = None) -> OwnServer:
         raise MixtureError(f"--on {url}: it lists no models (HTTP {error.code}){hint}") from None
     except (OSError, ValueError, KeyError, TypeError) as error:
         reason = getattr(error, "reason", error)
-        raise MixtureError(f"--on {url}: it can't be asked for its models ({reason}): is the server running?") from None
+        raise MixtureError(
+            f"--on {url}: its list of models can't be fetched ({reason}): is the server running?"
+        ) from None
     return server
 
 
@@ -136,7 +138,7 @@ def models_on(server: OwnServer, wanted: Sequence[str]) -> list[str]:
         MixtureError: The server has no such model, or none that can chat.
     """
     if not server.windows:
-        raise MixtureError(f"--on {server.url}: it serves no model that can chat")
+        raise MixtureError(f"--on {server.url}: it serves no chat model")
     known = list(server.windows)
     found = []
     for name in wanted:

@@ -77,7 +77,7 @@ def last_chunk(answer: AIMessage, *, streamed: bool) -> ChatGenerationChunk:
 def began_again(reason: str) -> AnswerBeganAgain:
     """The error that ends a stream whose answer began anew, and why it did."""
     return AnswerBeganAgain(
-        f"the answer began anew after its first tokens had been streamed ({reason}). Ask again, or stream the graph "
+        f"the answer was restarted after its first tokens had been streamed ({reason}). Ask again, or stream the graph "
         "itself, whose reset event says which tokens to drop."
     )
 

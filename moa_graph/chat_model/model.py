@@ -96,7 +96,7 @@ class ChatMoA(DescribedModel):
         **fields: Any,
     ) -> None:
         if model is not None and mixture is not None and model != mixture:
-            raise MixtureError("model: it is another word for the mixture: give one of them")
+            raise MixtureError("model: this is another name for mixture: give only one of them")
         try:
             super().__init__(mixture=model if mixture is None else mixture, store=store, **by_our_names(fields))
         except ValidationError as error:
@@ -119,7 +119,7 @@ class ChatMoA(DescribedModel):
         """As every chat model.
 
         Raises:
-            AnswerBeganAgain: The answer began anew after its first tokens.
+            AnswerBeganAgain: The answer was restarted after its first tokens.
         """
         return super().stream(input, noting_its_run(config), **kwargs)
 
@@ -129,7 +129,7 @@ class ChatMoA(DescribedModel):
         """As every chat model.
 
         Raises:
-            AnswerBeganAgain: The answer began anew after its first tokens.
+            AnswerBeganAgain: The answer was restarted after its first tokens.
         """
         return super().astream(input, noting_its_run(config), **kwargs)
 

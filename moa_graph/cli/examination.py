@@ -180,7 +180,7 @@ def _unknown(members: Iterable[Member], served: Mapping[str, Availability]) -> l
     notes = list(dict.fromkeys(found.told for found in open_questions))
     if prices:
         notes.append(
-            f"the price of {', '.join(prices)} isn't known, so costs can't be told and --usd can't limit them: "
+            f"the price of {', '.join(prices)} isn't known, so costs can't be reported and --usd can't limit them: "
             "set price: {input: ..., output: ...} in models"
         )
     if windows:

@@ -137,5 +137,5 @@ def _block(path: Path) -> dict[str, Any]:
         return {"type": "text", "text": _named(path.name, content.decode())}
     except UnicodeDecodeError:
         raise click.UsageError(
-            f"--file {path} is neither text nor an image, a recording or a PDF by its name's ending."
+            f"--file {path} doesn't look like text, an image, a recording or a PDF: its extension isn't known."
         ) from None

@@ -75,8 +75,8 @@ async def take_turn(
         display.finish(outcome, alone)
     except AnswerBegunAnew as begun:
         raise click.ClickException(
-            f"the answer began anew ({begun}): stdout holds what was dropped, an empty line, and the whole answer. "
-            "Ask with --json to get only whole answers"
+            f"the answer was restarted ({begun}): stdout has the discarded text, an empty line, the whole answer. "
+            "Use --json to get only complete answers"
         ) from None
 
 

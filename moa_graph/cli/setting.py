@@ -64,10 +64,10 @@ def _step(within: Any, path: list[str]) -> tuple[Any, list[str]]:
     """The key or the index that a path begins with, and the rest of it. A name may hold dots itself."""
     if isinstance(within, list):
         if not path[0].isdigit() or int(path[0]) >= len(within):
-            raise LookupError(f"{path[0]!r} is none of the places 0 to {len(within) - 1}")
+            raise LookupError(f"{path[0]!r} isn't an index from 0 to {len(within) - 1}")
         return int(path[0]), path[1:]
     if not isinstance(within, dict):
-        raise LookupError(f"{within!r} has no fields, so none is called {path[0]!r}")
+        raise LookupError(f"{within!r} has no fields, so there is no field {path[0]!r}")
     for length in range(len(path), 0, -1):
         if (name := ".".join(path[:length])) in within:
             return name, path[length:]

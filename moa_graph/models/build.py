@@ -96,7 +96,7 @@ def _make(reference: Reference, settings: ModelSettings, clients: LoopClients) -
         where = ".".join(map(str, ("extra", *problem["loc"])))
         raise MixtureError(f"{reference}: {where}: {problem['msg']}") from None  # its inputs hold the key
     except (TypeError, ValueError) as error:
-        raise MixtureError(f"{reference}: it can't be made as described: {redact(str(error))}") from None
+        raise MixtureError(f"{reference}: it can't be created as described: {redact(str(error))}") from None
 
 
 def with_parameters(model: BaseChatModel, settings: ModelSettings, *, streaming: bool) -> Built:

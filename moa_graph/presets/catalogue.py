@@ -75,7 +75,7 @@ def _find(name: str) -> Callable[[], Mixture | Mapping[str, Any]]:
         known = preset_names()
         if name.lower().replace("_", "-") in _UPPER_BOUNDS:
             raise UnknownPreset(
-                f"{name!r} is no mixture, since it takes the right answers: `moa upper-bound FILE` gives oracle and "
+                f"{name!r} isn't a mixture, since it needs the right answers: `moa upper-bound FILE` gives oracle and "
                 "pass@k over recorded answers"
             )
         near = _ALSO_CALLED.get(name.lower().replace("_", "-")) or difflib.get_close_matches(name, known, n=3)

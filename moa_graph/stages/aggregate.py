@@ -130,7 +130,7 @@ class Aggregate(SingleSlot):
             raise RunFailed(f"{run.stage.name}: no model gave an answer. Ask again, or name fallbacks.{listed}")
         own = run.own_records()
         if not live(own) and not run.stage.is_last:
-            return Choice(degraded=f"{run.stage.name} gave no synthesis: what it was shown goes on")
+            return Choice(degraded=f"{run.stage.name} gave no synthesis: what it was shown is passed on")
         if self.window is not None and live(own) and len(live(own)) < len(own):
             return Choice(degraded=f"{run.stage.name} stopped at step {len(own)}: later samples weren't used")
         return None

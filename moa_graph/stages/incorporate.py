@@ -62,7 +62,7 @@ class Incorporate(SingleSlot):
             return Choice(so_far, "the round added nothing to it")
         if live(run.own_records()):
             return None
-        kept = "the answer so far goes on without what the round added"
+        kept = "the answer so far is kept without what the round added"
         return Choice(so_far, kept, degraded=f"{run.stage.name} gave no answer: {kept}")
 
 

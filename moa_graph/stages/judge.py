@@ -114,7 +114,7 @@ class Judge(SingleSlot):
         ordered = self._by_pairs(run) if self.compare == "pairs" else self._by_ranking(run)
         if not ordered:
             alone = len(proposals) == 1
-            degraded = None if alone else f"{run.stage.name} gave no judgement: the first live proposals go on"
+            degraded = None if alone else f"{run.stage.name} gave no judgement: the first live proposals are kept"
             return Choice(proposals[: self.keep], "not judged", degraded=degraded)
         ordered += [record for record in proposals if record not in ordered]
         kept = ordered[: self.keep]

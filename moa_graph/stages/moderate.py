@@ -65,4 +65,4 @@ class Moderate(SingleSlot):
             if best := by_number(data.get("ranking", []), shown):
                 end = "the moderator found that another round isn't worth it" if data["stop"] else None
                 return Choice(best[: self.keep], "chosen by the moderator", end=end)
-        return Choice(proposals, "not moderated", degraded=f"{run.stage.name} gave no decision: all proposals go on")
+        return Choice(proposals, "not moderated", degraded=f"{run.stage.name} gave no decision: all proposals are kept")

@@ -67,7 +67,7 @@ class Residual(SingleSlot):
         rounds = answers_of_rounds(run)
         decided = [record for record in live(run.own_records()) if "data" in record]
         if not decided:
-            kept = "the last round's answer goes on as it is"
+            kept = "the last round's answer is kept as it is"
             return Choice(rounds[-1:], kept, degraded=f"{run.stage.name} gave no decision: {kept}")
         data = decided[0]["data"]
         if not data["stop"] and data["answer"].strip():

@@ -58,10 +58,10 @@ def test_a_line_of_openais_batch_format_keeps_what_it_asks_of_the_writer() -> No
     ("data", "reason"),
     [
         ([1], "a row is an object with prompt or messages, not list"),
-        ({"id": "a"}, "there is neither prompt nor messages"),
-        ({"prompt": " "}, "prompt must be text that isn't empty"),
-        ({"prompt": 5}, "prompt must be text that isn't empty"),
-        ({"messages": []}, "messages must be a list of messages that isn't empty"),
+        ({"id": "a"}, "neither prompt nor messages is given"),
+        ({"prompt": " "}, "prompt must be non-empty text"),
+        ({"prompt": 5}, "prompt must be non-empty text"),
+        ({"messages": []}, "messages must be a non-empty list of messages"),
         ({"messages": [{"content": "hi"}]}, "needs a role and content"),
         ({"messages": [{"role": "wizard", "content": "hi"}]}, "messages: "),
         ({"prompt": "hi", "id": [1]}, "id must be text or a whole number"),
@@ -115,8 +115,8 @@ def test_parquet_of_other_columns_is_told_row_by_row(tmp_path: Path) -> None:
     path = tmp_path / "in.parquet"
     pyarrow.parquet.write_table(pyarrow.table({"height": [1.0, 2.0]}), path)
     assert reasons(path) == [
-        ("in.parquet, row 1", "there is neither prompt nor messages"),
-        ("in.parquet, row 2", "there is neither prompt nor messages"),
+        ("in.parquet, row 1", "neither prompt nor messages is given"),
+        ("in.parquet, row 2", "neither prompt nor messages is given"),
     ]
 
 
@@ -143,7 +143,7 @@ def test_folders_and_patterns_are_read_by_name(tmp_path: Path) -> None:
 
 
 def test_a_file_that_is_not_there_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="there is no such file"):
+    with pytest.raises(InputError, match="no such file"):
         input_files([tmp_path / "no.jsonl"])
 
 

@@ -115,7 +115,7 @@ async def test_a_part_of_an_answer_is_kept_where_the_slot_says_so() -> None:
     assert result["messages"][-1].text == "half an answer"
     assert texts(messages) == {result["messages"][-1].id: "half an answer"}
     assert resets(events) == []
-    assert "stopped in the middle" in result["records"][-1]["notes"][0]
+    assert "broke off" in result["records"][-1]["notes"][0]
 
 
 @pytest.mark.virtual_clock

@@ -154,5 +154,5 @@ async def test_a_model_that_cancels_itself_has_failed_and_the_run_goes_on() -> N
         raise asyncio.CancelledError
 
     record, calls = await ask(scripted("a", Reply(until=gives_up)), tries=1)
-    assert record["failure"] == {"kind": "server", "message": "the model's call was cancelled from within"}
+    assert record["failure"] == {"kind": "server", "message": "the model's own code cancelled the call"}
     assert len(calls) == 1

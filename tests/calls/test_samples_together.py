@@ -98,7 +98,7 @@ async def test_six_samples_are_one_request_whose_prompt_is_billed_once(provider:
     assert report["usage"] == {"input": PROMPT, "output": 6 * EACH, "cached": 0}
     assert report["cost"] == pytest.approx((PROMPT + 2 * 6 * EACH) / 1e6)
     assert [record["cost"] for record in result["records"][1:6]] == [0.0] * 5
-    assert "bears its cost" in result["records"][1]["notes"][0]
+    assert "carries its cost" in result["records"][1]["notes"][0]
 
 
 async def test_what_a_server_leaves_out_is_asked_for_singly_and_the_next_run_asks_so_from_the_start() -> None:

@@ -31,7 +31,7 @@ class Sum(BaseModel):
 
 def test_it_is_named_by_a_string() -> None:
     assert ChatMoA(model="moa-lite", simulate=True).graph.mixture.name == "moa-lite"
-    with pytest.raises(MixtureError, match="model: it is another word for the mixture"):
+    with pytest.raises(MixtureError, match="model: this is another name for mixture"):
         ChatMoA("moa-lite", model="council", simulate=True)
 
 

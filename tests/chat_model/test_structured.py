@@ -75,7 +75,7 @@ async def test_an_answer_that_does_not_fit_goes_back_once(wrong: Any, schema: An
     writer = writing(wrong, FITS)
     answer = await mixture(writer).with_structured_output(schema, include_raw=True).ainvoke("What is 1 + 1?")
     assert answer["parsed"] == (Calculation(**FITS) if schema is Calculation else FITS)
-    assert "That doesn't have the form" in writer.journal.asked[1].text
+    assert "That doesn't fit the format" in writer.journal.asked[1].text
     assert answer["raw"].response_metadata["report"]["stages"][-1]["notes"]
 
 

@@ -198,7 +198,7 @@ def test_an_answer_that_begins_anew_in_a_pipe_is_whole_but_the_run_says_that_it_
     assert answer.endswith("Answer: 411\n")
     assert answer.startswith(dropped)
     assert result.exit_code == 1
-    assert result.stderr.splitlines()[-1].startswith("moa: the answer began anew")
+    assert result.stderr.splitlines()[-1].startswith("moa: the answer was restarted")
 
 
 def test_an_answer_that_begins_anew_is_whole_in_json(moa: Moa, served: Any) -> None:

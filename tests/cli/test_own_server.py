@@ -145,7 +145,7 @@ def test_times_that_a_preset_states_are_not_meant_for_ones_own_machine() -> None
 def test_a_server_that_is_not_there_is_told(moa: Moa) -> None:
     result = moa("ask", "--on", "127.0.0.1:1", "Why?", input="")
     assert result.exit_code == 2
-    assert "can't be asked for its models" in result.stderr
+    assert "its list of models can't be fetched" in result.stderr
     assert "is the server running?" in result.stderr
 
 

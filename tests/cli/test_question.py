@@ -78,7 +78,7 @@ def test_text_files_stand_behind_the_question_and_images_are_sent_as_images(
     [
         (("why", "is", "it"), 'Quote the question, so that it is a single argument: moa ask "why is it"'),
         (("why", "--file", "nowhere.txt"), "--file nowhere.txt can't be read: No such file or directory."),
-        (("why", "--file", "data.bin"), "--file data.bin is neither text nor an image"),
+        (("why", "--file", "data.bin"), "--file data.bin doesn't look like text, an image"),
         (("--file", "data.bin"), "There is no question."),
         ((" ",), "The question is empty."),
     ],

@@ -49,7 +49,7 @@ def test_a_slot_that_is_written_as_its_model_gets_fields(shown: Any) -> None:
     [
         ("stages.0.propose.quorm=2", "stages.0.propose.quorm: there is no such field; look for a misspelling. Did"),
         ("stage.0.propose.quorum=2", "--set stage.0.propose.quorum: there is no 'stage'; did you mean 'stages'?"),
-        ("stages.7.propose.quorum=2", "--set stages.7.propose.quorum: '7' is none of the places 0 to 1"),
+        ("stages.7.propose.quorum=2", "--set stages.7.propose.quorum: '7' isn't an index from 0 to 1"),
         ("stages.0.propose.quorum=soon", "stages.0.propose.quorum: write a whole number (by --set)"),
         ("stages.0.propose.quorum=3", "3 live proposals can't come from 2 slot(s)"),
         ("stages.0.propose.quorum", "write FIELD=VALUE, such as stages.0.propose.quorum=2"),

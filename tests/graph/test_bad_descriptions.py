@@ -50,7 +50,7 @@ REFUSED_DESCRIPTIONS: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "unknown substitute": (
         {"mixture": "moa-lite", "substitute": {"qwen": "sim:a"}},
-        "moa-lite: substitute: no model of it is called qwen",
+        "moa-lite: substitute: it has no model called qwen",
     ),
     "misspelt field": ({"mixture": {**one_layer(), "bugdet": {}}}, "mixture: bugdet: there is no such field"),
     "misspelt field of a stage": (

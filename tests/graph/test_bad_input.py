@@ -26,7 +26,7 @@ REFUSED_CONVERSATIONS: dict[str, tuple[Any, str]] = {
     "a blank block": ([{"role": "user", "content": [{"type": "text", "text": " "}]}], "the last message is empty"),
     "no content": ([{"role": "user", "content": None}], "the last message is empty"),
     "no content in a tuple": ([("user", None)], "messages: "),
-    "tools are being called": ([("user", "one"), calling("add")], "ends with a call of tools: add their results"),
+    "tools are being called": ([("user", "one"), calling("add")], "ends with tool calls: add their results"),
     "unknown role": ([{"role": "wizard", "content": "x"}], "messages: Unexpected message type: 'wizard'"),
     "a number": ([3], "messages: Unsupported message type"),
 }
@@ -149,7 +149,7 @@ async def test_a_context_whose_keys_are_no_texts_is_refused_in_words(door: str) 
         else:
             _ = [part async for part in running] if door == "astream" else list(running)
 
-    with pytest.raises(OptionsError, match="1 is no name of an option"):
+    with pytest.raises(OptionsError, match="1 isn't the name of an option"):
         await run()
 
 

@@ -52,7 +52,7 @@ async def test_a_proposal_of_two_megabytes_is_shown_in_part_and_kept_up_to_a_mil
     assert len(instruction.text) < 40_000
     assert "[... left out ...]" in instruction.text
     assert len(result["records"][0]["text"]) == 1_000_000
-    assert "its middle was left out" in result["records"][0]["notes"][0]
+    assert "its middle was cut out" in result["records"][0]["notes"][0]
 
 
 CONTROL = "a\x00b\x07c\x1bd\ud800e\x7f"

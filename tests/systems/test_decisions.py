@@ -18,20 +18,20 @@ FORMS = {
         "deepseek",
         "Ranking",
         {"ranking": [2, 1, 3]},
-        "judge gave no judgement: the first live proposals go on",
+        "judge gave no judgement: the first live proposals are kept",
     ),
     "fusion": ("qwen-72b", "Analysis", {}, "analyse gave no analysis: the proposals were shown instead"),
     "smoa": (
         "qwen-72b",
         "Moderation",
         {"ranking": [1], "stop": True},
-        "moderate gave no decision: all proposals go on",
+        "moderate gave no decision: all proposals are kept",
     ),
     "attention-moa": (
         "deepseek",
         "Improvement",
         {"stop": True},
-        "residual gave no decision: the last round's answer goes on as it is",
+        "residual gave no decision: the last round's answer is kept as it is",
     ),
     "rmoa": (
         "qwen-72b",
@@ -57,7 +57,7 @@ async def test_a_malformed_decision_is_asked_for_once_more(preset: str, wrong: s
     assert degraded not in result["report"]["degraded"]
     first, second = [asked for asked in panel.asked(decider) if form_asked(asked) == form][:2]
     assert second.messages[-2].text == wrong
-    assert "doesn't have the form that was asked for" in second.messages[-1].text
+    assert "doesn't fit the format that was asked for" in second.messages[-1].text
     assert len(second.messages) == len(first.messages) + 2
 
 
@@ -89,7 +89,7 @@ async def test_numbers_that_no_response_bears_are_left_out() -> None:
 
     result = await panel.run("ranker")
 
-    assert result["report"]["degraded"] == ["judge gave no judgement: the first live proposals go on"]
+    assert result["report"]["degraded"] == ["judge gave no judgement: the first live proposals are kept"]
 
 
 async def test_what_a_judge_leaves_out_stands_behind_what_it_ranked_in_the_configured_order() -> None:

@@ -63,15 +63,15 @@ async def test_the_system_answers_and_says_who_failed(preset: str, index: int) -
 
 
 DECIDING = {
-    ("ranker", 1): "judge gave no judgement: the first live proposals go on",
-    ("rank-then-fuse", 1): "judge gave no judgement: the first live proposals go on",
+    ("ranker", 1): "judge gave no judgement: the first live proposals are kept",
+    ("rank-then-fuse", 1): "judge gave no judgement: the first live proposals are kept",
     ("fusion", 1): "analyse gave no analysis: the proposals were shown instead",
-    ("smoa", 1): "moderate gave no decision: all proposals go on",
-    ("attention-moa", 8): "residual gave no decision: the last round's answer goes on as it is",
-    ("attention-moa", 3): "layer_1/synthesis gave no synthesis: what it was shown goes on",
+    ("smoa", 1): "moderate gave no decision: all proposals are kept",
+    ("attention-moa", 8): "residual gave no decision: the last round's answer is kept as it is",
+    ("attention-moa", 3): "layer_1/synthesis gave no synthesis: what it was shown is passed on",
     ("rmoa", 5): "layer_2/additions gave no decision: the new round's answers are taken as they are",
-    ("rmoa", 6): "layer_2/incorporate gave no answer: the answer so far goes on without what the round added",
-    ("document", 1): "outline gave no synthesis: what it was shown goes on",
+    ("rmoa", 6): "layer_2/incorporate gave no answer: the answer so far is kept without what the round added",
+    ("document", 1): "outline gave no synthesis: what it was shown is passed on",
     ("router", 0): "route gave no decision: the default route, strong, was taken",
 }
 """Stages of one model -> what the report says where it fails."""

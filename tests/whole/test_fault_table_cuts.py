@@ -69,7 +69,7 @@ async def test_an_answer_whose_stream_always_stops_is_what_the_mixture_says(
     record = seen.record("w")
     if partial == "keep":
         assert (record["status"], seen.report["degraded"]) == ("live", [])
-        assert "stopped in the middle" in " ".join(record["notes"])
+        assert "broke off" in " ".join(record["notes"])
         assert seen.answer == "4 of 4 responses come to"
         assert len(seen.told("reset")) == 1
     else:

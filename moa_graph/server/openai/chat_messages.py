@@ -177,7 +177,7 @@ def _text(where: str, message: ChatMessage) -> str:
         for index, part in enumerate(message.content):
             if part.type not in ("text", "refusal"):
                 place = f"{where}.content[{index}].type"
-                raise refused(place, f"Invalid value for '{place}': a message of this role holds text alone.")
+                raise refused(place, f"Invalid value for '{place}': a message with this role may only contain text.")
         return "".join(part.text or part.refusal or "" for part in message.content)
     return message.content or ""
 

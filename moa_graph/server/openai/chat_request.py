@@ -148,7 +148,7 @@ def _refuse_what_is_not_served(body: ChatBody, most_choices: int) -> None:
     if "audio" in (body.modalities or ()):
         raise refused("modalities", "A mixture answers in text: leave 'audio' out of 'modalities'.")
     if body.service_tier not in (None, "auto", "default"):
-        raise refused("service_tier", "There is one tier of service here: leave 'service_tier' out.")
+        raise refused("service_tier", "This server has a single service tier: leave 'service_tier' out.")
     if (body.n or 1) > most_choices:
         what = "A mixture gives one answer a request" if most_choices == 1 else f"'n' is at most {most_choices} here"
         raise refused("n", f"{what}: ask several times instead. (A server may allow more, by --most-choices.)")
@@ -160,7 +160,7 @@ def _writing(body: ChatBody) -> Writing:
     tools, choice = choose(_tools(body), _choice(body))
     stop = [body.stop] if isinstance(body.stop, str) else body.stop or []
     if len(stop) > 4:
-        raise refused("stop", "Invalid value for 'stop': at most 4 texts can end an answer.")
+        raise refused("stop", "Invalid value for 'stop': at most 4 stop sequences are allowed.")
     return Writing(
         tools=tools,
         tool_choice=choice,

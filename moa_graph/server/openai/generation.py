@@ -77,7 +77,9 @@ class Generation:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answers one request."""
         if header(scope, b"content-encoding") not in (None, "identity"):
-            raise ApiError(415, "Compressed bodies aren't read here: send the JSON as it is.", code="content_encoding")
+            raise ApiError(
+                415, "Compressed bodies aren't supported: send the JSON uncompressed.", code="content_encoding"
+            )
         data = parse(await body_of(receive, self._settings.most_bytes))
         wanted = self._dialect.read(data, self._settings.most_choices)
         scope["moa.model"] = wanted.asked.model

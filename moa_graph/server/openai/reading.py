@@ -31,7 +31,7 @@ def parse(body: bytes) -> dict[str, Any]:
     try:
         data = orjson.loads(body)
     except ValueError:
-        raise ApiError(400, "The request's body is no valid JSON.", code="invalid_json") from None
+        raise ApiError(400, "The request's body isn't valid JSON.", code="invalid_json") from None
     if not isinstance(data, dict):
         raise ApiError(400, "The request's body must be a JSON object.", code="invalid_json")
     return data

@@ -87,7 +87,7 @@ class ItemReader:
                 case "function_call_output":
                     self._output(where, read(OutputItem, item))
                 case "item_reference":
-                    raise refused("type", "No items are kept here that could be referred to: send them whole.")
+                    raise refused("type", "This server stores no items to refer to: send them in full.")
                 case str():
                     if kind not in DROPPED:
                         self.left_out[where] = f"items of type {kind} are of no use to a mixture"
@@ -132,7 +132,7 @@ class ItemReader:
     def _output(self, where: str, item: OutputItem) -> None:
         if item.call_id not in self._called:
             place = f"{where}.call_id"
-            raise refused(place, f"Invalid value for '{place}': no item before it calls a function as that.")
+            raise refused(place, f"Invalid value for '{place}': no earlier item calls a function with this id.")
         text = _text(_content(where, item.output))
         self.messages.append(ToolMessage(content=text, tool_call_id=item.call_id, name=self._called[item.call_id]))
 
@@ -168,7 +168,7 @@ def _block(where: str, part: ItemPart) -> dict[str, Any]:
     """A part in the form of chat completions, which LangChain's models take."""
     if part.file_id is not None or part.file_url is not None:
         field = "file_id" if part.file_id is not None else "file_url"
-        raise refused(f"{where}.{field}", "No files are kept or fetched here: send the data in the message.")
+        raise refused(f"{where}.{field}", "This server neither stores nor fetches files: send the data in the message.")
     match part.type:
         case "input_image":
             _needed(where, "image_url", part.image_url)

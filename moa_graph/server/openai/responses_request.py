@@ -157,7 +157,7 @@ def _refuse_what_is_not_served(body: ResponseBody) -> None:
     if "message.output_text.logprobs" in (body.include or ()):
         raise refused("include", "A mixture's answer has no log probabilities: leave them out of 'include'.")
     if body.service_tier not in (None, "auto", "default"):
-        raise refused("service_tier", "There is one tier of service here: leave 'service_tier' out.")
+        raise refused("service_tier", "This server has a single service tier: leave 'service_tier' out.")
 
 
 def _tools(body: ResponseBody) -> tuple[list[Tool], dict[str, str]]:

@@ -230,7 +230,7 @@ def _settings(
     """What is asked of the answer, where a model writes it."""
     for name in ("tools", "response_format"):
         if getattr(writing, name) and not served.writes:
-            message = f"{served.id} chooses an answer and writes none: it can neither call tools nor give a form."
+            message = f"{served.id} chooses an answer: it can't call tools or give structured output."
             raise refused(name, message, "unsupported_by_mixture")
     return AnswerSettings(
         tools=writing.tools,
