@@ -25,7 +25,7 @@ from moa_graph.options import AnswerSettings, Options
 __all__ = ["DescribedModel", "RunRequest"]
 
 DEEPEST = 3
-"""How deep mixtures may stand in each other. Each level multiplies the calls of the one above."""
+"""How deep mixtures may be nested. Each level multiplies the calls of the one above."""
 
 WRITER_FIELDS = ("temperature", "max_tokens", "top_p", "seed", "reasoning", "timeout", "max_retries")
 
@@ -89,7 +89,7 @@ class DescribedModel(BaseChatModel):
         depth = 1 + max((model.depth for model in models_of(graph) if isinstance(model, DescribedModel)), default=0)
         if depth > DEEPEST:
             raise MixtureError(
-                f"{graph.mixture.name}: mixtures stand in each other {depth} deep, and at most {DEEPEST} "
+                f"{graph.mixture.name}: mixtures are nested {depth} deep, and at most {DEEPEST} "
                 "are allowed: name a model in place of the innermost mixture"
             )
         needed = sorted({member.key_variable for member in members_of(graph) if member.key_variable})
@@ -161,7 +161,7 @@ class DescribedModel(BaseChatModel):
 
     @property
     def depth(self) -> int:
-        """How deep mixtures stand in each other here: 1 where no model is a mixture itself."""
+        """How deeply mixtures are nested here: 1 where no model is a mixture itself."""
         inner = (model.depth for model in models_of(self._graph) if isinstance(model, DescribedModel))
         return 1 + max(inner, default=0)
 

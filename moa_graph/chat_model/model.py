@@ -83,7 +83,7 @@ class ChatMoA(DescribedModel):
         streaming: Whether ``invoke`` streams as well, for whoever listens to its tokens.
 
     Raises:
-        MixtureError: The description can't work, or mixtures stand in each other deeper than three.
+        MixtureError: The description can't work, or mixtures are nested deeper than three.
         OptionsError: An option is unknown or out of its bounds.
     """
 

@@ -181,7 +181,7 @@ def test_a_file_that_is_no_batchs_output_is_never_written_over(rows: Path, tmp_p
 
 
 def test_an_input_is_no_output(rows: Path) -> None:
-    with pytest.raises(InputError, match="is an input too"):
+    with pytest.raises(InputError, match="is also an input"):
         run(rows, rows, panel())
 
 

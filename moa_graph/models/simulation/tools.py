@@ -43,14 +43,17 @@ def tool_call_for(request: SimulatedRequest, judgement: Judgement) -> dict[str, 
     if not tools or choice == "none":
         return None
     conversation = judgement.conversation
-    if isinstance(choice, Mapping):
-        return _call(_named(choice, tools), judgement)
     fitting = _fitting(tools, judgement)
+    if isinstance(choice, Mapping):
+        named = _named(choice, tools)
+        is_verdict = bool(conversation.references) and named not in fitting  # a form that was made a tool
+        return _call(named, judgement, [] if is_verdict else _numbers(judgement))
     done = {result.tool for result in conversation.results}
     if choice == "required":
-        return _call(next((tool for tool in (*fitting, *tools) if tool["name"] not in done), tools[0]), judgement)
+        called = next((tool for tool in (*fitting, *tools) if tool["name"] not in done), tools[0])
+        return _call(called, judgement, _numbers(judgement))
     waiting = [tool for tool in fitting if tool["name"] not in done]
-    return _call(waiting[0], judgement) if waiting else None
+    return _call(waiting[0], judgement, _numbers(judgement)) if waiting else None
 
 
 def _named(choice: Mapping[str, Any], tools: Sequence[ToolSchema]) -> ToolSchema:
@@ -93,8 +96,8 @@ def _says(said: set[str], meant: frozenset[str], computed: bool) -> bool:
     return any(word in said for word in meant if computed or len(word) > 2)
 
 
-def _call(tool: ToolSchema, judgement: Judgement) -> dict[str, Any]:
-    arguments = json.dumps(object_for(tool.get("parameters") or {"type": "object"}, judgement, _numbers(judgement)))
+def _call(tool: ToolSchema, judgement: Judgement, numbers: Sequence[float]) -> dict[str, Any]:
+    arguments = json.dumps(object_for(tool.get("parameters") or {"type": "object"}, judgement, numbers))
     conversation = judgement.conversation
     number = Draws("call").uniform(tool["name"], arguments, conversation.question, len(conversation.results))
     return {
