@@ -44,16 +44,17 @@ def tool_call_for(request: SimulatedRequest, judgement: Judgement) -> dict[str, 
         return None
     conversation = judgement.conversation
     fitting = _fitting(tools, judgement)
-    if isinstance(choice, Mapping):
-        named = _named(choice, tools)
-        is_verdict = bool(conversation.references) and named not in fitting  # a form that was made a tool
-        return _call(named, judgement, [] if is_verdict else _numbers(judgement))
     done = {result.tool for result in conversation.results}
-    if choice == "required":
+    if isinstance(choice, Mapping):
+        called = _named(choice, tools)
+    elif choice == "required":
         called = next((tool for tool in (*fitting, *tools) if tool["name"] not in done), tools[0])
-        return _call(called, judgement, _numbers(judgement))
-    waiting = [tool for tool in fitting if tool["name"] not in done]
-    return _call(waiting[0], judgement, _numbers(judgement)) if waiting else None
+    elif waiting := [tool for tool in fitting if tool["name"] not in done]:
+        called = waiting[0]
+    else:
+        return None
+    is_verdict = bool(conversation.references) and called not in fitting  # a form that is asked for as a tool
+    return _call(called, judgement, [] if is_verdict else _numbers(judgement))
 
 
 def _named(choice: Mapping[str, Any], tools: Sequence[ToolSchema]) -> ToolSchema:
