@@ -7,7 +7,6 @@ write them. What is quoted, in code or set off by spaces is an answer *about* su
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 
 from moa_graph.fences import unfinished_fence, without_fences
 
@@ -15,6 +14,7 @@ __all__ = ["VisibleStream", "answer_text", "hidden_text", "visible_text"]
 
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
 _TOKEN = re.compile(r"(?P<code>```)|(?P<opens><think(?:ing)?>)|(?P<closes></think(?:ing)?>)", re.IGNORECASE)
+_CLOSES = re.compile(r"(?P<closes></think(?:ing)?>)", re.IGNORECASE)
 _UNFINISHED = re.compile(r"(?:</?[a-z]{0,8}|<think(?:ing)?>)\Z", re.IGNORECASE)
 """What may become a tag, or an opening one of which it isn't known yet what stands behind it."""
 _QUOTES = frozenset("`'\"([")
@@ -140,10 +140,12 @@ class _Scanner:
 
     def _visible(self, text: str, end: int) -> list[str]:
         shown: list[str] = []
-        for part, token, behind in _parts(text, end):
-            self._take(part, shown)
-            if token is not None:
-                self._take_token(token, behind, shown)
+        start = 0
+        while token := (_TOKEN if self._block is None else _CLOSES).search(text, start, end):
+            self._take(text[start : token.start()], shown)
+            start = token.end()
+            self._take_token(token, text[start : start + 1], shown)
+        self._take(text[start:end], shown)
         return shown
 
     def _take(self, part: str, shown: list[str]) -> None:
@@ -192,12 +194,3 @@ def _clear_until(text: str) -> int:
     if unfinished := _UNFINISHED.search(text, max(len(text) - 12, 0)):
         return unfinished.start()
     return len(text) - (len(text) - len(text.rstrip("`"))) % 3
-
-
-def _parts(text: str, end: int) -> Iterator[tuple[str, re.Match[str] | None, str]]:
-    """The text up to ``end`` in parts, each with the token that ends it, and the character behind that."""
-    start = 0
-    for token in _TOKEN.finditer(text, 0, end):
-        yield text[start : token.start()], token, text[token.end() : token.end() + 1]
-        start = token.end()
-    yield text[start:end], None, ""
