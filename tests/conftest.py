@@ -42,10 +42,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
-    """Collect garbage seldom, and leave modules out of it: to look through them took a quarter of the tests' time."""
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(10_000, 20, 50)
+    """Collect garbage seldom: to look through all modules again and again took a quarter of the tests' time."""
+    gc.set_threshold(10_000, 20, 100)
 
 
 def pytest_asyncio_loop_factories(
