@@ -135,5 +135,6 @@ def _settings(member: Member) -> dict[str, Any]:
     if settings.reasoning is not None:
         given["reasoning"] = settings.reasoning  # left out of what was stored before there was such a setting
     if isinstance(settings.model, BaseChatModel):
-        given["object"] = {name: str(value) for name, value in settings.model._identifying_params.items()}  # noqa: SLF001
+        own = settings.model._identifying_params  # noqa: SLF001  (LangChain has no public name for it)
+        given["object"] = {name: str(value) for name, value in own.items()}
     return given

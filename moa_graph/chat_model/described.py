@@ -230,5 +230,5 @@ class DescribedModel(BaseChatModel):
 def _made_anew(kind: type[DescribedModel], fields: Mapping[str, Any], strict: bool | None) -> DescribedModel:
     """A chat model as it was pickled."""
     model = kind(**fields)
-    model._strict = strict  # noqa: SLF001
+    model._strict = strict  # noqa: SLF001  (it is made in this file)
     return model

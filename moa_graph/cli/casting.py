@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from moa_graph.casts.served import served_model
 from moa_graph.casts.shipped import shipped_casts
 from moa_graph.detection import Choose, LocalServer, first_few, look_for_servers, server_of_environment
 from moa_graph.errors import MixtureError
+from moa_graph.interruptible import run
 from moa_graph.mixture import Mixture
 
 __all__ = ["FoundCast", "find_cast"]
@@ -67,7 +67,7 @@ def find_cast(mixture: Mixture, wanted: str | None, say: Say, choose: Choose = f
         return FoundCast(wanted)
     server = server_of_environment(say)
     if server is None and providers_with_keys():
-        if (problem := asyncio.run(refresh())) is not None:
+        if (problem := run(refresh())) is not None:
             say(problem)
         return FoundCast(wanted)
     if server is None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -23,10 +22,11 @@ def compare_by_judge(results: str, judges: Sequence[str], against: str | None, u
         click.UsageError: Nobody says what is compared with what.
     """
     from moa_graph.evaluation.judged import judge_pairs
+    from moa_graph.interruptible import run
 
     if against is None:
         raise click.UsageError("--judge compares with one candidate: name it by --against NAME.")
-    comparison = asyncio.run(
+    comparison = run(
         judge_pairs(results, judges, against=against, usd=usd, told=lambda line: click.echo(line, err=True))
     )
     if as_json:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import sqlite3
 from collections.abc import AsyncIterator, Iterator
@@ -16,6 +15,7 @@ from langgraph.checkpoint.base import CheckpointTuple
 from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 
 from moa_graph.errors import MixtureError
+from moa_graph.interruptible import run
 
 __all__ = ["keeper", "listed", "name_of_now", "naming"]
 
@@ -73,7 +73,7 @@ def listed(file: Path) -> list[str]:
     """A line for each conversation, the latest first: its name, when it last went on, and how it began."""
     if not file.exists():
         return []
-    latest = asyncio.run(_latest(file))
+    latest = run(_latest(file))
     width = max((len(name) for name in latest), default=0)
     return [f"{name:{width}}  {_when(kept)}  {_beginning(kept)}" for name, kept in latest.items()]
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Sequence
 from contextlib import closing
 from pathlib import Path
@@ -11,9 +10,13 @@ from moa_graph.errors import RunFailed
 from moa_graph.evaluation.judging import NONE_OF_THEM, BudgetSpent, Jury
 from moa_graph.evaluation.labelling import answers_to_choose_from, prompt_hash, text_of
 from moa_graph.evaluation.recordings import UNSEEN, Recordings
+from moa_graph.interruptible import run
 from moa_graph.store import open_store
 
 __all__ = ["Proposer"]
+
+MOST_FAILURES = 3
+"""Failures in a row after which a judge is asked no more: a person waits for each."""
 
 
 class Proposer:
@@ -23,7 +26,7 @@ class Proposer:
         judges: Models, presets or files of mixtures.
         store: A ``.sqlite`` or ``.jsonl`` file.
         usd: Most dollars for all proposals.
-        told: Is told where a judge fails, or its dollars end.
+        told: Called with a line where a judge fails, or its dollars are spent.
 
     Raises:
         MoaError: A judge can't work, or what it costs can't be bounded.
@@ -33,6 +36,7 @@ class Proposer:
         self.made: dict[str, int] = {}
         self.usd = 0.0
         self._judges, self._store, self._most, self._told = judges, store, usd, told
+        self._failures = 0
         self._stopped = False
         with closing(open_store(store)) as kept:
             Jury(judges, kept, usd)  # what can't work is refused before a person begins
@@ -44,14 +48,19 @@ class Proposer:
             codes = answers_to_choose_from(recordings, place, range(len(recordings.models)))
             texts = [text_of(recordings, place, code) for code in codes]
             try:
-                choice = asyncio.run(self._choose(recordings.questions[place], texts))
+                choice = run(self._choose(recordings.questions[place], texts))
             except RunFailed as error:
-                self._stopped = True
-                self._told(f"the judge proposes nothing further: {error}")
+                self._note_failure(error)
                 return None
+            self._failures = 0
             if choice is not None:
                 self.made[prompt] = UNSEEN if choice == NONE_OF_THEM else codes[choice]
         return self.made.get(prompt)
+
+    def _note_failure(self, error: RunFailed) -> None:
+        self._failures += 1
+        self._stopped = isinstance(error, BudgetSpent) or self._failures == MOST_FAILURES
+        self._told(f"the judge proposes nothing {'further' if self._stopped else 'here'}: {error}")
 
     async def _choose(self, question: str, answers: Sequence[str]) -> int | None:
         """In a loop of its own, since a person is waited for in between."""

@@ -11,6 +11,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from moa_graph.cli import main
+from moa_graph.errors import RunFailed
 from moa_graph.evaluation.judging import NONE_OF_THEM, BudgetSpent, Jury
 from moa_graph.evaluation.labelling import LabelFile
 from tests.evaluation.recorded import write_recordings
@@ -67,6 +68,27 @@ def test_a_person_decides_and_is_told_how_often_they_agreed(tmp_path: Path, monk
     rows = [json.loads(line) for line in (tmp_path / "labels.jsonl").read_text().splitlines()]
     assert ["proposed" in row for row in rows] == [True, False, False]
     assert rows[0]["proposed"] == rows[0]["answer"]
+
+
+@pytest.mark.parametrize(("failures", "gives_up"), [(2, False), (3, True)])
+def test_a_judge_that_fails_now_and_then_is_asked_again_and_one_that_keeps_failing_is_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, failures: int, gives_up: bool
+) -> None:
+    judge(monkeypatch, "1", "2")
+    answer, left = Jury._ask, iter(range(failures))
+
+    async def fail_first(self: Jury, prompt: str, form: Any = None) -> Any:
+        if next(left, None) is not None:
+            raise RunFailed("the judge's server is down")
+        return await answer(self, prompt)
+
+    monkeypatch.setattr(Jury, "_ask", fail_first)
+    told = label(tmp_path, "--usd", "5", typed="1\n1\n1\n1\nq\n")
+    assert told.stderr.count("The judge proposes") == (
+        0 if gives_up else 3
+    )  # the fifth is shown before the person leaves
+    assert told.stderr.count("the judge proposes nothing") == failures
+    assert told.stderr.count("the judge proposes nothing further") == (1 if gives_up else 0)
 
 
 def test_the_page_marks_proposals_and_hands_them_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
