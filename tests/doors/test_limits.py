@@ -14,7 +14,7 @@ import pytest
 from moa_graph.server.openai.serve import running_door
 from moa_graph.server.openai.settings import read_keys
 from tests.doors.virtual_client import door_over, post
-from tests.models_for_tests import Reply, scripted
+from tests.models_for_tests import Reply, provider_error, scripted
 
 KEYS = read_keys("ada=first,bob=second")
 ADA, BOB = {"authorization": "Bearer first"}, {"x-api-key": "second"}
@@ -46,6 +46,16 @@ async def test_one_that_waits_and_leaves_gives_up_its_place() -> None:
     assert waiting.done()
     assert (await post(door)).status == 200
     assert (await first).status == 200
+
+
+@pytest.mark.virtual_clock
+async def test_choices_of_one_request_end_together_when_one_of_them_fails() -> None:
+    proposer = scripted("a", Reply(delay=600), Reply(error=provider_error(401, "wrong key"), delay=3))
+    door, loop = door_over(scripted("writer"), proposer, most_choices=2), asyncio.get_running_loop()
+    began = loop.time()
+    told = await post(door, n=2)
+    assert (told.status, loop.time() - began) == (502, pytest.approx(3))
+    assert (len(proposer.journal.asked), proposer.journal.in_flight) == (2, 0)
 
 
 def test_a_server_that_is_stopped_lets_runs_end_and_sends_newcomers_away() -> None:
