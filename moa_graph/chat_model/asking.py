@@ -58,8 +58,8 @@ def read_call(
     given = {name: value for name, value in asked.items() if value is not None and name not in MEANINGLESS}
     if unknown := sorted(set(given) - KNOWN):
         raise OptionsError(
-            f"{', '.join(unknown)}: a mixture isn't asked with this; its slots hold the parameters of its models. "
-            f"A call may give stop, {', '.join(sorted(KNOWN))}."
+            f"{', '.join(unknown)}: ChatMoA doesn't take this in a call; a mixture's slots hold the parameters of its "
+            f"models. A call may set stop, {', '.join(sorted(KNOWN))}."
         )
     tools, response_format = given.get("tools") or (), given.get("response_format")
     if tools or response_format is not None:

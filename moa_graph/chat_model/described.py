@@ -98,14 +98,15 @@ class DescribedModel(BaseChatModel):
                 f"api_key: the models of {graph.mixture.name} take their keys from the environment: set "
                 f"{', '.join(needed)}"
             )
+        self._choose(graph)
         self._graph, self._compiled = graph, graph.compile(checkpointer=False)
         self._digest = digest_of(graph.mixture, self.simulate, self.substitute)
-        self._choose()
 
-    def _choose(self) -> None:
+    def _choose(self, graph: MoaGraph) -> None:
         """Reads the options, and refuses what no model of this mixture would be told."""
-        self._options = self._graph.plan.options(**self.options)
-        self._usual()
+        options = graph.plan.options(**self.options)
+        self._usual(graph)
+        self._options = options
 
     def __setattr__(self, name: str, value: Any) -> None:
         """Checks a field that is set after the chat model was made, and lets it take effect."""
@@ -117,7 +118,7 @@ class DescribedModel(BaseChatModel):
         super().__setattr__(name, TypeAdapter(field.rebuild_annotation(), config=_ANY_CLASS).validate_python(value))
         try:
             self._take_over({name})
-        except MoaError:
+        except MoaError:  # nothing has changed but the field
             super().__setattr__(name, before)
             raise
 
@@ -152,7 +153,7 @@ class DescribedModel(BaseChatModel):
         if changed & set(BUILT_FROM):
             self._build()
         elif changed & {"options", *WRITER_FIELDS}:
-            self._choose()
+            self._choose(self._graph)
 
     @property
     def graph(self) -> MoaGraph:
@@ -165,8 +166,8 @@ class DescribedModel(BaseChatModel):
         inner = (model.depth for model in models_of(self._graph) if isinstance(model, DescribedModel))
         return 1 + max(inner, default=0)
 
-    def _usual(self) -> AnswerSettings:
-        """What the fields ask of every answer."""
+    def _usual(self, graph: MoaGraph) -> AnswerSettings:
+        """What the fields ask of every answer of a mixture."""
         fields = {name: getattr(self, name) for name in WRITER_FIELDS}
         given = {name: value for name, value in fields.items() if value is not None}
         usual = AnswerSettings(
@@ -176,11 +177,13 @@ class DescribedModel(BaseChatModel):
             advise=self.advise,
             redact=self.redact,
         )
-        return writer_settings(given, usual, self._graph)
+        return writer_settings(given, usual, graph)
 
     def _asked(self, messages: Sequence[BaseMessage], stop: list[str] | None, asked: Mapping[str, Any]) -> RunRequest:
         """What one call asks."""
-        usual = self._usual() if stop is None else self._usual().stopping_at(stop)
+        usual = self._usual(self._graph)
+        if stop is not None:
+            usual = usual.stopping_at(stop)
         options, settings = read_call(asked, self._options, usual, self._graph)
         before = spent_before(messages, self._graph.mixture.name)
         return RunRequest(within_the_rest(options, self._graph, before), settings, before)

@@ -289,7 +289,7 @@ class ChatMoA(DescribedModel):
 
         Raises:
             MixtureError: The mixture's last stage writes nothing.
-            InputError: ``schema`` is not a format for an answer.
+            InputError: ``schema`` is not a format for an answer, or there is no such ``method``.
         """
         if method == "function_calling":
             asked = self.model_copy()

@@ -10,7 +10,11 @@ from langchain_core.output_parsers import BaseOutputParser, JsonOutputParser, Py
 from langchain_core.runnables import Runnable, RunnableMap, RunnablePassthrough
 from langchain_core.utils.pydantic import is_basemodel_subclass
 
+from moa_graph.errors import InputError
+
 __all__ = ["structured"]
+
+METHODS = ("json_schema", "json_mode", "function_calling")
 
 
 def structured(
@@ -24,7 +28,12 @@ def structured(
         method: What the trace is told of how the form is asked for.
         strict: Whether the provider should hold the schema exactly.
         include_raw: Give back ``{"raw": ..., "parsed": ..., "parsing_error": ...}``.
+
+    Raises:
+        InputError: There is no such method.
     """
+    if method not in METHODS:
+        raise InputError(f"method: there is no method {method!r}; there are {', '.join(METHODS)}")
     told = {"kwargs": {"method": method}, "schema": schema}
     given = {} if strict is None else {"strict": strict}
     asked = model.bind(response_format=schema, ls_structured_output_format=told, **given)

@@ -66,7 +66,7 @@ async def test_the_callers_messages_stay_as_they_are() -> None:
 
 
 async def test_what_a_mixture_does_not_know_is_refused() -> None:
-    with pytest.raises(OptionsError, match="frequency_penalty: a mixture isn't asked with this"):
+    with pytest.raises(OptionsError, match="frequency_penalty: ChatMoA doesn't take this in a call"):
         await panel().ainvoke(SUM, frequency_penalty=1)
     with pytest.raises(ValueError, match="colour"):
         panel(colour="red")

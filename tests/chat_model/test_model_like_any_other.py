@@ -92,6 +92,14 @@ def test_every_field_takes_effect_when_it_is_set_or_refuses() -> None:
         model.max_tokens = 0
 
 
+def test_a_mixture_that_refuses_what_was_set_leaves_the_model_as_it_was() -> None:
+    model = ChatMoA("moa-lite", simulate=True, temperature=0.2)
+    with pytest.raises(MixtureError, match="no model writes the answer"):
+        model.mixture = "vote"
+    model.stop = ["the end"]
+    assert (model.mixture, model.graph.mixture.name, model.temperature) == ("moa-lite", "moa-lite", 0.2)
+
+
 def test_copies_of_any_kind_answer() -> None:
     model = ChatMoA(proposers=[scripted("p")], aggregator=scripted("w"), options={"quorum": 1})
     for copied in (copy.copy(model), copy.deepcopy(model), model.model_copy(deep=True)):

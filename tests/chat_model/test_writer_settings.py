@@ -55,7 +55,8 @@ async def test_all_that_a_call_may_set_of_the_writer_can_be_set_for_every_call(
 
 @pytest.mark.parametrize("given", [{"reasoning": {"effort": "high"}}, {"reasoning_effort": "high"}])
 def test_so_can_how_much_it_thinks(given: dict[str, Any]) -> None:
-    assert ChatMoA("moa-lite", simulate=True, **given)._usual().parameters == {"reasoning": "high"}
+    chat = ChatMoA("moa-lite", simulate=True, **given)
+    assert chat._usual(chat.graph).parameters == {"reasoning": "high"}
 
 
 @pytest.mark.parametrize(
