@@ -5,15 +5,16 @@ from __future__ import annotations
 import os
 import re
 import weakref
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
+from contextlib import aclosing, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from langchain_core.language_models import BaseChatModel
 from langgraph.graph import StateGraph
 from langgraph.graph.state import CompiledStateGraph
 
+from moa_graph.calls.fair_loop import let_others_run
 from moa_graph.calls.tracing import NODE_TRACES
 from moa_graph.casts.cast import Cast
 from moa_graph.casts.casting import Casting
@@ -52,9 +53,16 @@ class CompiledMixture(CompiledStateGraph[MoaState, Any, Any, Any]):
         return super().stream(*args, **kwargs)
 
     def astream(self, *args: Any, **kwargs: Any) -> Any:
-        """As any graph's."""
+        """As any graph's. Of many runs that begin at once a few do so in one round of the event loop."""
         check_names(kwargs.get("context"))
-        return super().astream(*args, **kwargs)
+        return _in_turn(cast(AsyncGenerator[Any, None], super().astream(*args, **kwargs)))
+
+
+async def _in_turn(parts: AsyncGenerator[Any, None]) -> AsyncGenerator[Any, None]:
+    await let_others_run()
+    async with aclosing(parts):
+        async for part in parts:
+            yield part
 
 
 Compiled = CompiledStateGraph[MoaState, Any, Any, Any]

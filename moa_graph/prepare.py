@@ -15,6 +15,7 @@ from moa_graph.calls.media import holds_media
 from moa_graph.description import Budget
 from moa_graph.errors import InputError, MissingKey, MixtureError, OptionsError
 from moa_graph.models.catalogue import Member
+from moa_graph.models.importing import imported
 from moa_graph.options import Options
 from moa_graph.stage_kit.again import asked_again, ids, since_last_answer
 from moa_graph.stage_kit.plan import Plan, chosen, namespace
@@ -48,7 +49,8 @@ class Prepare:
         members = self._members(options)
         self._check_options(options, members)
         self._check_media(messages, options)
-        self._check_models(members)
+        self._check_needs(members)
+        await _made(members)
         simulated = bool(members) and all(member.provider == "sim" for member in members)
         advice = self._advice(messages, options)
         kept = advice or again.records
@@ -129,8 +131,8 @@ class Prepare:
                 "of tokens or usd can't be held with them: limit calls or the deadline instead, or leave them out"
             )
 
-    def _check_models(self, members: Sequence[Member]) -> None:
-        """Raises where a model can't be asked here."""
+    def _check_needs(self, members: Sequence[Member]) -> None:
+        """Raises where a model lacks its key or its package."""
         missing: dict[str, list[str]] = {}
         for member in members:
             if (package := member.missing_package()) is not None:
@@ -147,8 +149,13 @@ class Prepare:
                 f"{self._plan.mixture}: keys are missing from the environment: {listed}. Set them, or try it without "
                 "keys on simulated models: --simulate, MOA_SIMULATE=1 or create_moa(..., simulate=True)."
             )
-        for member in members:
-            member.chat_model(streaming=False)  # now, so that no call's time goes into importing an SDK
+
+
+async def _made(members: Sequence[Member]) -> None:
+    """Makes the models now, so that no call's time goes into importing an SDK."""
+    await imported(member.provider for member in members)
+    for member in members:
+        member.chat_model(streaming=False)
 
 
 def cannot_limit(budget: Budget | None, members: Iterable[Member]) -> str | None:
