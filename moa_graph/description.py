@@ -77,9 +77,14 @@ PositiveSeconds = Annotated[float, *duration(gt=0)]
 
 
 class Description(BaseModel):
-    """Base of everything that a person may write: unknown fields are refused, values are frozen."""
+    """Base of everything that a person may write: unknown fields are refused, values are frozen.
 
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, hide_input_in_errors=True)
+    How a class is checked is worked out at its first use: no run uses all of them.
+    """
+
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, allow_inf_nan=False, hide_input_in_errors=True, defer_build=True
+    )
 
     def __repr_args__(self) -> Iterator[tuple[str | None, Any]]:
         """Nothing that a mixture is printed by shows a secret; a chat model object is told by its class and name."""
