@@ -46,9 +46,9 @@ stages:
 HEAD = """\
 # The description of a mixture
 
-Every field, with its meaning and default. This page is made from the JSON Schema (`moa show --form schema`), and a test
-keeps it true. A description is YAML, TOML or JSON; in Python, plain data or `moa_graph.Mixture`. What can't work is
-refused before any call, with the file, the line and the field:
+Every field, with its meaning and default. This page is made from the JSON Schema (`moa show --format schema`), and a
+test keeps it true. A description is YAML, TOML or JSON; in Python, plain data or `moa_graph.Mixture`. Mistakes are
+reported before any call, with the file, the line and the field:
 
 ```text
 mine.yaml:7: mixture: stages.0.propose.quorm: there is no such field; look for a misspelling. Did you mean quorum?

@@ -19,7 +19,7 @@ from moa_graph.models.reference import PROVIDERS
 from moa_graph.options import Options
 from moa_graph.problems import SHORT_FORM, explained, refuse_misspelt
 from moa_graph.secrets import secrets_in
-from moa_graph.source import Source, TextForm
+from moa_graph.source import Source, Syntax
 from moa_graph.stage_kit.base import Stage, stage_kinds
 from moa_graph.stage_kit.written import ANY_STAGE, AnyStage
 from moa_graph.stages import ClusterAndFilter, FanOut
@@ -41,7 +41,7 @@ class Mixture(Description):
         MixtureError: On loading, when a field is unknown, missing or out of its bounds.
     """
 
-    schema_version: Literal[1] = Field(default=1, description="Version of this description's form.")
+    schema_version: Literal[1] = Field(default=1, description="Version of the description's fields.")
     name: str = Field(default="mixture", min_length=1, description="Shows in reports, traces and errors.")
     models: dict[str, ModelSettings] = Field(default_factory=dict, description="Models named once, used by name.")
     stages: tuple[AnyStage, ...] = Field(min_length=1, description="The steps, in order.")
@@ -154,13 +154,13 @@ class Mixture(Description):
             raise explained(cls, name, error, source, short=is_short_form(data)) from None
 
     @classmethod
-    def from_text(cls, text: str, form: TextForm = "yaml") -> Mixture:
-        """A mixture from text in one of the forms."""
-        return cls.from_source(Source(text, form))
+    def from_text(cls, text: str, syntax: Syntax = "yaml") -> Mixture:
+        """A mixture from text as YAML, TOML or JSON."""
+        return cls.from_source(Source(text, syntax))
 
     @classmethod
     def from_file(cls, path: str | Path) -> Mixture:
-        """A mixture from a file whose ending says its form: .yaml, .yml, .toml or .json."""
+        """A mixture from a file whose ending says its syntax: .yaml, .yml, .toml or .json."""
         return cls.from_source(Source.of_file(path))
 
     @classmethod
@@ -179,12 +179,12 @@ class Mixture(Description):
         except ValueError as error:
             raise MixtureError(f"{self.name}: {str(error).rpartition('ValueError: ')[2]}") from None
 
-    def to_text(self, form: TextForm = "yaml") -> str:
-        """Text in one of the forms, which loads as an equal mixture."""
+    def to_text(self, syntax: Syntax = "yaml") -> str:
+        """Text as YAML, TOML or JSON, which loads as an equal mixture."""
         data = self.to_data()
-        if form == "json":
+        if syntax == "json":
             return json.dumps(data, indent=2, ensure_ascii=False) + "\n"
-        if form == "toml":
+        if syntax == "toml":
             import tomli_w
 
             return tomli_w.dumps(data)
@@ -198,7 +198,7 @@ class Mixture(Description):
             [(stage, "validation") for stage in kinds.values()], ref_template="#/$defs/{model}"
         )
         schema = cls.model_json_schema()
-        forms = [
+        kinds = [
             {
                 "type": "object",
                 "required": [kind],
@@ -211,7 +211,7 @@ class Mixture(Description):
         schema["required"] = []
         schema["oneOf"] = [{"required": ["stages"]}, {"required": ["aggregator"]}]
         schema["$schema"] = "https://json-schema.org/draft/2020-12/schema"
-        schema["$defs"] = {**schema.get("$defs", {}), **definitions["$defs"], "Stage": {"oneOf": forms}}
+        schema["$defs"] = {**schema.get("$defs", {}), **definitions["$defs"], "Stage": {"oneOf": kinds}}
         completed: dict[str, Any] = _with_stages(schema)
         return completed
 

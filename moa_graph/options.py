@@ -24,7 +24,7 @@ class AnswerSettings:
     """What the caller of a mixture as a chat model asks of its answer.
 
     Args:
-        tools: Tools that the model which writes the answer may call, in OpenAI's form.
+        tools: Tools that the model which writes the answer may call, in OpenAI's format.
         tool_settings: ``tool_choice`` and the like, as LangChain's ``bind_tools`` takes them.
         all_tools: Whether the proposing models are offered the tools as well, to propose calls of them.
         response_format: What the answer must fit; None for free text.

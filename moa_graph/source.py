@@ -13,11 +13,11 @@ import yaml
 from moa_graph.errors import MixtureError
 from moa_graph.syntax import syntax_problem
 
-__all__ = ["Source", "TextForm"]
+__all__ = ["Source", "Syntax"]
 
-TextForm = Literal["yaml", "toml", "json"]
+Syntax = Literal["yaml", "toml", "json"]
 
-ENDINGS: dict[str, TextForm] = {".yaml": "yaml", ".yml": "yaml", ".toml": "toml", ".json": "json"}
+ENDINGS: dict[str, Syntax] = {".yaml": "yaml", ".yml": "yaml", ".toml": "toml", ".json": "json"}
 
 
 class Source:
@@ -25,28 +25,28 @@ class Source:
 
     Args:
         text: Its text.
-        form: What it is written in.
+        syntax: What it is written in.
         path: Its file; None if it isn't one.
     """
 
-    def __init__(self, text: str, form: TextForm, path: Path | None = None) -> None:
+    def __init__(self, text: str, syntax: Syntax, path: Path | None = None) -> None:
         self._text = text
-        self._form = form
+        self._syntax = syntax
         self.path = path
 
     @classmethod
     def of_file(cls, path: str | Path) -> Source:
-        """The text of a file whose ending says its form.
+        """The text of a file whose ending says its syntax.
 
         Raises:
             MixtureError: It has another ending, or can't be read.
         """
         path = Path(path)
-        form = ENDINGS.get(path.suffix.lower())
-        if form is None:
+        syntax = ENDINGS.get(path.suffix.lower())
+        if syntax is None:
             raise MixtureError(f"{path}: a mixture's file ends in .yaml, .toml or .json")
         try:
-            return cls(path.read_text(encoding="utf-8"), form, path)
+            return cls(path.read_text(encoding="utf-8"), syntax, path)
         except (OSError, UnicodeDecodeError) as error:
             raise MixtureError(f"{path} can't be read: {error}") from None
 
@@ -54,14 +54,14 @@ class Source:
         """The text as plain data.
 
         Raises:
-            MixtureError: It isn't of its form.
+            MixtureError: It isn't valid in its syntax.
         """
-        readers: dict[TextForm, Callable[[str], Any]] = {"yaml": _read_yaml, "toml": tomllib.loads, "json": _read_json}
+        readers: dict[Syntax, Callable[[str], Any]] = {"yaml": _read_yaml, "toml": tomllib.loads, "json": _read_json}
         try:
-            return readers[self._form](self._text)
+            return readers[self._syntax](self._text)
         except (yaml.YAMLError, ValueError, RecursionError) as error:
             path = str(self.path) if self.path else None
-            raise MixtureError(syntax_problem(error, self._text).told(self._form.upper(), path)) from None
+            raise MixtureError(syntax_problem(error, self._text).told(self._syntax.upper(), path)) from None
 
     def line(self, field: str, value: str | None = None) -> int | None:
         """The line, from 1, of a field such as ``stages.0.propose.quorum``, or of what is nearest around it.
@@ -73,7 +73,7 @@ class Source:
         Returns:
             None where that can't be told: for TOML, whose reader doesn't say.
         """
-        if self._form == "toml":
+        if self._syntax == "toml":
             return None
         try:
             top = yaml.compose(self._text, yaml.SafeLoader)  # JSON is YAML too

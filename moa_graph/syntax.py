@@ -25,13 +25,13 @@ class SyntaxProblem:
     line: int | None = None
     column: int | None = None
 
-    def told(self, form: str, path: str | None) -> str:
+    def told(self, syntax: str, path: str | None) -> str:
         """The whole message, its place in front as editors and terminals know it."""
         place = "" if self.line is None else f"{self.line}:{self.column}"
         if path is not None:
-            return f"{path}:{place}{':' if place else ''} the description isn't valid {form}: {self.words}"
+            return f"{path}:{place}{':' if place else ''} the description isn't valid {syntax}: {self.words}"
         where = f"line {self.line}, column {self.column}: " if place else ""
-        return f"the description isn't valid {form}: {where}{self.words}"
+        return f"the description isn't valid {syntax}: {where}{self.words}"
 
 
 def syntax_problem(error: Exception, text: str) -> SyntaxProblem:

@@ -209,7 +209,7 @@ class ToolCallingModel(ScriptedModel):
     """A scripted model that takes tools: ``asked.settings["tools"]`` says which it was offered."""
 
     def bind_tools(self, tools: Sequence[Any], **kwargs: Any) -> Runnable[LanguageModelInput, AIMessage]:
-        """This model with ``tools``, in OpenAI's form."""
+        """This model with ``tools``, in OpenAI's format."""
         return self.bind(tools=[convert_to_openai_tool(tool) for tool in tools], **kwargs)
 
 

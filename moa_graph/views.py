@@ -128,7 +128,7 @@ class Prompt:
         history: Turns of a discussion among models about the user's last message, which follow on the conversation.
         role: Instruction that only this slot is given.
         format_instructions: What the model is told of the format of its answer; None for free text.
-        tools: Tools that the model may call, in OpenAI's form.
+        tools: Tools that the model may call, in OpenAI's format.
         after: Whether the references and the instruction about them stand behind the text of the user's last message,
             after a line that ends it, so that all before that line stays the same from layer to layer and a provider's
             prefix cache holds; otherwise they stand in the system message.

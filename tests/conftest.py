@@ -30,6 +30,7 @@ def pytest_configure(config: pytest.Config) -> None:
         hypothesis.settings.load_profile("ci" if os.environ.get("CI") else "local")
 
 
+@pytest.hookimpl(optionalhook=True)  # a mutation tester runs without xdist
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
     """One more than there are processors: much of the tests' time they wait for servers, processes and clocks."""
     return (os.cpu_count() or 1) + 1

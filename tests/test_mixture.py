@@ -1,4 +1,4 @@
-"""Descriptions: every form says the same, and the JSON Schema knows what loads."""
+"""Descriptions: every syntax says the same, and the JSON Schema knows what loads."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from moa_graph.stages.propose import Propose
 
 Form = Literal["yaml", "toml", "json"]
 
-FORMS = get_args(Form)
+SYNTAXES = get_args(Form)
 
 VALIDATOR = jsonschema.Draft202012Validator(Mixture.json_schema())
 
@@ -122,8 +122,8 @@ def test_a_mixture_comes_back_equal_from_every_form(data: dict[str, Any]) -> Non
     mixture = Mixture.from_data(data)
 
     assert Mixture.from_data(mixture.to_data()) == mixture
-    for form in FORMS:
-        assert Mixture.from_text(mixture.to_text(form), form) == mixture
+    for syntax in SYNTAXES:
+        assert Mixture.from_text(mixture.to_text(syntax), syntax) == mixture
 
 
 @given(data=MIXTURES)
@@ -195,9 +195,9 @@ def test_the_designs_example_loads_with_units() -> None:
 @pytest.mark.parametrize("ending", ["yaml", "yml", "YAML", "toml", "json"])
 def test_a_files_ending_says_its_form(tmp_path: Path, ending: str) -> None:
     mixture = Mixture.from_text(EXAMPLE)
-    form = {"yml": "yaml"}.get(ending.lower(), ending.lower())
+    syntax = {"yml": "yaml"}.get(ending.lower(), ending.lower())
     path = tmp_path / f"mine.{ending}"
-    path.write_text(mixture.to_text(form), encoding="utf-8")  # type: ignore[arg-type]
+    path.write_text(mixture.to_text(syntax), encoding="utf-8")  # type: ignore[arg-type]
 
     assert Mixture.from_file(path) == mixture
     assert create_moa(str(path)).mixture == mixture

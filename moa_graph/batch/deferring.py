@@ -98,7 +98,7 @@ class DeferringStore(Store):
 
 
 def _parameters(model: BaseChatOpenAI, identity: CallIdentity) -> dict[str, Any]:
-    """What of a call isn't a setting of its model: tools, and the form of the answer."""
+    """What of a call isn't a setting of its model: tools, and the response format."""
     known = {*_SETTINGS, "extra", "object"}
     parameters = {name: value for name, value in identity.parameters.items() if name not in known and value is not None}
     tools: Sequence[Any] = identity.tools

@@ -88,7 +88,7 @@ def openai_batch(result: dict[str, Any], mixture: str) -> dict[str, Any]:
 
 
 def synthetic_data(result: dict[str, Any], mixture: str) -> dict[str, Any] | None:
-    """A training row: a conversation in OpenAI's form, its score, and where it comes from.
+    """A training row: a conversation in OpenAI's format, its score, and where it comes from.
 
     An answer that is a scored pair, as the preset synthetic-data gives it, becomes the conversation; any other ends
     the row's own conversation. Degraded answers are left out.

@@ -51,7 +51,7 @@ class Job:
         until_spent: Go on although the first rows tell that ``usd`` won't pay for all.
         ordered: Write the output in the input's order, once the batch has stopped.
         proposals: Tell in the output what each model proposed.
-        form: What a line of the output looks like: rows, openai-batch, alpaca-eval, mt-bench, flask, synthetic-data.
+        format: What a line of the output looks like: rows, openai-batch, alpaca-eval, mt-bench, flask, synthetic-data.
         again: Ask rows that have failed before once more.
         limit: Only so many rows, from the first.
         store: Where calls are kept; default: a file beside the output.
@@ -71,7 +71,7 @@ class Job:
     until_spent: bool = False
     ordered: bool = False
     proposals: bool = False
-    form: str = "rows"
+    format: str = "rows"
     again: bool = False
     limit: int | None = None
     store: str | Path | Store | None = None

@@ -28,15 +28,15 @@ class OutputFile(ABC):
     Args:
         path: The file.
         journal: What is finished.
-        form: Name of the format.
+        format: Name of the format.
         mixture: Name of the mixture.
         ordered: Whether rows stand in the input's order.
     """
 
-    def __init__(self, path: Path, journal: Journal, form: str, mixture: str, *, ordered: bool) -> None:
+    def __init__(self, path: Path, journal: Journal, format: str, mixture: str, *, ordered: bool) -> None:
         self.path = path
         self._journal = journal
-        self._format = FORMATS[form]
+        self._format = FORMATS[format]
         self._mixture = mixture
         self._ordered = ordered
 
@@ -103,16 +103,16 @@ class WholeFile(OutputFile):
         beside.replace(self.path)
 
 
-def open_output(path: Path, journal: Journal, form: str, mixture: str, *, ordered: bool) -> OutputFile:
+def open_output(path: Path, journal: Journal, format: str, mixture: str, *, ordered: bool) -> OutputFile:
     """The output that fits the file's ending.
 
     Raises:
         InputError: The ending or the format isn't known, or the folder can't be written.
     """
-    if form not in FORMATS:
-        raise InputError(f"--format {form}: there is none; there are {', '.join(FORMATS)}")
+    if format not in FORMATS:
+        raise InputError(f"--format {format}: there is none; there are {', '.join(FORMATS)}")
     grows = path.suffix.lower() in (".jsonl", ".ndjson") and not ordered
-    return (GrowingLines if grows else WholeFile)(path, journal, form, mixture, ordered=ordered)
+    return (GrowingLines if grows else WholeFile)(path, journal, format, mixture, ordered=ordered)
 
 
 def _json_line(line: dict[str, Any]) -> bytes:

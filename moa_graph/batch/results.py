@@ -163,7 +163,7 @@ def _result(row: Row, outcomes: Sequence[Outcome], seconds: float, *, proposals:
 
 
 def _tool_calls(message: BaseMessage) -> dict[str, Any]:
-    """The calls of tools that an answer asks for, in OpenAI's form; nothing where it asks for none."""
+    """The calls of tools that an answer asks for, in OpenAI's format; nothing where it asks for none."""
     if not getattr(message, "tool_calls", ()):
         return {}
     told = convert_to_openai_messages(message)

@@ -53,7 +53,7 @@ async def run_job(job: Job, progress: OnProgress, say: Callable[[str], None] = l
         purse = Purse(journal, job.usd, job.calls)
         at_the_end.callback(setattr, graph.plan, "store", graph.plan.store)
         store = graph.plan.store = await _store(job, output, purse, graph, at_the_end)
-        written = open_output(output, journal, job.form, graph.mixture.name, ordered=job.ordered)
+        written = open_output(output, journal, job.format, graph.mixture.name, ordered=job.ordered)
         work = JobContext(job, files, graph, journal, written, purse, rows, progress)
         if job.engine == "ray":
             return await work.once(at_the_end.enter_context(_on_ray(job, output, graph, purse)))
@@ -153,7 +153,7 @@ def _facts(job: Job, graph: MoaGraph) -> dict[str, str]:
     """What tells this batch from another."""
     return {
         "mixture": f"{graph.mixture.name} {_hash(_described(graph))}",
-        "format": job.form,
+        "format": job.format,
         "proposals": str(job.proposals),
     }
 

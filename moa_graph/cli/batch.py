@@ -45,7 +45,7 @@ def _seconds(context: click.Context, option: click.Parameter, value: str | None)
 @click.option("--limit", type=click.IntRange(1), help="Only the first N rows.")
 @click.option("--ordered", is_flag=True, help="The output in the input's order.")
 @click.option("--proposals", is_flag=True, help="Also write what each model proposed.")
-@click.option("--format", "form", type=click.Choice(FORMATS), default="rows", show_default=True, help="Of the output.")
+@click.option("--format", type=click.Choice(FORMATS), default="rows", show_default=True, help="Of the output.")
 @click.option(
     "--engine", type=click.Choice(["local", "ray"]), default="local", show_default=True, help="Where rows run."
 )

@@ -134,12 +134,12 @@ def tell_summary(summary: Summary) -> None:
         console.print("Run the same command again to go on.")
 
 
-def _picture(title: str, bars: list[tuple[float, float, int]], form: str) -> Table:
+def _picture(title: str, bars: list[tuple[float, float, int]], number: str) -> Table:
     """Bars of text, as wide as their counts."""
     table = Table.grid(padding=(0, 1))
     table.title, table.title_justify = title, "left"
     most = max(count for _, _, count in bars)
     for low, high, count in bars:
         bar = "█" * round(WIDEST_BAR * count / most) or ("▏" if count else "")
-        table.add_row(f"{form.format(low)} to {form.format(high)}", bar, str(count))
+        table.add_row(f"{number.format(low)} to {number.format(high)}", bar, str(count))
     return table

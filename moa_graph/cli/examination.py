@@ -27,7 +27,7 @@ __all__ = ["Findings", "examine"]
 
 Say = Callable[[str], None]
 
-OPTIONAL = {"uvicorn": ("server", "moa simulate"), "matplotlib": ("draw", "moa show --form png")}
+OPTIONAL = {"uvicorn": ("server", "moa simulate"), "matplotlib": ("draw", "moa show --format png")}
 """Packages that a command needs: the extra that brings them, and the command."""
 
 

@@ -48,7 +48,7 @@ def _figure(rows: list[list[str]]) -> Figure:
         from matplotlib.figure import Figure
     except ImportError:
         raise click.ClickException(
-            'a picture needs matplotlib: pip install "moa-graph[draw]". Or take --form mermaid, which needs nothing'
+            'a picture needs matplotlib: pip install "moa-graph[draw]". Or take --format mermaid, which needs nothing'
         ) from None
     width = max(len(row) * (max(map(len, row)) * INCHES_A_LETTER + MARGIN) for row in rows)
     return Figure(figsize=(max(width, 4.0), len(rows) * INCHES_A_ROW + MARGIN))

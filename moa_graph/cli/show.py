@@ -16,13 +16,16 @@ if TYPE_CHECKING:
 
 __all__ = ["show"]
 
-FORMS = ("yaml", "toml", "json", "text", "mermaid", "png", "schema")
+FORMATS = ("yaml", "toml", "json", "text", "mermaid", "png", "schema")
 
 
 @click.command()
 @click.argument("mixture", required=False, envvar="MOA_MIXTURE")
 @click.option(
-    "-f", "--form", type=click.Choice(FORMS), help="Only one thing: the description, the drawn graph, or the schema."
+    "-f",
+    "--format",
+    type=click.Choice(FORMATS),
+    help="Only one thing: the description, the drawn graph, or the schema.",
 )
 @click.option(
     "--set", "settings", multiple=True, callback=pairs, metavar="FIELD=VALUE",
@@ -32,7 +35,7 @@ FORMS = ("yaml", "toml", "json", "text", "mermaid", "png", "schema")
 @click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="A file in stdout's place.")
 def show(
     mixture: str | None,
-    form: str | None,
+    format: str | None,
     settings: tuple[tuple[str, str], ...],
     cast: str | None,
     output: Path | None,
@@ -41,7 +44,7 @@ def show(
 
     MIXTURE is a preset's name or a file. The schema, which is that of every description, needs none.
     """
-    if form == "schema":
+    if format == "schema":
         return _write(_schema(), output)
     if mixture is None:
         raise click.UsageError("Which one? Name a preset (see: moa presets) or a file.")
@@ -52,7 +55,7 @@ def show(
     graph = create_moa(described, cast=cast)
     if cast is not None:
         graph.mixture = graph.casting.mixture
-    return _write(_MAKERS[form](graph) if form else _overview(graph), output)
+    return _write(_MAKERS[format](graph) if format else _overview(graph), output)
 
 
 def _write(content: str | bytes, output: Path | None) -> None:

@@ -15,10 +15,10 @@ from tests.batch.panel import read_lines
 from tests.models_for_tests import ScriptedModel, calling, scripted
 
 
-def written(folder: Path, row: dict[str, Any], form: str, name: str = "out.jsonl", mixture: str = "one") -> Path:
+def written(folder: Path, row: dict[str, Any], format: str, name: str = "out.jsonl", mixture: str = "one") -> Path:
     (folder / "in.jsonl").write_text(json.dumps(row), encoding="utf-8")
     graph = create_moa({"name": mixture, "stages": [{"aggregate": {"slot": "sim:instant"}}]})
-    run(folder / "in.jsonl", folder / name, graph, form=form)
+    run(folder / "in.jsonl", folder / name, graph, format=format)
     return folder / name
 
 
@@ -56,7 +56,7 @@ def answered_by(model: ScriptedModel, folder: Path, **body: Any) -> dict[str, An
     asked = {"messages": [{"role": "user", "content": "hi"}], **body}
     (folder / "in.jsonl").write_text(json.dumps({"custom_id": "c", "body": asked}), encoding="utf-8")
     graph = create_moa({"name": "one", "stages": [{"aggregate": {"slot": model}}]})
-    run(folder / "in.jsonl", folder / "out.jsonl", graph, form="openai-batch")
+    run(folder / "in.jsonl", folder / "out.jsonl", graph, format="openai-batch")
     (line,) = read_lines(folder / "out.jsonl")
     return dict(line)
 
@@ -102,7 +102,7 @@ def test_a_scored_pair_is_a_training_row_of_its_own(tmp_path: Path) -> None:
         {"name": "pairs", "stages": [{"aggregate": {"slot": f"recorded:{recording(tmp_path, answer)}#m"}}]}
     )
     (tmp_path / "in.jsonl").write_text(json.dumps({"prompt": "primes"}), encoding="utf-8")
-    run(tmp_path / "in.jsonl", tmp_path / "out.jsonl", graph, form="synthetic-data")
+    run(tmp_path / "in.jsonl", tmp_path / "out.jsonl", graph, format="synthetic-data")
     (line,) = read_lines(tmp_path / "out.jsonl")
     assert line["messages"] == [
         {"role": "user", "content": "Name a prime."},

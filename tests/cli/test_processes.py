@@ -106,7 +106,7 @@ def test_without_a_command_the_help_is_shown_as_it_is_written() -> None:
 
 
 @pytest.mark.parametrize(
-    "arguments", [("presets",), ("show", "--form", "schema"), ("--help",), ("ask", "--json", QUESTION)]
+    "arguments", [("presets",), ("show", "--format", "schema"), ("--help",), ("ask", "--json", QUESTION)]
 )
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
 def test_output_that_cannot_be_written_is_no_defect(arguments: tuple[str, ...]) -> None:

@@ -24,7 +24,7 @@ def shown(moa: Moa, tmp_path: Any) -> Any:
 
     def show(*settings: str) -> Any:
         options = [part for setting in settings for part in ("--set", setting)]
-        result = moa("show", "mine.yaml", "--form", "yaml", *options)
+        result = moa("show", "mine.yaml", "--format", "yaml", *options)
         return yaml.safe_load(result.stdout) if result.exit_code == 0 else result.stderr
 
     return show

@@ -31,20 +31,20 @@ def test_show_says_what_a_mixture_is_what_it_takes_and_how_it_is_drawn(moa: Moa)
     assert "layer_2/qwen-72b" in text
 
 
-@pytest.mark.parametrize("form", ["yaml", "json", "toml"])
-def test_a_shown_description_loads_as_the_same_mixture(moa: Moa, tmp_path: Path, form: str) -> None:
-    path = tmp_path / f"shown.{form}"
-    assert moa("show", "moa-turbo", "--form", form, "--output", str(path)).exit_code == 0
+@pytest.mark.parametrize("syntax", ["yaml", "json", "toml"])
+def test_a_shown_description_loads_as_the_same_mixture(moa: Moa, tmp_path: Path, syntax: str) -> None:
+    path = tmp_path / f"shown.{syntax}"
+    assert moa("show", "moa-turbo", "--format", syntax, "--output", str(path)).exit_code == 0
     assert Mixture.from_file(path) == load_mixture("moa-turbo")
 
 
 def test_the_schema_takes_what_is_shown(moa: Moa) -> None:
-    schema = json.loads(moa("show", "--form", "schema").stdout)
-    jsonschema.validate(json.loads(moa("show", "moa-lite", "--form", "json").stdout), schema)
+    schema = json.loads(moa("show", "--format", "schema").stdout)
+    jsonschema.validate(json.loads(moa("show", "moa-lite", "--format", "json").stdout), schema)
 
 
 def test_the_text_shows_what_works_side_by_side(moa: Moa, instant: str) -> None:
-    rows = moa("show", instant, "--form", "text").stdout.split("    ↓\n")
+    rows = moa("show", instant, "--format", "text").stdout.split("    ↓\n")
     assert [row.split() for row in rows] == [
         ["prepare"], ["layer_1/first", "layer_1/second"], ["layer_1/join"], ["aggregate"], ["finish"],
     ]  # fmt: skip
@@ -59,14 +59,14 @@ def test_the_text_shows_where_a_run_may_end(moa: Moa, tmp_path: Path) -> None:
 
 
 def test_mermaid_is_langgraphs(moa: Moa, instant: str) -> None:
-    drawn = moa("show", instant, "--form", "mermaid").stdout
+    drawn = moa("show", instant, "--format", "mermaid").stdout
     assert "graph TD" in drawn
     assert "aggregate --> finish" in drawn
 
 
 def test_a_picture_is_drawn_on_this_machine(moa: Moa, instant: str, tmp_path: Path) -> None:
     pytest.importorskip("matplotlib", reason="a picture needs the extra draw")
-    result = moa("show", instant, "--form", "png", "--output", "drawn.png")
+    result = moa("show", instant, "--format", "png", "--output", "drawn.png")
     assert result.exit_code == 0, result.stderr
     assert (tmp_path / "drawn.png").read_bytes().startswith(b"\x89PNG")
 
@@ -75,7 +75,7 @@ def test_without_matplotlib_a_picture_says_what_to_install(
     moa: Moa, instant: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
-    result = moa("show", instant, "--form", "png")
+    result = moa("show", instant, "--format", "png")
     assert result.exit_code == 1
     assert 'pip install "moa-graph[draw]"' in result.stderr
     assert result.stderr.count("\n") == 1

@@ -235,10 +235,10 @@ REFUSED_TEXTS = {
 
 @pytest.mark.parametrize("case", REFUSED_TEXTS)
 def test_text_that_is_no_description_is_refused(case: str) -> None:
-    form, text, message = REFUSED_TEXTS[case]
+    syntax, text, message = REFUSED_TEXTS[case]
 
     with pytest.raises(MixtureError, match=re.escape(message)):
-        Mixture.from_text(text, form)  # type: ignore[arg-type]
+        Mixture.from_text(text, syntax)  # type: ignore[arg-type]
 
 
 def test_a_file_that_cant_be_read_is_named(tmp_path: Path) -> None:

@@ -58,7 +58,7 @@ def moa(*arguments):
 
 told["presets"] = moa("presets")
 told["shown"] = moa("show", "bon-mav")
-told["schema"] = json.loads(moa("show", "--form", "schema"))
+told["schema"] = json.loads(moa("show", "--format", "schema"))
 told["asked"] = moa("ask", "--mixture", "bon-mav", "--simulate", "What is 17 * 24 + 3?")
 told["asked of a file"] = moa("ask", "--mixture", sys.argv[1], "What is 17 * 24 + 3?")
 print(json.dumps(told))

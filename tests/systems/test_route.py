@@ -123,11 +123,11 @@ def test_its_size_is_that_of_the_longest_way() -> None:
     assert (size.calls, size.critical_path, size.may_end_early) == (5, 3, ("route",))
 
 
-@pytest.mark.parametrize("form", ["yaml", "toml", "json"])
-def test_it_prints_and_loads_equal_and_fits_the_schema(form: Any) -> None:
+@pytest.mark.parametrize("syntax", ["yaml", "toml", "json"])
+def test_it_prints_and_loads_equal_and_fits_the_schema(syntax: Any) -> None:
     mixture = load_preset("router")
 
-    assert Mixture.from_text(mixture.to_text(form), form) == mixture
+    assert Mixture.from_text(mixture.to_text(syntax), syntax) == mixture
     jsonschema.validate(mixture.to_data(), Mixture.json_schema())
     misspelt = mixture.to_text("json").replace('"view"', '"veiw"')
     with pytest.raises(jsonschema.ValidationError):

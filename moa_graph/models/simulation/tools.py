@@ -30,7 +30,7 @@ _WORD_OR_SIGN = re.compile(r"[a-z]+|\*\*|[-+*/^×÷−]")
 
 
 def tool_call_for(request: SimulatedRequest, judgement: Judgement) -> dict[str, Any] | None:
-    """The tool call that answers ``request`` now, in OpenAI's form, or None for an answer in words.
+    """The tool call that answers ``request`` now, in OpenAI's format, or None for an answer in words.
 
     A tool that is forced by its name is called. Otherwise a tool is called whose name, a word of it or its operation
     stands in the question and that has given no result in this turn; where some tool must be called, any such one.

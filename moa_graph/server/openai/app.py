@@ -38,7 +38,7 @@ METRICS_TYPE = b"text/plain; version=0.0.4; charset=utf-8"
 
 
 class Endpoint:
-    """Answers requests, its errors in OpenAI's form.
+    """Answers requests, its errors in OpenAI's format.
 
     Args:
         answer: Answers one.
@@ -142,7 +142,7 @@ class OpenAIApp:
 
 
 async def _unknown(request: Request, error: Exception) -> Response:
-    """What isn't served is told in OpenAI's form too."""
+    """What isn't served is told in OpenAI's format too."""
     status = getattr(error, "status_code", 404)
     told = ApiError(status, f"Unknown request: {request.method} {request.url.path}.", code="unknown_url")
     return Response(told.to_body(), status, getattr(error, "headers", None), "application/json")

@@ -25,7 +25,7 @@ class Writing:
         tools: Tools that it may call, in the form of OpenAI's chat completions.
         tool_choice: ``auto``, ``required`` or the name of the one to call.
         parallel_tool_calls: Whether it may call several at once.
-        response_format: The form of its answer, in OpenAI's form.
+        response_format: The form of its answer, in OpenAI's format.
         stop: Texts before which the answer ends.
         max_tokens: Most tokens of the answer.
         temperature: From 0 to 2.

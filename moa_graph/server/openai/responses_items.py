@@ -165,7 +165,7 @@ def _content(where: str, content: str | list[ItemPart]) -> str | list[str | dict
 
 
 def _block(where: str, part: ItemPart) -> dict[str, Any]:
-    """A part in the form of chat completions, which LangChain's models take."""
+    """A part in the format of chat completions, which LangChain's models take."""
     if part.file_id is not None or part.file_url is not None:
         field = "file_id" if part.file_id is not None else "file_url"
         raise refused(f"{where}.{field}", "This server neither stores nor fetches files: send the data in the message.")

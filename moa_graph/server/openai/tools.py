@@ -15,7 +15,7 @@ __all__ = ["Function", "Tool", "choose", "function_tool"]
 NAME = r"^[a-zA-Z0-9_-]{1,128}$"
 
 Tool = dict[str, Any]
-"""A function in the form of chat completions: ``{"type": "function", "function": {...}}``."""
+"""A function in the format of chat completions: ``{"type": "function", "function": {...}}``."""
 
 
 class Function(Fields):
