@@ -18,7 +18,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from moa_graph.evaluation.asking import tune_by_asking
 from moa_graph.evaluation.dawid_skene import credit_of_agreement
 from moa_graph.evaluation.estimates import (
     NEAR_BY_AGREEMENT,
@@ -28,6 +27,7 @@ from moa_graph.evaluation.estimates import (
     estimate_by_agreement,
     places_by_tag,
 )
+from moa_graph.evaluation.few_labels import tune_by_asking
 from moa_graph.evaluation.labelling import AskLabel
 from moa_graph.evaluation.noninferiority import critical_score, least_prompts, score
 from moa_graph.evaluation.recordings import UNKNOWN, Recordings, read_recordings

@@ -15,9 +15,9 @@ from urllib.parse import urlsplit
 
 from moa_graph.casts.casting import named_models
 from moa_graph.casts.choosing import MOST_LOCAL_MODELS
+from moa_graph.casts.listed_model import served_model
 from moa_graph.casts.own_server import OwnServer, cast_on, is_near, limits_on, told_by
 from moa_graph.casts.parts import part_of
-from moa_graph.casts.served import served_model
 from moa_graph.casts.shipped import shipped_casts
 from moa_graph.description import ModelSettings
 from moa_graph.errors import MixtureError, ServerSilent

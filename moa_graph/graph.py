@@ -252,7 +252,7 @@ def _build(mixture: Mixture, catalogue: Catalogue, *, only_messages: bool) -> Mo
         limits=mixture.limits,
     )
     plan.stages = place(mixture, catalogue, plan)
-    asked = [member for bound in plan.stages for slot in bound.slots for member in slot.everyone]
+    asked = plan.everyone
     plan.members = {**{member.name: member for member in asked}, **members}
     plan.simulated = bool(asked) and all(member.provider == "sim" for member in asked)
     plan.options = _options(plan)

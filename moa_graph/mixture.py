@@ -198,7 +198,7 @@ class Mixture(Description):
             [(stage, "validation") for stage in kinds.values()], ref_template="#/$defs/{model}"
         )
         schema = cls.model_json_schema()
-        kinds = [
+        described = [
             {
                 "type": "object",
                 "required": [kind],
@@ -211,7 +211,7 @@ class Mixture(Description):
         schema["required"] = []
         schema["oneOf"] = [{"required": ["stages"]}, {"required": ["aggregator"]}]
         schema["$schema"] = "https://json-schema.org/draft/2020-12/schema"
-        schema["$defs"] = {**schema.get("$defs", {}), **definitions["$defs"], "Stage": {"oneOf": kinds}}
+        schema["$defs"] = {**schema.get("$defs", {}), **definitions["$defs"], "Stage": {"oneOf": described}}
         completed: dict[str, Any] = _with_stages(schema)
         return completed
 

@@ -17,7 +17,7 @@ from moa_graph.models.catalogue import Member
 from moa_graph.response_format import ResponseFormat
 from moa_graph.store import CallIdentity, Entry, Store
 
-__all__ = ["DeferredCall", "DeferringStore", "Waiting"]
+__all__ = ["DeferredCall", "DeferringStore", "PendingCall"]
 
 T = TypeVar("T")
 
@@ -32,7 +32,7 @@ class DeferredCall(GraphBubbleUp):
 
 
 @dataclass(frozen=True)
-class Waiting:
+class PendingCall:
     """A call that waits for a job.
 
     Args:
@@ -58,7 +58,7 @@ class DeferringStore(Store):
         super().__init__(store.backend, store.mode, ttl=store.ttl, missing=store.missing)
         self._store = store
         self._members = list(members)
-        self.waiting: dict[str, Waiting] = {}
+        self.waiting: dict[str, PendingCall] = {}
         self.direct: set[str] = set()
         """Keys of calls that jobs have failed at: they are made as any other."""
 
@@ -81,7 +81,7 @@ class DeferringStore(Store):
             raise DeferredCall(identity.key)
         return await self._store.once(identity, call, restore)
 
-    def _waiting(self, identity: CallIdentity) -> Waiting | None:
+    def _waiting(self, identity: CallIdentity) -> PendingCall | None:
         """The call as a line of a job; None where its provider takes no jobs that we know."""
         alike = [member for member in self._members if member.reference == identity.model]
         if not alike:
@@ -94,7 +94,7 @@ class DeferringStore(Store):
         body = model._get_request_payload(  # noqa: SLF001  (the body that LangChain itself would send)
             convert_to_messages([dict(message) for message in identity.messages]), **_parameters(model, identity)
         )
-        return Waiting(identity.key, member, {name: value for name, value in body.items() if name != "stream"})
+        return PendingCall(identity.key, member, {name: value for name, value in body.items() if name != "stream"})
 
 
 def _parameters(model: BaseChatOpenAI, identity: CallIdentity) -> dict[str, Any]:

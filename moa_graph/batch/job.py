@@ -23,12 +23,11 @@ from moa_graph.errors import MixtureError
 from moa_graph.graph import MoaGraph, create_moa
 from moa_graph.interruptible import run as run_interruptibly
 from moa_graph.mixture import Mixture
-from moa_graph.models.catalogue import Member
 from moa_graph.prepare import cannot_limit
 from moa_graph.size import size_of
 from moa_graph.store import Store
 
-__all__ = ["Estimate", "Job", "arun", "estimate", "members_of", "run"]
+__all__ = ["Estimate", "Job", "arun", "estimate", "run"]
 
 ROOM_FOR_RETRIES = 2
 """A row may take so many times what its calls need when nothing fails."""
@@ -86,7 +85,7 @@ class Job:
             MixtureError: The mixture can't work, or what it costs can't be bounded.
         """
         graph = self.mixture if isinstance(self.mixture, MoaGraph) else create_moa(self.mixture)
-        if self.usd is not None and (problem := cannot_limit(Budget(usd=self.usd), members_of(graph))):
+        if self.usd is not None and (problem := cannot_limit(Budget(usd=self.usd), graph.plan.everyone)):
             raise MixtureError(f"{graph.mixture.name}: {problem}")
         return graph
 
@@ -162,7 +161,7 @@ def estimate(job: Job) -> Estimate:
     """
     files = input_files(job.inputs)
     graph = job.graph()
-    priced = all(member.price is not None and member.settings.max_tokens is not None for member in members_of(graph))
+    priced = all(member.price is not None and member.settings.max_tokens is not None for member in graph.plan.everyone)
     rows, bad, calls, dollars, sized = 0, [], 0, 0.0, 0
     for row in itertools.islice(read_rows(files), job.limit):
         rows += 1
@@ -175,8 +174,3 @@ def estimate(job: Job) -> Estimate:
             sized += 1
     share = (rows - len(bad)) / max(sized, 1)
     return Estimate(rows, tuple(bad), round(calls * share), dollars * share if priced else None)
-
-
-def members_of(graph: MoaGraph) -> list[Member]:
-    """The models that a mixture may ask."""
-    return [member for bound in graph.plan.stages for slot in bound.slots for member in slot.everyone]

@@ -22,7 +22,7 @@ from langchain_core.messages import AIMessage
 from langchain_openai.chat_models.base import BaseChatOpenAI
 from openai import AsyncOpenAI
 
-from moa_graph.batch.deferring import Waiting
+from moa_graph.batch.deferring import PendingCall
 from moa_graph.batch.journal import Journal
 from moa_graph.calls.budget import most_of_one_call
 from moa_graph.calls.failures import judge, usage_of
@@ -109,7 +109,7 @@ class Jobs:
                 else:
                     self._journal.jobs.close(token)
 
-    async def answer(self, waiting: Iterable[Waiting], usd: float | None) -> set[str]:
+    async def answer(self, waiting: Iterable[PendingCall], usd: float | None) -> set[str]:
         """Has these calls answered.
 
         Args:
@@ -139,7 +139,7 @@ class Jobs:
             self._tries[key] = self._tries.get(key, 0) + 1
         return {key for key, tries in self._tries.items() if tries >= TRIES}
 
-    async def _submit(self, client: AsyncOpenAI, group: list[Waiting], most: float) -> SubmittedJob:
+    async def _submit(self, client: AsyncOpenAI, group: list[PendingCall], most: float) -> SubmittedJob:
         together = _is_together(group[0].member)
         lines = [_line(one, together=together) for one in group]
         content = "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines).encode()
@@ -244,9 +244,9 @@ async def _all_of(work: Iterable[Coroutine[Any, Any, None]]) -> None:
         raise errors.exceptions[0] from None
 
 
-def _grouped(waiting: Iterable[Waiting]) -> Iterator[list[Waiting]]:
+def _grouped(waiting: Iterable[PendingCall]) -> Iterator[list[PendingCall]]:
     """The calls of each job: of one address and key, and at OpenAI of one model."""
-    groups: defaultdict[tuple[str, ...], list[Waiting]] = defaultdict(list)
+    groups: defaultdict[tuple[str, ...], list[PendingCall]] = defaultdict(list)
     for one in waiting:
         settings = one.member.settings
         elsewhere = settings.base_url or os.environ.get("OPENAI_BASE_URL") or ""
@@ -257,12 +257,12 @@ def _grouped(waiting: Iterable[Waiting]) -> Iterator[list[Waiting]]:
             yield group[start : start + LINES_OF_A_JOB]
 
 
-def _custom_id(one: Waiting) -> str:
+def _custom_id(one: PendingCall) -> str:
     """What the provider calls a line by: providers bound its length."""
     return one.key[:40]
 
 
-def _line(one: Waiting, *, together: bool) -> dict[str, Any]:
+def _line(one: PendingCall, *, together: bool) -> dict[str, Any]:
     line = {"custom_id": _custom_id(one), "body": dict(one.body)}
     return line if together else {**line, "method": "POST", "url": "/v1/chat/completions"}
 
@@ -271,7 +271,7 @@ def _is_together(member: Member) -> bool:
     return member.provider == "together"
 
 
-def _most_of(one: Waiting) -> float:
+def _most_of(one: PendingCall) -> float:
     """The most US dollars that a call may cost in a job."""
     length = len(json.dumps(one.body, default=str).encode()) + MESSAGE_BYTES * len(one.body.get("messages", ()))
     most = most_of_one_call(length, one.member.most_output, one.member.price)

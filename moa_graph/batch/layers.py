@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from moa_graph.batch.deferring import DeferredCall, DeferringStore
-from moa_graph.batch.job import members_of
 from moa_graph.batch.jobs import SHARE_OF_THE_PRICE, Jobs
 from moa_graph.batch.journal import Journal
 from moa_graph.batch.purse import Need
@@ -35,7 +34,7 @@ async def layer_by_layer(
         store: Where the answers go.
         say: Told of jobs.
     """
-    members = members_of(work.graph)
+    members = work.graph.plan.everyone
     jobs = Jobs(journal, output, store, {member.reference: member for member in members}, say)
     prices = {member.reference: member.price for member in members}
     deferring = work.graph.plan.store = DeferringStore(store, members)

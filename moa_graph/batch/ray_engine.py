@@ -13,7 +13,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from moa_graph.batch.job import members_of
 from moa_graph.batch.results import Answered, answer_row
 from moa_graph.batch.rows import Row
 from moa_graph.errors import MixtureError, MoaError
@@ -65,7 +64,7 @@ class Travelling:
                         f"limits.{provider}.{name}: {most} can't be divided among {actors} actors: use fewer"
                     )
                 limits[name] = most // actors
-        made = cls(data, graph.plan.simulated, tuple(member.reference for member in members_of(graph)))
+        made = cls(data, graph.plan.simulated, tuple(member.reference for member in graph.plan.everyone))
         made.build()
         return made
 
@@ -76,7 +75,7 @@ class Travelling:
             MixtureError: It isn't the same as the one that it was made from.
         """
         graph = create_moa(dict(self.mixture), simulate=self.simulate)
-        if tuple(member.reference for member in members_of(graph)) != self.references:
+        if tuple(member.reference for member in graph.plan.everyone) != self.references:
             raise MixtureError(
                 f"{graph.mixture.name}: --substitute isn't passed to other machines: name the models in its file"
             )
@@ -210,7 +209,7 @@ def _keys_of(graph: MoaGraph) -> dict[str, str]:
     """The keys that the models need, as the environment here holds them: an actor's may not."""
     import os
 
-    names = {member.key_variable for member in members_of(graph)} - {None}
+    names = {member.key_variable for member in graph.plan.everyone} - {None}
     return {name: os.environ[name] for name in names if name and name in os.environ}
 
 

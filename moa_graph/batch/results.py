@@ -10,7 +10,7 @@ from typing import Any
 from langchain_core.messages import BaseMessage, convert_to_messages, convert_to_openai_messages
 
 from moa_graph.batch.rows import BadRow, Row
-from moa_graph.chat_model.asking import read_call
+from moa_graph.chat_model.call_options import read_call
 from moa_graph.errors import InputError, MixtureError, MoaError, OptionsError, RunFailed
 from moa_graph.graph import Compiled, MoaGraph
 from moa_graph.models.recorded import place_in_batch

@@ -14,7 +14,7 @@ from typing import Any
 from langchain_core.messages import convert_to_messages
 
 from moa_graph.batch.inputs import count_rows, fingerprint, input_files, read_rows
-from moa_graph.batch.job import Job, members_of
+from moa_graph.batch.job import Job
 from moa_graph.batch.journal import Journal
 from moa_graph.batch.outputs import OutputFile, open_output
 from moa_graph.batch.purse import CountedStore, Need, Purse
@@ -164,7 +164,7 @@ def _described(graph: MoaGraph) -> str:
         text = graph.mixture.to_text("json")
     except MixtureError:
         text = graph.mixture.name
-    return json.dumps([text, [member.reference for member in members_of(graph)]])
+    return json.dumps([text, [member.reference for member in graph.plan.everyone]])
 
 
 def _hash(text: str) -> str:
@@ -183,7 +183,7 @@ async def _store(job: Job, output: Path, purse: Purse, graph: MoaGraph, at_the_e
     store.unwritten = None  # what failed in an earlier run is tried anew
     if not purse.is_limited:
         return store
-    return CountedStore(store, purse, {member.reference: member.price for member in members_of(graph)})
+    return CountedStore(store, purse, {member.reference: member.price for member in graph.plan.everyone})
 
 
 def _within(need: Need, job: Job, options: Mapping[str, Any]) -> dict[str, Any]:

@@ -8,8 +8,8 @@ from functools import partial
 from typing import Self
 
 from moa_graph.calls.budget import Balance
-from moa_graph.calls.context import NodeContext
 from moa_graph.calls.ledger import Ledger
+from moa_graph.calls.node_context import NodeContext
 from moa_graph.calls.request import AnswerRequest
 from moa_graph.calls.streams import AnswerStream, FirstTokens, LiveText, StreamReader
 

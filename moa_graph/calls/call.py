@@ -18,10 +18,10 @@ import time
 from moa_graph.calls.answering import Answering
 from moa_graph.calls.attempts import first_live_reply
 from moa_graph.calls.budget import NOTHING, Balance
-from moa_graph.calls.context import NodeContext
 from moa_graph.calls.events import RecordFinished
 from moa_graph.calls.hedge import first_of_both
 from moa_graph.calls.ledger import Ledger, total
+from moa_graph.calls.node_context import NodeContext
 from moa_graph.calls.reply import ModelReply
 from moa_graph.calls.request import AnswerRequest
 from moa_graph.calls.tracing import describe_node

@@ -12,8 +12,8 @@ from typing import Any
 from moa_graph.calls.answering import Answering
 from moa_graph.calls.attempts import first_live_reply, stored_reply
 from moa_graph.calls.budget import Balance
-from moa_graph.calls.context import NodeContext
 from moa_graph.calls.ledger import Ledger
+from moa_graph.calls.node_context import NodeContext
 from moa_graph.calls.reply import ModelReply
 from moa_graph.calls.request import AnswerRequest
 from moa_graph.calls.round import CallTime, Round

@@ -25,8 +25,8 @@ from langchain_core.tracers._streaming import _StreamingCallbackHandler, _V2Stre
 from langchain_core.utils.env import env_var_is_set
 from langgraph.constants import TAG_NOSTREAM
 
-from moa_graph.calls.context import NodeContext
 from moa_graph.calls.mend import Attempt
+from moa_graph.calls.node_context import NodeContext
 from moa_graph.calls.protocol import streaming_chunks
 from moa_graph.calls.request import AnswerRequest
 from moa_graph.calls.sound import sound

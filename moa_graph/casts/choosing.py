@@ -8,7 +8,7 @@ from datetime import UTC, date, datetime, timedelta
 
 from moa_graph.casts.cast import Cast, CastModel, different_makers_first
 from moa_graph.casts.gone import last_day_of
-from moa_graph.casts.served import ServedModel
+from moa_graph.casts.listed_model import ServedModel
 
 __all__ = ["MOST_LOCAL_MODELS", "cast_of_models", "choose_cast"]
 

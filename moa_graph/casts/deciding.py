@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
-from typing import Any
 
-from moa_graph.casts.cast import Cast
 from moa_graph.casts.casting import Casting, cast_mixture, has_parts, named_models
 from moa_graph.casts.gone import gone, leaving
-from moa_graph.casts.named import load_cast, providers_with_keys
+from moa_graph.casts.named import CastLike, load_cast, providers_with_keys
 from moa_graph.description import ModelSettings
 from moa_graph.errors import MoaError
 from moa_graph.mixture import Mixture
@@ -19,8 +16,6 @@ from moa_graph.models.reference import Reference, key_variable_of, parse
 from moa_graph.presets.catalogue import load_preset, preset_names
 
 __all__ = ["decide", "why_anew"]
-
-CastLike = str | Path | Cast | Mapping[str, Any]
 
 
 def decide(mixture: Mixture, cast: CastLike | None, *, choose: bool = True) -> Casting:

@@ -8,12 +8,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from moa_graph.casts.served import ServedModel, served_model
+from moa_graph.casts.listed_model import ServedModel, served_model
 from moa_graph.models.clients import of_running_loop
 from moa_graph.models.reference import PROVIDERS, address_of
 from moa_graph.secrets import redact
 
-__all__ = ["ListEndpoint", "Refused", "list_models", "place_of", "places_listed"]
+__all__ = ["ListEndpoint", "Refused", "list_endpoint", "list_models", "places_listed"]
 
 PATIENCE = 10.0
 """Seconds in which a provider must give its list."""
@@ -50,7 +50,7 @@ class ListEndpoint:
         return self.base_url.rstrip("/") + _PATHS.get(self.provider, "/models")
 
 
-def place_of(provider: str) -> ListEndpoint | None:
+def list_endpoint(provider: str) -> ListEndpoint | None:
     """Where a provider's list is; None for one that isn't known to have one."""
     address = address_of(provider)
     return None if address is None else ListEndpoint(provider, address, PROVIDERS[provider].key_variable)

@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 
 from moa_graph.casts.cast import Cast, merged
 from moa_graph.casts.choosing import choose_cast
-from moa_graph.casts.kept import keep, kept_cast, saved_cast
-from moa_graph.casts.listing import PATIENCE, ListEndpoint, place_of, places_listed
+from moa_graph.casts.listed_model import ServedModel
+from moa_graph.casts.listing import PATIENCE, ListEndpoint, list_endpoint, places_listed
 from moa_graph.casts.named import providers_with_keys
-from moa_graph.casts.served import ServedModel
+from moa_graph.casts.saved_cast import keep, kept_cast, saved_cast
 from moa_graph.casts.shipped import shipped_casts
 
 __all__ = ["cast_from_lists", "live_cast", "places_with_keys", "refresh"]
@@ -20,7 +20,7 @@ REFRESH_PATIENCE = 2.0
 
 def places_with_keys() -> list[ListEndpoint]:
     """Where the lists of the providers are whose keys are set."""
-    places = (place_of(provider) for provider in providers_with_keys())
+    places = (list_endpoint(provider) for provider in providers_with_keys())
     return [place for place in places if place is not None]
 
 

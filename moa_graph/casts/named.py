@@ -9,14 +9,21 @@ from pathlib import Path
 from typing import Any
 
 from moa_graph.casts.cast import Cast, merged
-from moa_graph.casts.kept import kept_cast, saved_cast
-from moa_graph.casts.listing import place_of
+from moa_graph.casts.listing import list_endpoint
+from moa_graph.casts.saved_cast import kept_cast, saved_cast
 from moa_graph.casts.shipped import shipped_casts
 from moa_graph.errors import MixtureError
 from moa_graph.models.reference import PROVIDERS, near
 
 __all__ = [
-    "AUTO", "CAST_VARIABLE", "SIMULATED", "automatic_cast", "cast_of_providers", "known_provider", "load_cast",
+    "AUTO",
+    "CAST_VARIABLE",
+    "SIMULATED",
+    "CastLike",
+    "automatic_cast",
+    "cast_of_providers",
+    "known_provider",
+    "load_cast",
     "providers_with_keys",
 ]  # fmt: skip
 
@@ -74,7 +81,7 @@ def automatic_cast() -> Cast:
     """
     if (saved := saved_cast()) is not None:
         return saved
-    places = [place for provider in providers_with_keys() if (place := place_of(provider)) is not None]
+    places = [place for provider in providers_with_keys() if (place := list_endpoint(provider)) is not None]
     kept = kept_cast(places) if places else None
     if kept is not None and kept.cast is not None:
         return kept.cast

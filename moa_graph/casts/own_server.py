@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 from moa_graph.calls.limits import Limits
 from moa_graph.casts.cast import Cast
 from moa_graph.casts.choosing import cast_of_models
-from moa_graph.casts.served import served_model
+from moa_graph.casts.listed_model import served_model
 from moa_graph.errors import MixtureError
 
 __all__ = ["OwnServer", "address", "cast_on", "is_near", "limits_on", "look_at", "models_on", "told_by"]

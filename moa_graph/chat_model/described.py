@@ -14,9 +14,9 @@ from langchain_core.messages.utils import count_tokens_approximately
 from langchain_core.utils.function_calling import convert_to_openai_tool
 from pydantic import BeforeValidator, ConfigDict, Field, PrivateAttr, SecretStr, TypeAdapter
 
-from moa_graph.chat_model.asking import read_call, writer_settings
-from moa_graph.chat_model.build import BUILT_FROM, build, members_of, models_of, profile_of
+from moa_graph.chat_model.call_options import read_call, writer_settings
 from moa_graph.chat_model.identity import digest_of
+from moa_graph.chat_model.own_graph import BUILT_FROM, build, models_of, profile_of
 from moa_graph.chat_model.turn import TurnSpending, spent_before, within_the_rest
 from moa_graph.errors import MixtureError, MoaError
 from moa_graph.graph import Compiled, MoaGraph
@@ -92,7 +92,7 @@ class DescribedModel(BaseChatModel):
                 f"{graph.mixture.name}: mixtures are nested {depth} deep, and at most {DEEPEST} "
                 "are allowed: name a model in place of the innermost mixture"
             )
-        needed = sorted({member.key_variable for member in members_of(graph) if member.key_variable})
+        needed = sorted({member.key_variable for member in graph.plan.everyone if member.key_variable})
         if self.api_key is not None and needed:
             raise MixtureError(
                 f"api_key: the models of {graph.mixture.name} take their keys from the environment: set "

@@ -20,14 +20,14 @@ from langchain_core.utils.function_calling import convert_to_openai_tool
 from pydantic import ValidationError
 
 from moa_graph.chat_model.answers import began_again, last_chunk, passed_on, whole_answer
-from moa_graph.chat_model.asking import by_our_names, refuse_if_nothing_writes
-from moa_graph.chat_model.counting import counted_once
+from moa_graph.chat_model.call_options import by_our_names, refuse_if_nothing_writes
 from moa_graph.chat_model.described import DescribedModel, RunRequest
-from moa_graph.chat_model.kept import AdviceKeeper
+from moa_graph.chat_model.kept_advice import AdviceKeeper
 from moa_graph.chat_model.place import below, detached, noting_its_run
 from moa_graph.chat_model.progress import Watchers
 from moa_graph.chat_model.pump import pumped, pumped_from_thread
 from moa_graph.chat_model.structured import structured
+from moa_graph.chat_model.token_usage import counted_once
 from moa_graph.errors import MixtureError, MoaError
 from moa_graph.mixture import Mixture
 from moa_graph.response_format import ResponseFormat
@@ -140,7 +140,7 @@ class ChatMoA(DescribedModel):
         callbacks: Callbacks = None,
         **kwargs: Any,
     ) -> LLMResult:
-        """As every chat model. Its tokens are counted once: see ``moa_graph.chat_model.counting``."""
+        """As every chat model. Its tokens are counted once: see ``moa_graph.chat_model.token_usage``."""
         return super().generate(messages, stop, counted_once(callbacks, asynchronous=False), **kwargs)
 
     async def agenerate(
@@ -150,7 +150,7 @@ class ChatMoA(DescribedModel):
         callbacks: Callbacks = None,
         **kwargs: Any,
     ) -> LLMResult:
-        """As every chat model. Its tokens are counted once: see ``moa_graph.chat_model.counting``."""
+        """As every chat model. Its tokens are counted once: see ``moa_graph.chat_model.token_usage``."""
         return await super().agenerate(messages, stop, counted_once(callbacks, asynchronous=True), **kwargs)
 
     async def _agenerate(

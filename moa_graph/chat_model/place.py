@@ -16,7 +16,7 @@ from langchain_core.runnables import RunnableConfig, ensure_config
 from langchain_core.runnables.config import get_callback_manager_for_config, var_child_runnable_config
 from langchain_core.tracers import context as tracing
 
-from moa_graph.chat_model.counting import follows_runs, itself, with_usage_below
+from moa_graph.chat_model.token_usage import follows_runs, itself, with_usage_below
 
 __all__ = ["below", "detached", "noting_its_run", "place_of"]
 

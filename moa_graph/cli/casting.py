@@ -10,11 +10,11 @@ from moa_graph.casts.cast import Cast
 from moa_graph.casts.casting import has_parts
 from moa_graph.casts.choosing import cast_of_models, choose_cast
 from moa_graph.casts.deciding import why_anew
-from moa_graph.casts.kept import saved_cast
+from moa_graph.casts.listed_model import served_model
 from moa_graph.casts.live import refresh
 from moa_graph.casts.named import AUTO, CAST_VARIABLE, SIMULATED, providers_with_keys
 from moa_graph.casts.own_server import OwnServer, cast_on
-from moa_graph.casts.served import served_model
+from moa_graph.casts.saved_cast import saved_cast
 from moa_graph.casts.shipped import shipped_casts
 from moa_graph.detection import Choose, LocalServer, first_few, look_for_servers, server_of_environment
 from moa_graph.errors import MixtureError

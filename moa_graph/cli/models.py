@@ -12,8 +12,8 @@ from moa_graph.cli.failing import RUN_FAILED
 
 if TYPE_CHECKING:
     from moa_graph.casts.cast import Cast
+    from moa_graph.casts.listed_model import ServedModel
     from moa_graph.casts.listing import ListEndpoint
-    from moa_graph.casts.served import ServedModel
 
 __all__ = ["models"]
 
@@ -66,7 +66,7 @@ def models(
 
 
 def _places(providers: Sequence[str], address: str | None) -> list[ListEndpoint]:
-    from moa_graph.casts.listing import ListEndpoint, place_of
+    from moa_graph.casts.listing import ListEndpoint, list_endpoint
     from moa_graph.casts.live import places_with_keys
     from moa_graph.casts.named import known_provider
     from moa_graph.detection import look_for_servers
@@ -74,7 +74,7 @@ def _places(providers: Sequence[str], address: str | None) -> list[ListEndpoint]
     if address is not None:
         return [ListEndpoint("openai", address.rstrip("/"), None, own=True)]
     if providers:
-        places = [place_of(known_provider(name)) for name in providers]
+        places = [list_endpoint(known_provider(name)) for name in providers]
         return [place for place in places if place is not None]
     found = places_with_keys() or [ListEndpoint("openai", server.url, None, own=True) for server in look_for_servers()]
     if not found:
@@ -126,7 +126,7 @@ def _remark(model: ServedModel) -> str:
 
 
 def _show_cast(cast: Cast, *, save: bool, as_json: bool) -> None:
-    from moa_graph.casts.kept import save as write
+    from moa_graph.casts.saved_cast import save as write
 
     if as_json:
         _json(cast.model_dump(mode="json", exclude_defaults=True))

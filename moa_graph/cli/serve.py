@@ -110,7 +110,7 @@ def _settings(host: str, chosen: dict[str, Any]) -> Settings:
 
 def _shelf(mixtures: Sequence[str], chosen: dict[str, Any], store: Any) -> Any:
     from moa_graph.detection import detect
-    from moa_graph.server.openai.mixtures import shelf_of
+    from moa_graph.server.openai.mixtures import served_mixtures
 
     simulate = True if chosen["simulate"] else None
     named: Sequence[Any] = mixtures
@@ -118,12 +118,12 @@ def _shelf(mixtures: Sequence[str], chosen: dict[str, Any], store: Any) -> Any:
         found, why = detect(say=lambda line: click.echo(line, err=True), offline=bool(simulate))
         click.echo(f"{found.name}, since {why}", err=True)
         named = [found]
-    return shelf_of(named, chosen["aliases"], chosen["chores"], simulate=simulate, store=store)
+    return served_mixtures(named, chosen["aliases"], chosen["chores"], simulate=simulate, store=store)
 
 
 def _say(url: str, app: Any) -> None:
     """The address goes to stdout, so that a script can read it."""
-    simulated = [served.id for served in app.shelf.served.values() if served.graph.plan.simulated]
+    simulated = [served.id for served in app.mixtures.served.values() if served.graph.plan.simulated]
     if simulated:
         click.echo(f"on simulated models: {', '.join(simulated)}", err=True)
     if app.settings.page:

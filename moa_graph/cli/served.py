@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from moa_graph.casts.listed_model import ServedModel
 from moa_graph.casts.listing import ListEndpoint, Refused, places_listed
-from moa_graph.casts.served import ServedModel
 from moa_graph.models.catalogue import Member
 from moa_graph.models.reference import address_of, near
 

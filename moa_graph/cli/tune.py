@@ -169,7 +169,7 @@ def _by_labels(recordings: Recordings, asked: TuneOptions) -> Tuned:
 
 def _by_asking(recordings: Recordings, asked: TuneOptions) -> Tuned:
     from moa_graph.cli.labelling import ask_nobody, ask_person
-    from moa_graph.evaluation.asking import chain_of, tune_by_asking
+    from moa_graph.evaluation.few_labels import chain_of, tune_by_asking
 
     proposer = asked.proposer()
     tuned = tune_by_asking(

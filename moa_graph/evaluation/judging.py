@@ -15,7 +15,6 @@ from typing import Any
 
 import numpy as np
 
-from moa_graph.chat_model.build import members_of
 from moa_graph.description import Budget
 from moa_graph.errors import InputError, RunFailed
 from moa_graph.evaluation.candidates import mixture_of_candidate
@@ -128,7 +127,7 @@ class Jury:
         graphs = [create_moa(mixture_of_candidate(judge, max_tokens=VERDICT_TOKENS), store=store) for judge in judges]
         if usd is not None:
             for graph in graphs:
-                if problem := cannot_limit(Budget(usd=usd), members_of(graph)):
+                if problem := cannot_limit(Budget(usd=usd), graph.plan.everyone):
                     raise InputError(f"the judge's dollars can't be bounded: {problem}")
         self._graphs = [graph.compile() for graph in graphs]
 

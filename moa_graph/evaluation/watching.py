@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from moa_graph.errors import InputError
-from moa_graph.evaluation.asking import chain_of
 from moa_graph.evaluation.betting import Wager
 from moa_graph.evaluation.certificate import unseen_tags
+from moa_graph.evaluation.few_labels import chain_of
 from moa_graph.evaluation.recordings import UNKNOWN, Recordings
 from moa_graph.evaluation.strategies import AnyStrategy, Strategy, TaggedStrategy, play_tagged
 

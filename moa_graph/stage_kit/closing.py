@@ -12,7 +12,7 @@ from moa_graph.stage_kit.resume import is_resumed
 from moa_graph.stage_kit.run_context import RunContext
 from moa_graph.state import MoaState, Record, live
 
-__all__ = ["closing_update", "reasons"]
+__all__ = ["closing_update", "failure_reasons"]
 
 
 def closing_update(run: RunContext, seconds: float | None = None) -> dict[str, Any]:
@@ -49,7 +49,7 @@ def closing_update(run: RunContext, seconds: float | None = None) -> dict[str, A
     return {"turn": turn}
 
 
-def reasons(records: Sequence[Record]) -> list[str]:
+def failure_reasons(records: Sequence[Record]) -> list[str]:
     """A line for each failed record: its slot, the kind of failure, and the provider's own words."""
     return [
         f"{record['stage']}/{record['slot']}: {record['failure']['kind']}: {record['failure']['message']}"

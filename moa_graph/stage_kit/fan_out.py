@@ -15,7 +15,7 @@ from moa_graph.options import Options
 from moa_graph.side_by_side import side_by_side
 from moa_graph.stage_kit.asking import ModelStage
 from moa_graph.stage_kit.bound import BoundSlot, BoundStage
-from moa_graph.stage_kit.closing import closing_update, reasons
+from moa_graph.stage_kit.closing import closing_update, failure_reasons
 from moa_graph.stage_kit.gathering import Gathered, together, with_gathered
 from moa_graph.stage_kit.node import Node, NodeBody
 from moa_graph.stage_kit.plan import chosen, is_chosen, round_key
@@ -125,4 +125,4 @@ class FanOut(ModelStage):
 
     def _too_few(self, run: RunContext) -> TooFewProposals:
         own = run.own_records()
-        return TooFewProposals(run.stage.name, len(live(own)), run.stage.plan.min_live, reasons(own))
+        return TooFewProposals(run.stage.name, len(live(own)), run.stage.plan.min_live, failure_reasons(own))

@@ -68,6 +68,11 @@ class Plan:
     stages: list[BoundStage] = field(default_factory=list)
     rounds: Rounds = field(default_factory=Rounds)
 
+    @property
+    def everyone(self) -> list[Member]:
+        """The models that may be asked, slot by slot."""
+        return [member for bound in self.stages for slot in bound.slots for member in slot.everyone]
+
     def options_of(self, runtime: Runtime[Any] | None = None) -> Options:
         """What was chosen for the run that the calling node is part of."""
         runtime = runtime or get_runtime()

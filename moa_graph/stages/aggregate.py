@@ -18,7 +18,7 @@ from moa_graph.description import Description
 from moa_graph.errors import MixtureError, RunFailed
 from moa_graph.stage_kit.base import register
 from moa_graph.stage_kit.bound import BoundSlot, BoundStage
-from moa_graph.stage_kit.closing import reasons
+from moa_graph.stage_kit.closing import failure_reasons
 from moa_graph.stage_kit.gathering import Gathered
 from moa_graph.stage_kit.instruction import AGGREGATE_AND_SYNTHESIZE, REFERENCES_PLACE, ReferencesPlace
 from moa_graph.stage_kit.requests import Task
@@ -126,7 +126,7 @@ class Aggregate(SingleSlot):
         if run.stage.is_last and ill_formed(run.own_records()) is not None:
             return None
         if not any(one.given(run.records) for one in (*run.earlier, run.stage)):
-            listed = "".join(f"\n  {reason}" for reason in reasons(run.own_records()))
+            listed = "".join(f"\n  {reason}" for reason in failure_reasons(run.own_records()))
             raise RunFailed(f"{run.stage.name}: no model gave an answer. Ask again, or name fallbacks.{listed}")
         own = run.own_records()
         if not live(own) and not run.stage.is_last:

@@ -16,7 +16,7 @@ from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 from langgraph.types import Command
 
 from moa_graph import ChatMoA
-from moa_graph.chat_model import kept
+from moa_graph.chat_model import kept_advice
 from moa_graph.chat_model.shelf import Shelf
 from tests.models_for_tests import Reply, calling, scripted
 
@@ -37,7 +37,7 @@ def panel(**fields: Any) -> tuple[Any, ChatMoA]:
 
 
 def restart(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(kept, "_SHELF", Shelf())
+    monkeypatch.setattr(kept_advice, "_SHELF", Shelf())
 
 
 def agent_with(model: BaseChatModel, saver: Any) -> Any:

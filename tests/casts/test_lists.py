@@ -14,8 +14,8 @@ from moa_graph import create_moa
 from moa_graph.casts.cast import Cast
 from moa_graph.casts.choosing import choose_cast
 from moa_graph.casts.gone import gone
+from moa_graph.casts.listed_model import served_model
 from moa_graph.casts.named import load_cast
-from moa_graph.casts.served import served_model
 from moa_graph.casts.shipped import shipped_casts
 from tests.cli.conftest import Moa
 from tests.providers import DEAD_AT_TOGETHER, provider_on_loopback

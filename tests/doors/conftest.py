@@ -11,13 +11,13 @@ from openai import OpenAI
 from moa_graph.server.openai.app import OpenAIApp
 from moa_graph.server.openai.serve import running_door
 from moa_graph.server.openai.settings import Settings
-from tests.doors.panels import shelf
+from tests.doors.panels import served_panels
 
 
 @pytest.fixture(scope="module")
 def url() -> Iterator[str]:
     """The address of a door that anybody may ask."""
-    with running_door(OpenAIApp(shelf(), Settings(quiet=0.2))) as address:
+    with running_door(OpenAIApp(served_panels(), Settings(quiet=0.2))) as address:
         yield address
 
 

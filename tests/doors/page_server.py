@@ -12,7 +12,7 @@ from langchain_core.language_models import FakeListChatModel
 
 from moa_graph.mixture import Mixture
 from moa_graph.server.openai.app import OpenAIApp
-from moa_graph.server.openai.mixtures import shelf_of
+from moa_graph.server.openai.mixtures import served_mixtures
 from moa_graph.server.openai.serve import serve
 from moa_graph.server.openai.settings import Settings
 
@@ -55,4 +55,4 @@ def say(url: str) -> None:
 
 
 if __name__ == "__main__":
-    serve(OpenAIApp(shelf_of(mixtures()), Settings()), "127.0.0.1", int(sys.argv[1]), say)
+    serve(OpenAIApp(served_mixtures(mixtures()), Settings()), "127.0.0.1", int(sys.argv[1]), say)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from moa_graph.mixture import Mixture
-from moa_graph.server.openai.mixtures import Shelf, shelf_of
+from moa_graph.server.openai.mixtures import ServedMixtures, served_mixtures
 
-__all__ = ["PRICE", "panel", "shelf"]
+__all__ = ["PRICE", "panel", "served_panels"]
 
 PRICE = {"input": 1.0, "output": 2.0}
 
@@ -26,6 +26,6 @@ def vote() -> Mixture:
     return Mixture.from_data({"name": "vote", "stages": stages})
 
 
-def shelf() -> Shelf:
+def served_panels() -> ServedMixtures:
     """What most tests ask."""
-    return shelf_of([panel(), vote()], {"gpt-5.4": "moa/panel"}, ["### Task:"])
+    return served_mixtures([panel(), vote()], {"gpt-5.4": "moa/panel"}, ["### Task:"])

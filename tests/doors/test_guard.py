@@ -14,11 +14,11 @@ import pytest
 from moa_graph.errors import MixtureError
 from moa_graph.mixture import Mixture
 from moa_graph.server.openai.app import OpenAIApp
-from moa_graph.server.openai.mixtures import shelf_of
+from moa_graph.server.openai.mixtures import served_mixtures
 from moa_graph.server.openai.serve import running_door
 from moa_graph.server.openai.settings import Settings, hosts_of, is_loopback, read_keys
 from moa_graph.server.openai.spending import SpendingByKey
-from tests.doors.panels import shelf
+from tests.doors.panels import served_panels
 
 ASKED = {"model": "panel", "messages": [{"role": "user", "content": "What is 2 + 3?"}]}
 KEY = "ada-secret-key"
@@ -26,7 +26,10 @@ KEY = "ada-secret-key"
 
 @contextmanager
 def door(**fields: Any) -> Iterator[httpx.Client]:
-    with running_door(OpenAIApp(shelf(), Settings(**fields))) as url, httpx.Client(base_url=url, timeout=20) as client:
+    with (
+        running_door(OpenAIApp(served_panels(), Settings(**fields))) as url,
+        httpx.Client(base_url=url, timeout=20) as client,
+    ):
         yield client
 
 
@@ -119,7 +122,7 @@ def test_a_new_day_begins_at_midnight_utc(tmp_path: Path) -> None:
 def test_dollars_that_cannot_be_counted_cannot_be_limited() -> None:
     unpriced = Mixture.from_data({"name": "local", "stages": [{"aggregate": {"slot": "openai:nobody-knows-it"}}]})
     with pytest.raises(MixtureError, match="openai:nobody-knows-it"):
-        OpenAIApp(shelf_of([unpriced]), Settings(usd_per_day=1))
+        OpenAIApp(served_mixtures([unpriced]), Settings(usd_per_day=1))
 
 
 def test_metrics_stand_behind_the_key_and_count(guarded: httpx.Client) -> None:
@@ -140,7 +143,7 @@ def test_which_hosts_are_this_machine() -> None:
 
 
 async def test_mounted_in_another_server_only_this_machine_may_ask_without_keys() -> None:
-    app = OpenAIApp(shelf(), Settings(page_path="/moa"), mounted=True).app
+    app = OpenAIApp(served_panels(), Settings(page_path="/moa"), mounted=True).app
     for client, status in {"127.0.0.1": 200, "192.0.2.7": 403}.items():
         transport = httpx.ASGITransport(app, client=(client, 5))
         async with httpx.AsyncClient(transport=transport, base_url="http://langgraph.example") as asking:

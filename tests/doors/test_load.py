@@ -25,7 +25,7 @@ from langchain_core.language_models import FakeListChatModel
 from moa_graph.mixture import Mixture
 from moa_graph.runs import Token, follow
 from moa_graph.server.openai.app import OpenAIApp
-from moa_graph.server.openai.mixtures import shelf_of
+from moa_graph.server.openai.mixtures import served_mixtures
 from moa_graph.server.openai.settings import Settings
 from tests.doors.processes import KEY, door, mixture_file, simulator, stats
 
@@ -123,8 +123,8 @@ async def test_a_kill_loses_none_of_what_was_spent(tmp_path: Path, models: str) 
 async def test_an_event_costs_at_most_10_microseconds_above_the_graphs_own_stream() -> None:
     tokens = 6000
     writer = FakeListChatModel(responses=["x" * tokens])
-    shelf = shelf_of([Mixture.from_data({"name": "one", "stages": [{"aggregate": {"slot": writer}}]})])
-    app, graph = OpenAIApp(shelf, Settings()).app, shelf.find("one").compiled
+    mixtures = served_mixtures([Mixture.from_data({"name": "one", "stages": [{"aggregate": {"slot": writer}}]})])
+    app, graph = OpenAIApp(mixtures, Settings()).app, mixtures.find("one").compiled
 
     async def by_graph() -> int:
         async with aclosing(follow(graph, "hi")) as parts:

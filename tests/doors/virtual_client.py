@@ -10,7 +10,7 @@ from typing import Any
 
 from moa_graph.mixture import Mixture
 from moa_graph.server.openai.app import OpenAIApp
-from moa_graph.server.openai.mixtures import shelf_of
+from moa_graph.server.openai.mixtures import served_mixtures
 from moa_graph.server.openai.settings import Settings
 
 __all__ = ["Exchange", "door_over", "post"]
@@ -56,7 +56,7 @@ class Exchange:
 def door_over(writer: Any, proposer: Any, *, fallbacks: Any = (), **settings: Any) -> OpenAIApp:
     """A door that serves one mixture of these models, as ``panel``."""
     stages = [{"propose": {"slots": [proposer]}}, {"aggregate": {"slot": writer, "fallbacks": list(fallbacks)}}]
-    return OpenAIApp(shelf_of([Mixture.from_data({"name": "panel", "stages": stages})]), Settings(**settings))
+    return OpenAIApp(served_mixtures([Mixture.from_data({"name": "panel", "stages": stages})]), Settings(**settings))
 
 
 async def post(

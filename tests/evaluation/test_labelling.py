@@ -12,8 +12,8 @@ from click.testing import CliRunner, Result
 
 from moa_graph import MoaError
 from moa_graph.cli import main
-from moa_graph.evaluation.asking import chain_of, tune_by_asking
 from moa_graph.evaluation.betting import Wager
+from moa_graph.evaluation.few_labels import chain_of, tune_by_asking
 from moa_graph.evaluation.labelling import LabelFile, Referee
 from moa_graph.evaluation.recordings import Recordings, read_recordings
 from moa_graph.evaluation.strategies import play

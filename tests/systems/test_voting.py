@@ -12,7 +12,7 @@ from moa_graph import Mixture, MixtureError, create_moa
 from moa_graph.extract import number
 from moa_graph.models.simulated import SimulatedChatModel
 from moa_graph.models.simulation import Latency, Profile
-from moa_graph.models.simulation.problems import find_problem
+from moa_graph.models.simulation.known_answers import find_problem
 from tests.systems.panel import QUESTION, Panel, says, system_text
 
 

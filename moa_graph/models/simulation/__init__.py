@@ -7,8 +7,8 @@ This package knows neither LangChain's chat models nor HTTP: ``moa_graph.models.
 from moa_graph.models.simulation.conversation import SimulatedRequest, WireMessage
 from moa_graph.models.simulation.engine import Completion, complete, count_tokens, example_of, prompt_tokens
 from moa_graph.models.simulation.faults import Fault, SimulatedFault
+from moa_graph.models.simulation.known_answers import Problem, bundled_problems
 from moa_graph.models.simulation.performance import Performance, perform, pieces_of
-from moa_graph.models.simulation.problems import Problem, bundled_problems
 from moa_graph.models.simulation.profile import STOCK_PROFILES, Latency, Profile, load_profiles, profile_named
 
 __all__ = [

@@ -7,7 +7,7 @@ from functools import cached_property
 
 from moa_graph.models.simulation.conversation import Conversation
 from moa_graph.models.simulation.draws import Draws
-from moa_graph.models.simulation.problems import Problem, find_problem, solve
+from moa_graph.models.simulation.known_answers import Problem, find_problem, solve
 from moa_graph.models.simulation.profile import Profile
 from moa_graph.models.simulation.prose import own_text, solved_text, synthesis, voted_text
 from moa_graph.models.simulation.reading import final_answer, plurality, same_answer

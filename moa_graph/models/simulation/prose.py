@@ -5,7 +5,7 @@ happen with keys.
 from __future__ import annotations
 
 from moa_graph.models.simulation.draws import Draws
-from moa_graph.models.simulation.problems import Problem
+from moa_graph.models.simulation.known_answers import Problem
 
 __all__ = ["CHARACTERS_A_TOKEN", "own_text", "solved_text", "synthesis", "topic_of", "voted_text"]
 

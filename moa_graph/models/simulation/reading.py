@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from fractions import Fraction
 
 from moa_graph.models.simulation.arithmetic import written
-from moa_graph.models.simulation.problems import Problem
+from moa_graph.models.simulation.known_answers import Problem
 
 __all__ = ["final_answer", "plurality", "same_answer"]
 

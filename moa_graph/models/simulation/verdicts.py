@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 
 from moa_graph.models.simulation.draws import Draws
-from moa_graph.models.simulation.problems import find_problem, solve
+from moa_graph.models.simulation.known_answers import find_problem, solve
 from moa_graph.models.simulation.profile import Profile
 from moa_graph.models.simulation.reading import final_answer, same_answer
 

@@ -23,7 +23,7 @@ from moa_graph.server.openai.errors import ApiError, as_api_error
 from moa_graph.server.openai.generation import Generation
 from moa_graph.server.openai.guard import Gatekeeper, Guard
 from moa_graph.server.openai.metrics import Metrics
-from moa_graph.server.openai.mixtures import Shelf
+from moa_graph.server.openai.mixtures import ServedMixtures
 from moa_graph.server.openai.page_files import PageFiles
 from moa_graph.server.openai.responses import Responses
 from moa_graph.server.openai.runner import Runner
@@ -64,7 +64,7 @@ class OpenAIApp:
     """Mixtures behind OpenAI's protocol.
 
     Args:
-        shelf: The mixtures.
+        mixtures: The mixtures.
         settings: How the server behaves.
         mounted: Whether the app stands in another server: its guard then stands before its own routes alone.
 
@@ -72,18 +72,18 @@ class OpenAIApp:
         MixtureError: A day's dollars can't be limited.
     """
 
-    def __init__(self, shelf: Shelf, settings: Settings, *, mounted: bool = False) -> None:
-        self.shelf = shelf
+    def __init__(self, mixtures: ServedMixtures, settings: Settings, *, mounted: bool = False) -> None:
+        self.mixtures = mixtures
         self.settings = settings
         self.metrics = Metrics()
         self.gatekeeper = Gatekeeper(settings, mounted=mounted)
         self._spending = None
         if settings.usd_per_day is not None:
-            check_prices(shelf)
+            check_prices(mixtures)
             self._spending = SpendingByKey(settings.spending)
         self._admission = Admission(settings, self.metrics, self._spending)
         books = Books(self.metrics, self._spending)
-        self.runner = Runner(shelf, books, self._admission, log_prompts=settings.log_prompts)
+        self.runner = Runner(mixtures, books, self._admission, log_prompts=settings.log_prompts)
         guard = Middleware(Guard, gatekeeper=self.gatekeeper, metrics=self.metrics)
         cors = Middleware(
             CORSMiddleware,
@@ -126,11 +126,11 @@ class OpenAIApp:
         return [Route(path, Endpoint(answer), methods=[method], middleware=guard) for method, path, answer in routes]
 
     async def _models(self, scope: Scope, receive: Receive, send: Send) -> None:
-        await send_json(send, orjson.dumps({"object": "list", "data": self.shelf.to_data()}))
+        await send_json(send, orjson.dumps({"object": "list", "data": self.mixtures.to_data()}))
 
     async def _model(self, scope: Scope, receive: Receive, send: Send) -> None:
         name = scope["path_params"]["name"]
-        await send_json(send, orjson.dumps(self.shelf.find(name).to_data(name, self.shelf.created)))
+        await send_json(send, orjson.dumps(self.mixtures.find(name).to_data(name, self.mixtures.created)))
 
     async def _health(self, scope: Scope, receive: Receive, send: Send) -> None:
         draining = self.gatekeeper.draining

@@ -11,7 +11,7 @@ from moa_graph.calls.events import CallFinished
 from moa_graph.errors import MixtureError
 from moa_graph.runs import Outcome, RunItem, Token
 from moa_graph.server.openai.metrics import Metrics
-from moa_graph.server.openai.mixtures import ServedMixture, Shelf
+from moa_graph.server.openai.mixtures import ServedMixture, ServedMixtures
 from moa_graph.server.openai.spending import SpendingByKey
 
 __all__ = ["Books", "check_prices"]
@@ -113,9 +113,9 @@ class BookedRun:
         return tokens * price.input / MILLION if price is not None else 0.0
 
 
-def check_prices(shelf: Shelf) -> None:
+def check_prices(mixtures: ServedMixtures) -> None:
     """Raises MixtureError where a day's dollars can't be limited, since a model's price isn't known."""
-    for served in shelf.served.values():
+    for served in mixtures.served.values():
         for member in served.graph.plan.members.values():
             if member.price is None:
                 raise MixtureError(

@@ -11,8 +11,8 @@ from langchain_core.messages.content import InvalidToolCall
 from langchain_core.messages.tool import ToolCall
 from pydantic import Field
 
+from moa_graph.server.openai.bodies import Fields
 from moa_graph.server.openai.errors import refused
-from moa_graph.server.openai.reading import Fields
 
 __all__ = ["ChatMessage", "conversation", "with_question"]
 

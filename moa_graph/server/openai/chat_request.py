@@ -13,9 +13,9 @@ from typing import Any, Literal
 from pydantic import Field
 
 from moa_graph.server.openai.asked import ModelRequest, Writing
+from moa_graph.server.openai.bodies import Fields, read
 from moa_graph.server.openai.chat_messages import ChatMessage, conversation
 from moa_graph.server.openai.errors import refused
-from moa_graph.server.openai.reading import Fields, read
 from moa_graph.server.openai.tools import Function, Tool, choose, function_tool
 
 __all__ = ["ChatAsked", "read_chat"]

@@ -10,15 +10,15 @@ from moa_graph.runs import Outcome
 from moa_graph.server.asgi import Receive, Scope, Send
 from moa_graph.server.openai.asgi import body_of, header, send_json, while_there
 from moa_graph.server.openai.asked import ModelRequest
+from moa_graph.server.openai.bodies import parse
 from moa_graph.server.openai.errors import ApiError
 from moa_graph.server.openai.narrator import Narrator, Teller
-from moa_graph.server.openai.reading import parse
 from moa_graph.server.openai.runner import Run, Runner
 from moa_graph.server.openai.settings import Settings
 from moa_graph.server.openai.sse import DONE, EventStream, Put, send_events
 from moa_graph.side_by_side import side_by_side
 
-__all__ = ["Dialect", "Generation", "Wanted"]
+__all__ = ["Dialect", "Generation", "GenerationRequest"]
 
 PATIENCE = 0.5
 """Seconds in which an error may still become a stream's status. A run that can't begin mostly fails in the first few
@@ -28,7 +28,7 @@ CROWD = 8
 """Requests at once from which on a stream begins before it is clear that its run can."""
 
 
-class Wanted(Protocol):
+class GenerationRequest(Protocol):
     """A request in either protocol."""
 
     @property
@@ -40,7 +40,7 @@ class Wanted(Protocol):
         """How many answers it asks for."""
 
 
-RequestT = TypeVar("RequestT", bound=Wanted)
+RequestT = TypeVar("RequestT", bound=GenerationRequest)
 
 
 class Dialect(Protocol[RequestT]):
@@ -91,12 +91,12 @@ class Generation:
             else:
                 await send_json(send, await while_there(receive, self._whole(wanted, runs)))
 
-    async def _whole(self, wanted: Wanted, runs: Sequence[Run]) -> bytes:
+    async def _whole(self, wanted: GenerationRequest, runs: Sequence[Run]) -> bytes:
         async with self._runner.until_stopped():
             outcomes = await side_by_side([self._runner.outcome(run) for run in runs])
         return self._dialect.body(wanted, runs[0], outcomes)
 
-    def _stream(self, wanted: Wanted, run: Run) -> EventStream:
+    def _stream(self, wanted: GenerationRequest, run: Run) -> EventStream:
         teller = self._dialect.teller(wanted, run)
 
         async def tell(answering: Callable[[], None], put: Put) -> None:

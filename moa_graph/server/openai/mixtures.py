@@ -17,7 +17,7 @@ from moa_graph.server.openai.errors import ApiError
 from moa_graph.stage_kit.single import SingleSlot
 from moa_graph.store import Store
 
-__all__ = ["ServedMixture", "Shelf", "shelf_of"]
+__all__ = ["ServedMixture", "ServedMixtures", "served_mixtures"]
 
 PREFIX = "moa/"
 WRITER = ":writer"
@@ -79,7 +79,7 @@ class ServedMixture:
 
 
 @dataclass(frozen=True)
-class Shelf:
+class ServedMixtures:
     """Every mixture that is served.
 
     Args:
@@ -131,20 +131,20 @@ class Shelf:
         return [self.find(name).to_data(name, self.created) for name in self.names()]
 
 
-def shelf_of(
+def served_mixtures(
     mixtures: Iterable[str | Path | Mixture],
     aliases: Mapping[str, str] | None = None,
     chores: Sequence[str] = (),
     *,
     simulate: bool | None = None,
     store: Store | None = None,
-) -> Shelf:
+) -> ServedMixtures:
     """The mixtures, ready to be asked.
 
     Args:
         mixtures: Names of presets, files, or mixtures.
         aliases: Further name to the name that it stands for.
-        chores: See :class:`Shelf`.
+        chores: See :class:`ServedMixtures`.
         simulate: As for :func:`moa_graph.create_moa`.
         store: As for :func:`moa_graph.create_moa`.
 
@@ -163,13 +163,13 @@ def shelf_of(
             alone = create_moa(writer, simulate=simulate, store=store)
             about = f"The model that writes the answer of {identity}, alone."
             served[identity + WRITER] = ServedMixture(identity + WRITER, alone, about)
-    shelf = Shelf(served, dict(aliases or {}), tuple(chores))
-    for alias, name in shelf.aliases.items():
+    found = ServedMixtures(served, dict(aliases or {}), tuple(chores))
+    for alias, name in found.aliases.items():
         if alias in served:
             raise MixtureError(f"--alias {alias}={name}: {alias} is served under this name already")
         if name not in served and PREFIX + name not in served:
             raise MixtureError(f"--alias {alias}={name}: no mixture {name} is served; there are {', '.join(served)}")
-    return shelf
+    return found
 
 
 def _writer_of(mixture: Mixture) -> Mixture | None:

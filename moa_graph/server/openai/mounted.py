@@ -14,7 +14,7 @@ from starlette.applications import Starlette
 from moa_graph.detection import detect
 from moa_graph.mixture import Mixture
 from moa_graph.server.openai.app import OpenAIApp
-from moa_graph.server.openai.mixtures import shelf_of
+from moa_graph.server.openai.mixtures import served_mixtures
 from moa_graph.server.openai.settings import KEYS_VARIABLE, Settings, read_keys
 
 __all__ = ["app"]
@@ -28,7 +28,7 @@ def _named() -> list[str | Mixture]:
 
 def _app() -> Starlette:
     settings = Settings(keys=read_keys(os.environ.get(KEYS_VARIABLE, "")), page_path="/moa")
-    return OpenAIApp(shelf_of(_named()), settings, mounted=True).app
+    return OpenAIApp(served_mixtures(_named()), settings, mounted=True).app
 
 
 app = _app()

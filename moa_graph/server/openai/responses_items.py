@@ -11,9 +11,9 @@ from langchain_core.messages.content import InvalidToolCall
 from langchain_core.messages.tool import ToolCall
 from pydantic import Field
 
+from moa_graph.server.openai.bodies import Fields, read
 from moa_graph.server.openai.chat_messages import with_question
 from moa_graph.server.openai.errors import refused, within
-from moa_graph.server.openai.reading import Fields, read
 
 __all__ = ["ItemReader", "conversation_of"]
 

@@ -9,8 +9,8 @@ from typing import Any, Literal
 from pydantic import Field
 
 from moa_graph.server.openai.asked import ModelRequest, Writing
+from moa_graph.server.openai.bodies import Fields, read
 from moa_graph.server.openai.errors import refused, within
-from moa_graph.server.openai.reading import Fields, read
 from moa_graph.server.openai.responses_items import conversation_of
 from moa_graph.server.openai.tools import Function, Tool, choose, function_tool
 

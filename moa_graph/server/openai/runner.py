@@ -21,7 +21,7 @@ from moa_graph.server.openai.advice import AdviceShelf
 from moa_graph.server.openai.asked import ModelRequest, Writing
 from moa_graph.server.openai.books import Books
 from moa_graph.server.openai.errors import ApiError, as_api_error, draining, refused
-from moa_graph.server.openai.mixtures import ServedMixture, Shelf
+from moa_graph.server.openai.mixtures import ServedMixture, ServedMixtures
 from moa_graph.state import Record, Turn
 
 __all__ = ["Run", "Runner"]
@@ -61,7 +61,7 @@ class Runner:
     """Runs mixtures for requests.
 
     Args:
-        shelf: The mixtures.
+        mixtures: The mixtures.
         books: Where runs are counted and paid for.
         admission: Who may run one now.
         advice: What panels gave in turns that call tools.
@@ -70,14 +70,14 @@ class Runner:
 
     def __init__(
         self,
-        shelf: Shelf,
+        mixtures: ServedMixtures,
         books: Books,
         admission: Admission,
         advice: AdviceShelf | None = None,
         *,
         log_prompts: bool = False,
     ) -> None:
-        self.shelf = shelf
+        self.mixtures = mixtures
         self.attended = 0
         self._limits: set[asyncio.Timeout] = set()
         self._starting = asyncio.Semaphore(STARTS)
@@ -128,7 +128,7 @@ class Runner:
         Raises:
             ApiError: The request can't be met, or not now.
         """
-        served = self.shelf.for_request(
+        served = self.mixtures.for_request(
             asked.model, _last_text(asked.messages), reasoning=asked.writing.reasoning_effort != "none"
         )
         options = _options(served, asked)

@@ -7,8 +7,8 @@ from typing import Any
 
 from pydantic import Field
 
+from moa_graph.server.openai.bodies import Fields
 from moa_graph.server.openai.errors import refused
-from moa_graph.server.openai.reading import Fields
 
 __all__ = ["Function", "Tool", "choose", "function_tool"]
 

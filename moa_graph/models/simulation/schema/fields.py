@@ -18,7 +18,7 @@ from moa_graph.models.simulation.reading import final_answer
 from moa_graph.models.simulation.schema.numbers import Share
 from moa_graph.models.simulation.schema.resolution import type_of
 
-__all__ = ["Wanted"]
+__all__ = ["WantedField"]
 
 _ANSWER = {"answer", "result", "solution"}
 _PROSE = {"text", "response", "output", "content", "summary", "synthesis"}
@@ -35,7 +35,7 @@ RIGHT = 0.3
 
 
 @dataclass(frozen=True)
-class Wanted:
+class WantedField:
     """A field to fill.
 
     Args:

@@ -9,7 +9,7 @@ from typing import Any
 
 from moa_graph.models.simulation.faults import SimulatedFault
 from moa_graph.models.simulation.judgement import Judgement
-from moa_graph.models.simulation.schema.fields import Wanted
+from moa_graph.models.simulation.schema.fields import WantedField
 from moa_graph.models.simulation.schema.numbers import number_within
 from moa_graph.models.simulation.schema.resolution import Schema, invalid, resolved, type_of
 from moa_graph.models.simulation.schema.strings import string_within
@@ -94,8 +94,8 @@ class _ValueWriter:
                 question = self.judgement.conversation.question
                 return string_within(schema, self._wanted(schema, place).text(), question, place.index)
 
-    def _wanted(self, schema: Schema, place: _ValuePath) -> Wanted:
-        return Wanted(place.name, schema, place.reference, self.judgement, self.given)
+    def _wanted(self, schema: Schema, place: _ValuePath) -> WantedField:
+        return WantedField(place.name, schema, place.reference, self.judgement, self.given)
 
     def _share(self, place: _ValuePath) -> float:
         conversation = self.judgement.conversation

@@ -38,7 +38,7 @@ _SHELF = Shelf()
 """Of the whole process, since hosts make a chat model anew for each request. Names are digests of the contents."""
 
 
-class Reference(TypedDict):
+class AdviceReference(TypedDict):
     """What a message bears in place of advice."""
 
     kept: str
@@ -47,7 +47,7 @@ class Reference(TypedDict):
     """Identity of the checkpoint whose step asked for it; None outside of a thread."""
 
 
-_REFERENCE = TypeAdapter(Reference)
+_REFERENCE = TypeAdapter(AdviceReference)
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ class AdviceKeeper:
     advise: Literal["user_turn", "first_call", "every_call"]
     apart: bool
     thread: _Thread | None
-    known: dict[str, Reference] = field(default_factory=dict)
+    known: dict[str, AdviceReference] = field(default_factory=dict)
 
     @classmethod
     def of_context(cls, advise: Literal["user_turn", "first_call", "every_call"], keep: str) -> Self:
@@ -107,7 +107,7 @@ class AdviceKeeper:
         if new and self.thread is not None:
             await self.thread.awrite(reference, content)
 
-    def _refer(self, content: str, *, within: bool = True) -> tuple[Reference, bool]:
+    def _refer(self, content: str, *, within: bool = True) -> tuple[AdviceReference, bool]:
         """The reference to ``content``, and whether the thread is to be given it; ``within`` tells whether it can."""
         digest = hashlib.sha256(content.encode()).hexdigest()
         _shelve(digest, content)
@@ -116,7 +116,7 @@ class AdviceKeeper:
         step = self.thread.step if self.thread is not None and within else None
         return {"kept": digest, "step": step}, step is not None
 
-    def _missing(self, messages: Sequence[BaseMessage]) -> list[Reference]:
+    def _missing(self, messages: Sequence[BaseMessage]) -> list[AdviceReference]:
         """References to advice that the panel's next run would go by, and this process doesn't hold."""
         for message in reversed(messages if self.advise != "every_call" else ()):
             if self.advise == "user_turn" and opens_a_turn(message):
@@ -142,32 +142,32 @@ class _Thread:
             return None
         return cls(saver, str(identity), step)
 
-    def read(self, reference: Reference) -> str | None:
+    def read(self, reference: AdviceReference) -> str | None:
         return _written(self.saver.get_tuple(self._place(reference)), reference)
 
-    async def aread(self, reference: Reference) -> str | None:
+    async def aread(self, reference: AdviceReference) -> str | None:
         with suppress(NotImplementedError):  # a checkpointer for synchronous graphs
             return _written(await self.saver.aget_tuple(self._place(reference)), reference)
         return None
 
-    def write(self, reference: Reference, content: str) -> None:
+    def write(self, reference: AdviceReference, content: str) -> None:
         self.saver.put_writes(self._place(reference), [(_CHANNEL, content)], _task_of(reference))
 
-    async def awrite(self, reference: Reference, content: str) -> None:
+    async def awrite(self, reference: AdviceReference, content: str) -> None:
         with suppress(NotImplementedError):
             await self.saver.aput_writes(self._place(reference), [(_CHANNEL, content)], _task_of(reference))
 
-    def _place(self, reference: Reference) -> RunnableConfig:
+    def _place(self, reference: AdviceReference) -> RunnableConfig:
         about = {"thread_id": self.identity, "checkpoint_ns": "", "checkpoint_id": reference["step"]}
         return {"configurable": about}
 
 
-def _task_of(reference: Reference) -> str:
+def _task_of(reference: AdviceReference) -> str:
     """The name that LangGraph's savers want of who writes; none of the graph's tasks has it."""
     return str(UUID(reference["kept"][:32]))
 
 
-def _written(saved: CheckpointTuple | None, reference: Reference) -> str | None:
+def _written(saved: CheckpointTuple | None, reference: AdviceReference) -> str | None:
     task = _task_of(reference)
     writes = (saved.pending_writes if saved is not None else None) or []
     return next((value for by, channel, value in writes if (by, channel) == (task, _CHANNEL)), None)
@@ -192,7 +192,7 @@ def _advised(message: BaseMessage) -> BaseMessage:
     return message.model_copy(update={"response_metadata": {**others, **advice}})
 
 
-def _reference_of(message: BaseMessage) -> Reference | None:
+def _reference_of(message: BaseMessage) -> AdviceReference | None:
     if not isinstance(message, AIMessage) or ADVICE not in message.response_metadata:
         return None
     try:

@@ -7,12 +7,11 @@ from typing import TYPE_CHECKING
 from langchain_core.language_models import BaseChatModel, ModelProfile
 
 from moa_graph.graph import MoaGraph, create_moa
-from moa_graph.models.catalogue import Member
 
 if TYPE_CHECKING:
     from moa_graph.chat_model.described import DescribedModel
 
-__all__ = ["BUILT_FROM", "build", "members_of", "models_of", "profile_of"]
+__all__ = ["BUILT_FROM", "build", "models_of", "profile_of"]
 
 BUILT_FROM = ("mixture", "proposers", "aggregator", "layers", "name", "simulate", "substitute", "store")
 """The fields that the graph is made from."""
@@ -25,12 +24,12 @@ def build(model: DescribedModel) -> MoaGraph:
 
 def models_of(graph: MoaGraph) -> list[str | BaseChatModel]:
     """The models of a mixture, as they are written."""
-    return [member.settings.model for member in members_of(graph)]
+    return [member.settings.model for member in graph.plan.everyone]
 
 
 def profile_of(graph: MoaGraph) -> ModelProfile:
     """What a mixture can do. What one of its models can't be shown, that model is told of in words."""
-    windows = [member.window for member in members_of(graph) if member.window is not None]
+    windows = [member.window for member in graph.plan.everyone if member.window is not None]
     writes = all(path.last.stage.writes for path in graph.plan.paths({}))
     profile = ModelProfile(
         tool_calling=writes,
@@ -41,8 +40,3 @@ def profile_of(graph: MoaGraph) -> ModelProfile:
         pdf_inputs=True,
     )
     return ModelProfile(**profile, max_input_tokens=min(windows)) if windows else profile
-
-
-def members_of(graph: MoaGraph) -> list[Member]:
-    """The models that a mixture may ask."""
-    return [member for bound in graph.plan.stages for slot in bound.slots for member in slot.everyone]
