@@ -125,7 +125,10 @@ class Prompt:
         title: What a reference is called in its fence.
         own: What the references are compared with, by default the model's own earlier answers, oldest first.
         own_title: What each of those is called in its fence.
-        history: Turns of a discussion among models about the user's last message, which follow on the conversation.
+        history: Turns of a discussion among models about the user's last message, which follow on the conversation; the
+            references and the instruction about them are then the turn after these.
+        alone: What is said in that turn where no reference is left.
+        correction: Turns after all others: an answer that can't be used, and what is wrong with it.
         role: Instruction that only this slot is given.
         format_instructions: What the model is told of the format of its answer; None for free text.
         tools: Tools that the model may call, in OpenAI's format.
@@ -141,6 +144,8 @@ class Prompt:
     own: tuple[str, ...] = ()
     own_title: str = "your own answer"
     history: tuple[BaseMessage, ...] = ()
+    alone: str = ""
+    correction: tuple[BaseMessage, ...] = ()
     role: str | None = None
     format_instructions: str | None = None
     tools: tuple[dict[str, Any], ...] = ()
@@ -160,7 +165,9 @@ class Prompt:
     def _messages(self) -> list[BaseMessage]:
         told = [self.role] if self.role else []
         conversation, fences = [*self.conversation, *self.history], self._fences()
-        if fences and self.after:
+        if self.history:
+            conversation.append(HumanMessage("\n\n".join([self.instruction, *fences]) if fences else self.alone))
+        elif fences and self.after:
             ended = f"<<end of question | {delimiter(self._fenced_texts())}>>"
             _append_to_last_question(conversation, "\n\n".join([ended, self.instruction, *fences]))
         elif fences:
@@ -169,6 +176,7 @@ class Prompt:
             told.append(self.instruction)
         if self.format_instructions:
             told.append(self.format_instructions)
+        conversation += self.correction
         return _with_system_text(conversation, "\n\n".join(told)) if told else conversation
 
     def _fences(self) -> list[str]:
@@ -180,11 +188,15 @@ class Prompt:
     def _shown(self) -> list[tuple[tuple[str, ...], str]]:
         return [(self.own, self.own_title), (self.references or (), self.title)]
 
+    @property
+    def _turns(self) -> tuple[BaseMessage, ...]:
+        return (*self.conversation, *self.history, *self.correction)
+
     @cached_property
     def characters(self) -> int:
         """Length of all that is sent."""
         shown = sum(len(text) + FENCE_CHARACTERS for text in self._fenced_texts())
-        said = sum(_length(message) for message in (*self.conversation, *self.history))
+        said = sum(_length(message) for message in self._turns)
         told = len(self.instruction) + len(self.role or "") + len(self.format_instructions or "")
         ended = FENCE_CHARACTERS if self.after else 0
         return said + shown + told + ended + (len(str(self.tools)) if self.tools else 0)

@@ -123,7 +123,7 @@ def repaired(attempt: Attempt, wrong: str, diagnosis: Diagnosis) -> Attempt | No
             f"That doesn't fit the format that was asked for: {diagnosis.message}. Give the JSON object alone."
         ),
     )
-    prompt = replace(attempt.prompt, history=(*attempt.prompt.history, *turns))
+    prompt = replace(attempt.prompt, correction=turns)
     note = "its first answer didn't fit the response format"
     return attempt.changed(note, prompt=prompt, repaired=True)
 

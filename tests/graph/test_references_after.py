@@ -87,6 +87,40 @@ def test_a_reader_tells_the_question_from_what_was_added(asked: str) -> None:
     assert (read.question, read.references) == (asked, ("one", "two"))
 
 
+def test_what_is_said_of_a_malformed_answer_comes_last_and_the_references_stay_with_the_question() -> None:
+    turns = (AIMessage("not JSON"), HumanMessage("That doesn't fit."))
+    question, *rest = Prompt((HumanMessage("Why?"),), "Judge.", ("one", "two"), after=True, correction=turns).messages()
+    assert read_references(question.text) == ["one", "two"]
+    assert rest == list(turns)
+
+
+DISCUSSED = Prompt(
+    (HumanMessage("What is 2 + 3?"),), "Compare.", ("It is 5.", "It is 6."), history=(AIMessage("4"),), alone="Check."
+)
+
+
+def test_in_a_discussion_they_stand_in_a_turn_of_their_own() -> None:
+    question, own, turn = DISCUSSED.messages()
+    assert (question.text, own.text) == ("What is 2 + 3?", "4")
+    assert turn.type == "human"
+    assert turn.text.startswith("Compare.\n\n<<response 1")
+    assert read_references(turn.text) == ["It is 5.", "It is 6."]
+
+
+def test_where_none_is_left_a_discussion_goes_on_without() -> None:
+    assert [message.text for message in replace(DISCUSSED, references=()).messages()][1:] == ["4", "Check."]
+    assert [message.text for message in DISCUSSED.fitted(0).messages()][1:] == ["4", "Check."]
+
+
+def test_a_reader_finds_the_question_before_a_discussion() -> None:
+    roles = {"human": "user", "ai": "assistant"}
+    later = replace(DISCUSSED, history=(*DISCUSSED.history, DISCUSSED.messages()[-1], AIMessage("5")))
+    for prompt in (DISCUSSED, later):
+        sent = [{"role": roles[message.type], "content": message.text} for message in prompt.messages()]
+        read = read_conversation(sent)  # type: ignore[arg-type]
+        assert (read.question, read.references) == ("What is 2 + 3?", ("It is 5.", "It is 6."))
+
+
 def test_a_question_in_blocks_stays_in_blocks() -> None:
     picture = {"type": "image_url", "image_url": {"url": "data:,"}}
     asked = HumanMessage([{"type": "text", "text": "What is this?"}, picture])

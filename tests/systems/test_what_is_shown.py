@@ -153,6 +153,17 @@ async def test_a_debater_sees_its_own_history_and_the_others_last_answers() -> N
     assert [question, first, second] == ["What is six times seven?", "qwen-72b, text 1", "qwen-72b, text 2"]
     assert read_references(after_first) == ["llama-70b, text 1", "deepseek, text 1"]
     assert read_references(after_second) == ["llama-70b, text 2", "deepseek, text 2"]
+    assert panel.asked("qwen-72b")[1].messages[-1].text == after_first
+
+
+async def test_a_debaters_turns_hold_what_it_is_told_and_the_others_answers_and_no_question() -> None:
+    panel = trio()
+
+    await panel.run("debate")
+
+    _, _, turn = panel.asked("qwen-72b")[1].messages[-3:]
+    assert turn.text.startswith("Other models have answered the same query")
+    assert "end of question" not in turn.text
 
 
 async def test_debaters_are_told_how_their_answers_end_and_an_iterating_ensemble_to_criticise_in_words() -> None:

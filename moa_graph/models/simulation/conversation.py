@@ -101,7 +101,7 @@ class Conversation:
     """What a conversation asks now.
 
     Attributes:
-        question: The last user message without fenced references.
+        question: The last user message without fenced references; in a discussion of models the one before it.
         references: The fenced texts that the reader is shown, in order.
         results: What tools gave back since that message, in order.
     """
@@ -119,7 +119,7 @@ _FENCED_PART = re.compile(
 def read_conversation(messages: Sequence[WireMessage]) -> Conversation:
     """What ``messages`` ask; references are looked for in system messages and in the last user message."""
     last_user = max((i for i, message in enumerate(messages) if message["role"] == "user"), default=-1)
-    question = text_of(messages[last_user].get("content")) if last_user >= 0 else ""
+    question = _question(messages)
     references: list[str] = []
     for index, message in enumerate(messages):
         if index == last_user or message["role"] in ("system", "developer"):
@@ -129,6 +129,13 @@ def read_conversation(messages: Sequence[WireMessage]) -> Conversation:
     if "<<" in question:
         question = _FENCED_PART.sub("", question).strip()
     return Conversation(question, tuple(references), _tool_results(messages[last_user + 1 :]))
+
+
+def _question(messages: Sequence[WireMessage]) -> str:
+    """The last user message that isn't a turn of a discussion: such a turn holds references, and no question's end."""
+    asked = [text_of(message.get("content")) for message in messages if message["role"] == "user"]
+    questions = [text for text in asked if "<<end of question |" in text or not read_references(text)]
+    return (questions or asked or [""])[-1]
 
 
 def _tool_results(turn: Sequence[WireMessage]) -> tuple[ToolResult, ...]:
