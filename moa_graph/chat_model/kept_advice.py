@@ -11,8 +11,8 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
-from collections.abc import Sequence
-from contextlib import suppress
+import logging
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Self
 from uuid import UUID
@@ -20,16 +20,24 @@ from uuid import UUID
 from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.runnables import RunnableConfig, ensure_config
 from langgraph.checkpoint.base import BaseCheckpointSaver, CheckpointTuple
+from langgraph.constants import CONFIG_KEY_CHECKPOINTER
 from pydantic import TypeAdapter, ValidationError
 from typing_extensions import TypedDict
 
 from moa_graph.advice import ADVICE, opens_a_turn
 from moa_graph.chat_model.shelf import Shelf
+from moa_graph.secrets import redact
 
 __all__ = ["AdviceKeeper"]
 
-_CHECKPOINTER = "__pregel_checkpointer"
+_log = logging.getLogger(__name__)
+
 _STEPS = "checkpoint_map"
+"""Of a node's configuration: the checkpoints of the graphs around it, by their namespaces.
+
+LangGraph has no public name for it, and what it makes public (``ExecutionInfo``) is about the innermost graph. Where it
+is missing, advice is kept in memory alone.
+"""
 
 _CHANNEL = "moa_advice"
 """No channel of any graph: LangGraph leaves writes alone that belong to none of its tasks."""
@@ -76,7 +84,7 @@ class AdviceKeeper:
         missing = self._missing(messages)
         if self.thread is not None and not _in_a_loop():
             for reference in missing:
-                _shelve(reference["kept"], self.thread.read(reference))
+                _shelve_whole(reference, self.thread.read(reference))
         return [_advised(message) for message in messages]
 
     async def aput_back(self, messages: Sequence[BaseMessage]) -> list[BaseMessage]:
@@ -84,7 +92,7 @@ class AdviceKeeper:
         missing = self._missing(messages)
         if self.thread is not None:
             for reference in missing:
-                _shelve(reference["kept"], await self.thread.aread(reference))
+                _shelve_whole(reference, await self.thread.aread(reference))
         return [_advised(message) for message in messages]
 
     def take_off(self, answer: BaseMessage) -> None:
@@ -94,8 +102,8 @@ class AdviceKeeper:
             return
         reference, new = self._refer(content, within=not _in_a_loop())
         answer.response_metadata[ADVICE] = reference
-        if new and self.thread is not None:
-            self.thread.write(reference, content)
+        if new and self.thread is not None and not self.thread.write(reference, content):
+            reference["step"] = None
 
     async def atake_off(self, answer: BaseMessage) -> None:
         """As :meth:`take_off`."""
@@ -104,12 +112,12 @@ class AdviceKeeper:
             return
         reference, new = self._refer(content)
         answer.response_metadata[ADVICE] = reference
-        if new and self.thread is not None:
-            await self.thread.awrite(reference, content)
+        if new and self.thread is not None and not await self.thread.awrite(reference, content):
+            reference["step"] = None
 
     def _refer(self, content: str, *, within: bool = True) -> tuple[AdviceReference, bool]:
         """The reference to ``content``, and whether the thread is to be given it; ``within`` tells whether it can."""
-        digest = hashlib.sha256(content.encode()).hexdigest()
+        digest = _digest(content)
         _shelve(digest, content)
         if digest in self.known:
             return self.known[digest], False
@@ -128,7 +136,11 @@ class AdviceKeeper:
 
 @dataclass(frozen=True)
 class _Thread:
-    """An agent's thread, the checkpointer that keeps it, and the checkpoint whose step is running."""
+    """An agent's thread, the checkpointer that keeps it, and the checkpoint whose step is running.
+
+    A checkpointer that fails is told of in the log, and costs no answer: this process's memory has the advice as well,
+    and where that is lost the panel is asked again.
+    """
 
     saver: BaseCheckpointSaver[Any]
     identity: str
@@ -137,25 +149,47 @@ class _Thread:
     @classmethod
     def of_context(cls) -> Self | None:
         about = ensure_config().get("configurable", {})
-        saver, identity, step = about.get(_CHECKPOINTER), about.get("thread_id"), about.get(_STEPS, {}).get("")
-        if not isinstance(saver, BaseCheckpointSaver) or identity is None or step is None:
+        saver, identity, steps = about.get(CONFIG_KEY_CHECKPOINTER), about.get("thread_id"), about.get(_STEPS)
+        step = steps.get("") if isinstance(steps, Mapping) else None
+        if not isinstance(saver, BaseCheckpointSaver) or identity is None or not isinstance(step, str):
             return None
         return cls(saver, str(identity), step)
 
     def read(self, reference: AdviceReference) -> str | None:
-        return _written(self.saver.get_tuple(self._place(reference)), reference)
+        """What is kept for ``reference``; None where it isn't there, or can't be read."""
+        try:
+            return _written(self.saver.get_tuple(self._place(reference)), reference)
+        except Exception as error:
+            return self._tell("read", error)
 
     async def aread(self, reference: AdviceReference) -> str | None:
-        with suppress(NotImplementedError):  # a checkpointer for synchronous graphs
+        """As :meth:`read`."""
+        try:
             return _written(await self.saver.aget_tuple(self._place(reference)), reference)
-        return None
+        except Exception as error:
+            return self._tell("read", error)
 
-    def write(self, reference: AdviceReference, content: str) -> None:
-        self.saver.put_writes(self._place(reference), [(_CHANNEL, content)], _task_of(reference))
+    def write(self, reference: AdviceReference, content: str) -> bool:
+        """Keeps ``content``, and gives back whether that is done."""
+        try:
+            self.saver.put_writes(self._place(reference), [(_CHANNEL, content)], _task_of(reference))
+        except Exception as error:
+            self._tell("kept", error)
+            return False
+        return True
 
-    async def awrite(self, reference: AdviceReference, content: str) -> None:
-        with suppress(NotImplementedError):
+    async def awrite(self, reference: AdviceReference, content: str) -> bool:
+        """As :meth:`write`."""
+        try:
             await self.saver.aput_writes(self._place(reference), [(_CHANNEL, content)], _task_of(reference))
+        except Exception as error:
+            self._tell("kept", error)
+            return False
+        return True
+
+    def _tell(self, what: str, error: Exception) -> None:
+        problem = redact(f"{type(error).__name__}: {error}")
+        _log.warning("The panel's advice can't be %s with the thread, so it is in memory alone: %s", what, problem)
 
     def _place(self, reference: AdviceReference) -> RunnableConfig:
         about = {"thread_id": self.identity, "checkpoint_ns": "", "checkpoint_id": reference["step"]}
@@ -170,7 +204,8 @@ def _task_of(reference: AdviceReference) -> str:
 def _written(saved: CheckpointTuple | None, reference: AdviceReference) -> str | None:
     task = _task_of(reference)
     writes = (saved.pending_writes if saved is not None else None) or []
-    return next((value for by, channel, value in writes if (by, channel) == (task, _CHANNEL)), None)
+    found = next((value for by, channel, value in writes if (by, channel) == (task, _CHANNEL)), None)
+    return found if isinstance(found, str) else None
 
 
 def _content_of(answer: BaseMessage) -> str | None:
@@ -201,9 +236,18 @@ def _reference_of(message: BaseMessage) -> AdviceReference | None:
         return None
 
 
-def _shelve(digest: str, content: str | None) -> None:
-    if content is not None:
-        _SHELF.put(digest, content.encode())
+def _digest(content: str) -> str:
+    return hashlib.sha256(content.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def _shelve(digest: str, content: str) -> None:
+    _SHELF.put(digest, content.encode("utf-8", "surrogatepass"))
+
+
+def _shelve_whole(reference: AdviceReference, found: str | None) -> None:
+    """Shelves what was found, unless it is damaged."""
+    if found is not None and _digest(found) == reference["kept"]:
+        _shelve(reference["kept"], found)
 
 
 def _in_a_loop() -> bool:

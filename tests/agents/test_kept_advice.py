@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from langchain_core.messages import HumanMessage, ToolMessage
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.checkpoint.sqlite import SqliteSaver
 from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
+from langgraph.graph import START, MessagesState, StateGraph
 from langgraph.types import Command
 
 from moa_graph import ChatMoA
@@ -111,3 +113,111 @@ async def test_a_synchronous_call_within_an_event_loop_waits_for_no_checkpointer
     async with AsyncSqliteSaver.from_conn_string(str(tmp_path / "threads.sqlite")) as saver:
         result = await agent_with(blocking, saver).ainvoke(QUESTION, THREAD)
     assert result["messages"][-1].tool_calls
+
+
+class FailingSaver(InMemorySaver):
+    """A checkpointer that refuses what LangGraph itself never writes or reads."""
+
+    writes_advice = False
+
+    def put_writes(self, config: Any, writes: Any, task_id: str, task_path: str = "") -> None:
+        if not self.writes_advice and any(channel == "moa_advice" for channel, _ in writes):
+            raise ConnectionError("postgresql://moa:a-long-password@db/threads is gone")
+        super().put_writes(config, writes, task_id, task_path)
+
+    def get_tuple(self, config: Any) -> Any:
+        found = super().get_tuple(config)
+        if any(write[1] == "moa_advice" for write in (found.pending_writes if found else None) or ()):
+            raise ConnectionError("postgresql://moa:a-long-password@db/threads is gone")
+        return found
+
+    async def aput_writes(self, config: Any, writes: Any, task_id: str, task_path: str = "") -> None:
+        self.put_writes(config, writes, task_id, task_path)
+
+    async def aget_tuple(self, config: Any) -> Any:
+        return self.get_tuple(config)
+
+
+def told(caplog: pytest.LogCaptureFixture) -> list[str]:
+    return [record.getMessage() for record in caplog.records if record.name == "moa_graph.chat_model.kept_advice"]
+
+
+@pytest.mark.parametrize("asynchronous", [False, True])
+async def test_a_checkpointer_that_cannot_write_costs_no_answer(
+    caplog: pytest.LogCaptureFixture, asynchronous: bool
+) -> None:
+    asked, model = panel()
+    agent: Any = create_agent(model, [add], checkpointer=FailingSaver())
+    if asynchronous:
+        result = await agent.ainvoke(QUESTION, THREAD)
+    else:
+        result = await asyncio.to_thread(agent.invoke, QUESTION, THREAD)
+    assert result["messages"][-1].text == "Write to ada@example.org."
+    assert len(asked) == 1, "what this process holds is gone by"
+    (warning,) = told(caplog)
+    assert "in memory alone: ConnectionError" in warning
+    assert "a-long-password" not in warning
+
+
+@pytest.mark.parametrize("asynchronous", [False, True])
+async def test_a_checkpointer_that_cannot_read_has_the_panel_asked_again(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, asynchronous: bool
+) -> None:
+    saver = FailingSaver()
+    saver.writes_advice = True
+    asked, model = panel()
+    called = await calling_in_a_node(model, saver, [HumanMessage("Whom do I ask?")], asynchronous=asynchronous)
+    restart(monkeypatch)
+    conversation = [HumanMessage("Whom do I ask?"), called, ToolMessage("7", tool_call_id="call_1")]
+    await calling_in_a_node(model, saver, conversation, asynchronous=asynchronous)
+    assert len(asked) == 2
+    assert "can't be read" in told(caplog)[-1]
+
+
+async def calling_in_a_node(model: ChatMoA, saver: Any, conversation: Any, *, asynchronous: bool) -> Any:
+    """What the model answers in a graph that reads no thread itself."""
+    answers = []
+
+    def ask(_: Any) -> dict[str, Any]:
+        answers.append(model.bind_tools([add]).invoke(conversation))
+        return {}
+
+    async def aask(_: Any) -> dict[str, Any]:
+        answers.append(await model.bind_tools([add]).ainvoke(conversation))
+        return {}
+
+    builder = StateGraph(MessagesState)
+    builder.add_node("ask", aask if asynchronous else ask)
+    builder.add_edge(START, "ask")
+    graph: Any = builder.compile(checkpointer=saver)
+    if asynchronous:
+        await graph.ainvoke(QUESTION, THREAD)
+    else:
+        await asyncio.to_thread(graph.invoke, QUESTION, THREAD)
+    return answers[0]
+
+
+async def test_damaged_advice_counts_as_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    saver = InMemorySaver()
+    asked, model = panel()
+    agent = agent_with(model, saver)
+    await agent.ainvoke(QUESTION, THREAD)
+    restart(monkeypatch)
+    damaged = saver.serde.dumps_typed('{"for"')
+    for writes in saver.writes.values():
+        for key, (task, channel, _, path) in list(writes.items()):
+            if channel == "moa_advice":
+                writes[key] = (task, channel, damaged, path)
+    result = await agent.ainvoke(GO_ON, THREAD)
+    assert result["messages"][-1].type == "ai"
+    assert len(asked) == 2
+
+
+async def test_where_langgraph_tells_no_step_advice_is_in_memory_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(kept_advice, "_STEPS", "no such name")
+    asked, model = panel()
+    agent = agent_with(model, InMemorySaver())
+    for step in (QUESTION, GO_ON, GO_ON):
+        result = await agent.ainvoke(step, THREAD)
+    assert result["messages"][-1].text == "Write to ada@example.org."
+    assert len(asked) == 1
