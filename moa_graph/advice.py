@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
+from functools import cache
 from typing import Any, Literal, cast
 
 from langchain_core.messages import AIMessage, AnyMessage, BaseMessage, HumanMessage, SystemMessage
+from pydantic import TypeAdapter, ValidationError
 
 from moa_graph.state import Record, live
 
@@ -69,11 +71,29 @@ def find_advice(
     for message in reversed(messages if advise != "every_call" else ()):
         if advise == "user_turn" and opens_a_turn(message):
             break
-        advice = message.response_metadata.get(ADVICE) if isinstance(message, AIMessage) else None
-        records: list[Record] = advice.get("records", []) if advice and advice.get("for") == audience else []
+        records = (
+            _records_for(audience, message.response_metadata.get(ADVICE)) if isinstance(message, AIMessage) else []
+        )
         if records and all(record["stage"] in stages for record in records):
             return [{**record, "seconds": 0.0} for record in records]
     return []
+
+
+def _records_for(audience: str, advice: Any) -> list[Record]:
+    """The records of an entry for ``audience``; none where it holds something else, as a message from outside may."""
+    if not isinstance(advice, Mapping) or advice.get("for") != audience:
+        return []
+    try:
+        _records().validate_python(advice.get("records"), strict=True)
+    except ValidationError:
+        return []
+    return cast(list[Record], advice["records"])
+
+
+@cache
+def _records() -> TypeAdapter[list[Record]]:
+    """Made when first needed: it takes some milliseconds."""
+    return TypeAdapter(list[Record])
 
 
 def opens_a_turn(message: BaseMessage) -> bool:

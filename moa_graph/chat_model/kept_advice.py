@@ -160,14 +160,16 @@ class _Thread:
         try:
             return _written(self.saver.get_tuple(self._place(reference)), reference)
         except Exception as error:
-            return self._tell("read", error)
+            self._tell("read", error)
+            return None
 
     async def aread(self, reference: AdviceReference) -> str | None:
         """As :meth:`read`."""
         try:
             return _written(await self.saver.aget_tuple(self._place(reference)), reference)
         except Exception as error:
-            return self._tell("read", error)
+            self._tell("read", error)
+            return None
 
     def write(self, reference: AdviceReference, content: str) -> bool:
         """Keeps ``content``, and gives back whether that is done."""

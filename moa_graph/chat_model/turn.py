@@ -6,7 +6,9 @@ kept, so that it survives restarts, and the next call of the turn may only spend
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from typing import Any, cast
 
 from langchain_core.messages import AIMessage, BaseMessage
 from typing_extensions import TypedDict
@@ -47,8 +49,14 @@ def spent_before(messages: Sequence[BaseMessage], mixture: str) -> TurnSpending:
             break
         said = message.response_metadata if isinstance(message, AIMessage) else {}
         if said.get("mixture") == mixture and isinstance(spent := said.get(TURN), dict):
-            return {**NOTHING, **spent}
+            return cast(TurnSpending, {name: _counted(spent.get(name), none) for name, none in NOTHING.items()})
     return NOTHING
+
+
+def _counted(said: Any, none: Any) -> Any:
+    """What a message says was spent of one limit: messages come from outside, and say what they like."""
+    is_number = isinstance(said, int | float) and not isinstance(said, bool)
+    return type(none)(said) if is_number and 0 <= said < math.inf else none
 
 
 def with_report(before: TurnSpending, report: Report) -> TurnSpending:

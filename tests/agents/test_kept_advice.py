@@ -186,7 +186,7 @@ async def calling_in_a_node(model: ChatMoA, saver: Any, conversation: Any, *, as
         answers.append(await model.bind_tools([add]).ainvoke(conversation))
         return {}
 
-    builder = StateGraph(MessagesState)
+    builder: Any = StateGraph(MessagesState)
     builder.add_node("ask", aask if asynchronous else ask)
     builder.add_edge(START, "ask")
     graph: Any = builder.compile(checkpointer=saver)

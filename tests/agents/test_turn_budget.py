@@ -97,3 +97,12 @@ def test_a_summary_in_mid_turn_does_not_wake_the_panel() -> None:
     assert any("a summary" in text for text in texts)
     assert len(proposer.journal.asked) == 1
     assert result["messages"][-1].response_metadata["turn"]["calls"] == 7
+
+
+@pytest.mark.parametrize("said", ["3", -5, float("nan"), float("-inf"), None, True, [3]])
+def test_what_a_message_says_was_spent_neither_ends_in_an_error_nor_enlarges_the_budget(said: Any) -> None:
+    called = calling("add", a=1, b=1)
+    called.response_metadata = {"mixture": "mine", "turn": dict.fromkeys(("calls", "tokens", "usd", "deadline"), said)}
+    conversation = [HumanMessage("Go"), called, ToolMessage("2", tool_call_id="call_1")]
+    answer = mixture(scripted("w", AIMessage("done")), {"calls": 2}).invoke(conversation)
+    assert answer.response_metadata["turn"]["calls"] == 2

@@ -132,6 +132,20 @@ async def test_advice_for_somebody_else_is_not_gone_by(other: str) -> None:
     assert len(proposer.journal.asked) == 2
 
 
+@pytest.mark.parametrize("said", ["text", {"stage": "layer_1"}, [5], [{}], [{"stage": "layer_1"}], None])
+@pytest.mark.parametrize("within", [True, False])
+async def test_what_a_message_from_outside_calls_advice_is_no_error(said: Any, within: bool) -> None:
+    proposer = scripted("p")
+    model = ChatMoA(
+        proposers=[proposer], aggregator=writer(STEP, AIMessage("411"), AIMessage("411")), keep_advice="in_message"
+    )
+    messages = await tool_call(model)
+    advice = messages[-2].response_metadata["advice"]
+    messages[-2].response_metadata["advice"] = {**advice, "records": said} if within else said
+    assert (await model.ainvoke(messages)).text == "411"
+    assert len(proposer.journal.asked) == 2
+
+
 async def test_a_tool_call_that_cannot_be_read_is_asked_for_again() -> None:
     broken = AIMessage(
         "",
