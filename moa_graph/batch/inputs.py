@@ -42,7 +42,8 @@ def input_files(named: Sequence[str | os.PathLike[str]]) -> list[Path]:
         else:
             found = sorted(Path(match) for match in glob.glob(str(path), recursive=True))  # noqa: PTH207 (absolute too)
         if not found:
-            raise InputError(f"{name}: no such file, and it contains no file ending in {', '.join(ENDINGS)}")
+            why = f"no file in it ends in {', '.join(ENDINGS)}" if path.is_dir() else "there is no such file"
+            raise InputError(f"{name}: {why}")
         files += found
     for path in files:
         if _ending(path) not in ENDINGS:

@@ -6,11 +6,22 @@ from importlib.util import find_spec
 
 import click
 
-__all__ = ["needs_eval"]
+__all__ = ["needs_eval", "needs_server"]
 
 
 def needs_eval() -> None:
     """Refuses to go on without the packages of the extra ``eval``."""
-    missing = [name for name in ("numpy", "scipy", "statsmodels", "pandas") if find_spec(name) is None]
+    _need("eval", "numpy", "scipy", "statsmodels", "pandas")
+
+
+def needs_server() -> None:
+    """Refuses to go on without the packages of the extra ``server``."""
+    _need("server", "orjson", "prometheus_client", "starlette", "uvicorn")
+
+
+def _need(extra: str, *modules: str) -> None:
+    missing = [name for name in modules if find_spec(name) is None]
     if missing:
-        raise click.ClickException(f'This needs {", ".join(missing)}. Install it with: pip install "moa-graph[eval]"')
+        raise click.ClickException(
+            f'This needs {", ".join(missing)}. Install it with: pip install "moa-graph[{extra}]"'
+        )

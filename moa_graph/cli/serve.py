@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from moa_graph.cli.extras import needs_server
+
 if TYPE_CHECKING:
     from moa_graph.server.openai.settings import Settings
 
@@ -63,11 +65,9 @@ def serve(mixtures: tuple[str, ...], port: int, host: str, **chosen: Any) -> Non
     MIXTURE is a preset's name or a file; without any, it is the one that `moa doctor` finds. Keys that clients must
     bring stand in MOA_API_KEYS, as KEY or NAME=KEY, between commas. Ctrl-C or SIGTERM lets runs end first.
     """
-    try:
-        from moa_graph.server.openai.app import OpenAIApp
-        from moa_graph.server.openai.serve import serve as run
-    except ImportError as error:
-        raise click.ClickException(f"{error}: pip install 'moa-graph[server]'") from error
+    needs_server()
+    from moa_graph.server.openai.app import OpenAIApp
+    from moa_graph.server.openai.serve import serve as run
     from moa_graph.store import open_store
 
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(message)s")

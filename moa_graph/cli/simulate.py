@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from moa_graph.cli.extras import needs_server
 from moa_graph.cli.failing import INTERRUPTED
 
 __all__ = ["simulate"]
@@ -24,12 +25,10 @@ def simulate(port: int, host: str, profiles: str | None, strict: bool, key: str 
 
     The address goes to stdout once it can be asked. Ctrl-C ends it.
     """
+    needs_server()
     from moa_graph.models.simulation import load_profiles
+    from moa_graph.server.simulator import run
 
-    try:
-        from moa_graph.server.simulator import run
-    except ImportError as error:
-        raise click.ClickException(str(error)) from error
     loaded = load_profiles(profiles) if profiles else None
     try:
         run(port, loaded, key, host, strict=strict, ready=lambda url: click.echo(f"{url}/v1"))

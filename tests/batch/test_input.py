@@ -145,6 +145,8 @@ def test_folders_and_patterns_are_read_by_name(tmp_path: Path) -> None:
 def test_a_file_that_is_not_there_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no such file"):
         input_files([tmp_path / "no.jsonl"])
+    with pytest.raises(InputError, match=r"no file in it ends in \.jsonl"):
+        input_files([tmp_path])
 
 
 def test_a_file_of_another_kind_is_refused(tmp_path: Path) -> None:
