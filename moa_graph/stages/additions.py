@@ -51,6 +51,7 @@ class Additions(SingleSlot):
     kind: ClassVar[str] = "additions"
     answers: ClassVar[bool] = True
     decides: ClassVar[bool] = True
+    usual_temperature: ClassVar[float | None] = 0.0
     record_kind: ClassVar[str] = "additions"
     answer_schema: ClassVar[type[BaseModel] | None] = Added
 

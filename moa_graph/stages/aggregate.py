@@ -157,7 +157,7 @@ def _with_evaluations(run: RunContext) -> tuple[tuple[str, ...], str]:
             if ranked in ranks:
                 ranks[ranked].append(place)
     told = [
-        f"Response {number} is {record['slot']}'s answer; ranks given to it: {_in_words(ranks[record['id']])}."
+        f"Response {number} is {record['slot']}'s answer; {_in_words(ranks[record['id']])}."
         for number, record in enumerate(proposals, start=1)
     ]
     spoken = [one for one in rankings if one["data"].get("evaluation", "").strip()]
@@ -170,4 +170,4 @@ def _with_evaluations(run: RunContext) -> tuple[tuple[str, ...], str]:
 
 
 def _in_words(given: list[int]) -> str:
-    return ", ".join(f"{place}." for place in sorted(given)) if given else "not ranked"
+    return f"the members ranked it {', '.join(map(str, sorted(given)))}" if given else "no member ranked it"

@@ -159,3 +159,10 @@ def test_judges_run_at_temperature_0_unless_they_are_told_otherwise() -> None:
 
     temperatures = [[slot.members[0].settings.temperature for slot in bound.slots] for bound in placed]
     assert temperatures == [[0.7], [0.0, 0.3, 0.7], [0.0, 0.0], [0.0]]
+
+
+def test_the_judge_of_a_residual_mixture_runs_at_temperature_0_too() -> None:
+    placed = create_moa("rmoa", simulate=True).plan.stages
+
+    judges = [bound for bound in placed if bound.stage.kind == "additions"]
+    assert {slot.members[0].settings.temperature for bound in judges for slot in bound.slots} == {0.0}

@@ -119,8 +119,8 @@ async def test_a_chairman_sees_names_answers_and_evaluations_with_the_ranks_outs
     assert references(chair) == [*answers, *["Response 3 is the best of all."] * 3]
     outside = system_text(chair).split("<<")[0]
     names = [text.partition(",")[0] for text in answers]
-    assert f"Response 1 is {names[0]}'s answer; ranks given to it: 3., 3., 3." in outside
-    assert f"Response 3 is {names[2]}'s answer; ranks given to it: 1., 1., 1." in outside
+    assert f"Response 1 is {names[0]}'s answer; the members ranked it 3, 3, 3." in outside
+    assert f"Response 3 is {names[2]}'s answer; the members ranked it 1, 1, 1." in outside
     for number, name in enumerate(TRIO, start=4):
         assert f"Response {number} is {name}'s evaluation of responses 1 to 3." in outside
 
