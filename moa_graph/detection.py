@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
-import http
-import http.client
-import json
 import os
 import queue
 import threading
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
 from typing import Any
-from urllib.parse import urlsplit
 
 from moa_graph.casts.casting import named_models
 from moa_graph.casts.choosing import MOST_LOCAL_MODELS
-from moa_graph.casts.listed_model import served_model
-from moa_graph.casts.own_server import OwnServer, cast_on, is_near, limits_on, told_by
+from moa_graph.casts.own_server import OwnServer, cast_on, limits_on
 from moa_graph.casts.parts import part_of
+from moa_graph.casts.served_list import LONGEST_WAIT, LocalServer, NoList, listed_by
 from moa_graph.casts.shipped import shipped_casts
 from moa_graph.description import ModelSettings
-from moa_graph.errors import MixtureError, ServerSilent
+from moa_graph.errors import ServerSilent, ServerUnusable
 from moa_graph.mixture import Mixture, propose_and_aggregate
 from moa_graph.models.reference import PROVIDERS, is_elsewhere
 from moa_graph.presets.catalogue import load_preset
@@ -39,47 +34,8 @@ DEFAULT = "moa-turbo"
 SERVERS = {"Ollama": 11434, "vLLM": 8000, "LM Studio": 1234}
 """Servers of OpenAI's protocol, and the loopback ports that they listen on as they are installed."""
 
-PATIENCE = 0.3
-"""Seconds in which a server on this machine must accept a connection."""
-
-LONGEST_WAIT = 60.0
-"""Seconds in which a server that accepts connections must list its models: one that is busy may answer them in turn."""
-
 SAID_AFTER = 1.0
 """Seconds of waiting after which a person is told what for."""
-
-LONGEST_LIST = 1_000_000
-"""Bytes of a list of models that are read."""
-
-
-@dataclass(frozen=True)
-class LocalServer:
-    """A server of OpenAI's protocol, mostly on this machine.
-
-    Args:
-        name: What usually listens on its port.
-        url: Its base URL.
-        models: The models that it serves and that can chat.
-        key_variable: Environment variable that holds its key; None if it needs none.
-        entries: What its list says of them.
-    """
-
-    name: str
-    url: str
-    models: tuple[str, ...]
-    key_variable: str | None = None
-    entries: tuple[Mapping[str, Any], ...] = field(default=(), compare=False, repr=False)
-
-    @property
-    def is_near(self) -> bool:
-        """Whether it is a machine of one's own, rather than a proxy of providers."""
-        return is_near(self.url)
-
-    def look_at(self, models: Sequence[str]) -> OwnServer:
-        """What it tells of some of its models beyond their names."""
-        told = {str(entry["id"]): entry for entry in self.entries}
-        return told_by(self.url, [told.get(name, {"id": name}) for name in models], self.key_variable)
-
 
 Choose = Callable[[Sequence[str]], Sequence[str]]
 """Chooses from the models of a server that serves many."""
@@ -111,7 +67,7 @@ def detect(
 
     Raises:
         ServerSilent: A server is there, but doesn't list its models.
-        MixtureError: ``OPENAI_BASE_URL`` names a server that can't be used.
+        ServerUnusable: ``OPENAI_BASE_URL`` names a server that can't be used.
     """
     found = [name for name in keys_found() if not (offline and name == "OPENAI_BASE_URL")]
     if found:
@@ -149,9 +105,11 @@ def look_for_servers(say: Say | None = None) -> list[LocalServer]:
 
     def ask(name: str, port: int) -> None:
         try:
-            found.put((name, _ask_for_models(name, f"http://127.0.0.1:{port}/v1")))
+            found.put((name, listed_by(name, f"http://127.0.0.1:{port}/v1")))
         except ServerSilent as silent:
             found.put((name, silent))
+        except NoList:
+            found.put((name, None))
 
     for name, port in SERVERS.items():
         threading.Thread(target=ask, args=(name, port), daemon=True).start()  # Ctrl-C needn't wait for them
@@ -168,7 +126,7 @@ def server_of_environment(say: Say | None = None) -> LocalServer | None:
 
     Raises:
         ServerSilent: It accepts connections, but doesn't list its models.
-        MixtureError: It isn't reached, or doesn't list models in OpenAI's protocol.
+        ServerUnusable: It isn't reached, refuses its key, or lists no model that can chat.
     """
     url = _own_address()
     if url is None:
@@ -176,12 +134,14 @@ def server_of_environment(say: Say | None = None) -> LocalServer | None:
     key_variable = "OPENAI_API_KEY" if os.environ.get("OPENAI_API_KEY") else None
     if say is not None:
         say(f"asking {url} (OPENAI_BASE_URL) which models it serves")
-    server = _ask_for_models("OPENAI_BASE_URL", url, key_variable, connect_within=LONGEST_WAIT)
-    if server is None or not server.models:
-        what = "lists no model that can chat" if server else "can't be reached, or doesn't list its models"
-        raise MixtureError(
-            f"OPENAI_BASE_URL is set, but {url} {what}: start the server, correct the address (most end in /v1), "
-            "unset the variable, or try with --simulate"
+    try:
+        server = listed_by("OPENAI_BASE_URL", url, key_variable, connect_within=LONGEST_WAIT)
+    except NoList as reason:
+        raise ServerUnusable(f"OPENAI_BASE_URL: {reason}; or unset the variable, or try with --simulate") from None
+    if not server.models:
+        raise ServerUnusable(
+            f"OPENAI_BASE_URL: {url} serves no model that can chat: load one, unset the variable, or try "
+            "with --simulate"
         )
     return server
 
@@ -248,42 +208,3 @@ def _settings(server: LocalServer, own: OwnServer | None, model: str) -> dict[st
 
 def _name_of_node(text: str) -> str:
     return text.replace(":", "-").replace("|", "-").replace(" ", "-")
-
-
-def _ask_for_models(
-    name: str, url: str, key_variable: str | None = None, connect_within: float | None = None
-) -> LocalServer | None:
-    """What ``GET /models`` of an address says; None if nothing answers there in OpenAI's protocol.
-
-    Raises:
-        ServerSilent: Something accepts connections there, and says nothing.
-    """
-    address = urlsplit(url)
-    secure = address.scheme == "https"
-    kind = http.client.HTTPSConnection if secure else http.client.HTTPConnection
-    headers = {"authorization": f"Bearer {os.environ[key_variable]}"} if key_variable else {}
-    connection: http.client.HTTPConnection | None = None
-    try:
-        connection = kind(address.hostname or "", address.port, timeout=connect_within or PATIENCE)
-        connection.connect()
-        connection.sock.settimeout(LONGEST_WAIT)
-        connection.request("GET", f"{address.path}/models", headers=headers)
-        answer = connection.getresponse()
-        if answer.status == http.HTTPStatus.SERVICE_UNAVAILABLE:  # as llama.cpp says while it loads a model
-            raise ServerSilent(f"{name}: {url} isn't ready (HTTP 503): ask again later, or try with --simulate")
-        listed = json.loads(answer.read(LONGEST_LIST))["data"]
-        entries = tuple({**model, "id": str(model["id"])} for model in listed)
-    except TimeoutError as error:
-        if connection is None or connection.sock is None:
-            return None
-        raise ServerSilent(
-            f"{name}: {url} accepts connections, but hasn't listed its models in {LONGEST_WAIT:.0f} s. It may be busy: "
-            "ask again later, name a mixture with --mixture, or try with --simulate"
-        ) from error
-    except (OSError, http.client.HTTPException, ValueError, KeyError, TypeError):
-        return None
-    finally:
-        if connection is not None:
-            connection.close()
-    chatting = tuple(entry for entry in entries if (model := served_model("openai", entry)) is not None and model.chats)
-    return LocalServer(name, url, tuple(entry["id"] for entry in chatting), key_variable, chatting)

@@ -2,6 +2,7 @@
 
 MoaError
 ├── MixtureError          the description can't work (also a ValueError); raised before any call
+│   ├── ServerUnusable    the server of models that the environment names can't be used
 │   └── UnknownPreset
 ├── OptionsError          a run-time option is out of its bounds
 ├── InputError            the conversation can't be answered as it is; raised before any call
@@ -33,6 +34,7 @@ __all__ = [
     "OptionsError",
     "RunFailed",
     "ServerSilent",
+    "ServerUnusable",
     "StoreMiss",
     "TooFewProposals",
     "UnknownPreset",
@@ -65,6 +67,10 @@ class MissingKey(MoaError, RuntimeError):
 
 class ServerSilent(MoaError, RuntimeError):
     """A server of models accepts connections, but doesn't say in time which models it serves."""
+
+
+class ServerUnusable(MixtureError):
+    """The server of models that the environment names can't be used."""
 
 
 class StoreMiss(MoaError, RuntimeError):

@@ -107,8 +107,8 @@ def _doubled(cast: Cast, parts: list[Part]) -> Iterator[str]:
         wanted = max(part.number for part in parts if part.kind == kind)
         there = len(cast.players(kind)) if kind not in ("writer", "judge") else 1
         if wanted > there:
-            who = "one model plays" if there == 1 else f"{there} models play"
-            yield f"{who} the {wanted} {kind} parts: several samples of a model, as in Self-MoA, stand for others"
+            who = "one model answers" if there == 1 else f"{there} models answer"
+            yield f"{who} in place of {wanted} {kind} ones: several samples of one model, as in Self-MoA"
 
 
 def _models(part: Any) -> Iterator[str | BaseChatModel]:

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from moa_graph.cli.choice import MixtureChoice
+from moa_graph.cli.columns import columns
 from moa_graph.cli.tally import counted, money
-from moa_graph.errors import MoaError
+from moa_graph.errors import MissingKey, MoaError
 from moa_graph.graph import MoaGraph, create_moa
 from moa_graph.mixture import Mixture
 from moa_graph.report import Report
@@ -60,7 +61,9 @@ class Beside:
             return Alone(self.model, None, redact(str(error)))
 
 
-def beside(model: str, mixture: Mixture, choice: MixtureChoice, store: Store | None) -> Beside:
+def beside(
+    model: str, mixture: Mixture, choice: MixtureChoice, store: Store | None, called: str | None = None
+) -> Beside:
     """The model beside a mixture, with the same settings if the mixture names it.
 
     Args:
@@ -68,23 +71,33 @@ def beside(model: str, mixture: Mixture, choice: MixtureChoice, store: Store | N
         mixture: The one that is asked, with a model for every part.
         choice: What was chosen on the command line.
         store: What calls are kept in.
+        called: As the person named it; default: ``model``.
 
     Raises:
         MixtureError: There is no such model.
+        MissingKey: Its key isn't in the environment.
     """
     slot = {"model": model, "temperature": choice.temperature, "max_tokens": choice.max_tokens}
     alone = Mixture.from_data({"name": model, "models": mixture.models, "stages": [{"aggregate": {"slot": slot}}]})
-    return Beside(model, create_moa(alone, simulate=choice.simulate or None, store=store))
+    graph = create_moa(alone, simulate=choice.simulate or None, store=store)
+    for member in graph.plan.members.values():
+        if (variable := member.missing_key()) is not None:
+            raise MissingKey(f"--beside {called or model}: {variable} is not set: set it, or leave --beside out")
+    return Beside(called or model, graph)
 
 
-def compared(mixture: Report, alone: Alone) -> list[str]:
-    """A line for the mixture and one for the model alone: time, calls, tokens and dollars."""
+def compared(mixture: Report, alone: Alone, width: int | None) -> list[str]:
+    """A line for the mixture and one for the model alone: time, calls, tokens and dollars.
+
+    Args:
+        mixture: What the mixture did.
+        alone: What the model did.
+        width: Columns that there are; None is as many as are wanted.
+    """
     reports = [(mixture["mixture"], mixture)]
     if alone.outcome is not None:
         reports.append((f"{alone.model} alone", alone.outcome.report))
-    rows = [(name, *_figures(report)) for name, report in reports]
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return ["  ".join(f"{cell:>{width}}" for cell, width in zip(row, widths, strict=True)) for row in rows]
+    return columns([(name, *_figures(report)) for name, report in reports], width=width)
 
 
 def _figures(report: Report) -> tuple[str, str, str, str]:

@@ -6,14 +6,13 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-import click
-
 from moa_graph.casts.own_server import OwnServer, limits_on
 from moa_graph.cli.beside import Beside, beside
 from moa_graph.cli.casting import FoundCast, find_cast
 from moa_graph.cli.choice import MixtureChoice
 from moa_graph.cli.classic import with_flags, without_timeouts
 from moa_graph.cli.own_server import a_few, on_own_server
+from moa_graph.cli.saying import say
 from moa_graph.cli.setting import with_settings
 from moa_graph.detection import DEFAULT, detect
 from moa_graph.errors import MixtureError
@@ -59,13 +58,14 @@ def build(choice: MixtureChoice, store: Store | None = None) -> Chosen:
         raise MixtureError("--models names models on a server of your own: say which with --on, such as --on ollama")
     on_own = choice.on is not None and not _on_stand_ins(choice)
     mixture, why = _mixture(choice)
+    beside_called = choice.beside
     if on_own:
-        choice, mixture = on_own_server(choice, without_timeouts(mixture), _say)
+        choice, mixture = on_own_server(choice, without_timeouts(mixture), say)
     store = store or _store(choice)
     described = _described(mixture, choice)
     found = FoundCast(choice.cast)
     if not (on_own or _on_stand_ins(choice)):
-        found = find_cast(described, choice.cast, _say, _choose)
+        found = find_cast(described, choice.cast, say, _choose)
     if found.own is not None:
         described = _described(_at_home(mixture, found.own), replace(choice, on=found.own.url))
     why = why or found.simulated
@@ -81,8 +81,10 @@ def build(choice: MixtureChoice, store: Store | None = None) -> Chosen:
     mark = f"[simulated: no real model was asked, since {why}]" if unasked else None
     if not _on_stand_ins(choice):
         for note in graph.casting.notes:
-            _say(note)
-    alone = beside(choice.beside, graph.casting.mixture, choice, store) if choice.beside else None
+            say(note)
+    alone = None
+    if choice.beside:
+        alone = beside(choice.beside, graph.casting.mixture, choice, store, beside_called)
     return Chosen(graph, _headline(graph, choice, why), store, mark, alone)
 
 
@@ -98,7 +100,7 @@ def _at_home(mixture: Mixture, own: OwnServer) -> Mixture:
 
 def _choose(models: Sequence[str]) -> list[str]:
     """A few of the models of a server that was found."""
-    return a_few(models, _say)
+    return a_few(models, say)
 
 
 def _mixture(choice: MixtureChoice) -> tuple[Mixture, str | None]:
@@ -109,11 +111,7 @@ def _mixture(choice: MixtureChoice) -> tuple[Mixture, str | None]:
         return propose_and_aggregate(list(choice.reference_models), choice.aggregator), None
     if choice.on is not None:
         return load_mixture(DEFAULT), None
-    return detect(say=_say, offline=_on_stand_ins(choice), choose=_choose)
-
-
-def _say(text: str) -> None:
-    click.echo(f"moa: {text}", err=True)
+    return detect(say=say, offline=_on_stand_ins(choice), choose=_choose)
 
 
 def everything_is_simulated() -> bool:

@@ -116,7 +116,8 @@ class RunDisplay:
         text = alone.failure or (alone.outcome.answer if alone.outcome else "")
         self._err.print(printable(text), markup=False, highlight=False, soft_wrap=not self._err.is_terminal)
         self._err.print()
-        for line in compared(outcome.report, alone):
+        width = self._err.width - 1 if self._err.is_terminal else None
+        for line in compared(outcome.report, alone, width):
             self.say(line)
 
     def leave(self) -> None:

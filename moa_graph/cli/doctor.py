@@ -9,6 +9,7 @@ import click
 
 from moa_graph.cli.columns import columns, terminal_width, wrapped
 from moa_graph.cli.failing import RUN_FAILED
+from moa_graph.cli.saying import say
 
 __all__ = ["doctor"]
 
@@ -28,13 +29,14 @@ def doctor(mixture: str | None, cast: str | None, probe: bool) -> None:
     from moa_graph.cli.examination import examine
     from moa_graph.interruptible import run
 
-    found = run(examine(mixture, cast, _tell if probe else None))
+    found = run(examine(mixture, cast, say if probe else None))
     width = terminal_width()
     rows = functools.partial(columns, indent="  ", width=width)
     lines = functools.partial(wrapped, indent="  ", further="    ", width=width)
+    models = rows(found.models, _HEADER)
     _section("Keys", rows([[name, "set" if there else "not set"] for name, there in found.keys.items()]))
     _section("Local servers", rows(found.servers))
-    _section(f"Mixture: {found.mixture}", [*lines(found.why), "", *rows(found.models, _HEADER)])
+    _section(f"Mixture: {found.mixture}", [*lines(found.why), *(["", *models] if found.models else [])])
     _section("Packages", rows(found.packages))
     _section("Problems", [line for problem in found.problems or ["none"] for line in lines(problem)])
     if found.notes:
@@ -44,10 +46,6 @@ def doctor(mixture: str | None, cast: str | None, probe: bool) -> None:
 
 
 _HEADER = ["name", "asked as", "served", "$ in/out per million tokens", "window"]
-
-
-def _tell(text: str) -> None:
-    click.echo(f"moa: {text}", err=True)
 
 
 def _section(title: str, lines: Iterable[str]) -> None:

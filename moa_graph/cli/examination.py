@@ -8,20 +8,21 @@ import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-import click
-
 from moa_graph import detection
 from moa_graph.casts.cast import Cast
 from moa_graph.cli.building import HOW_TO_USE_REAL_MODELS, everything_is_simulated
 from moa_graph.cli.casting import find_cast
 from moa_graph.cli.probe import most_dollars, probe, probed_members
+from moa_graph.cli.saying import say
 from moa_graph.cli.served import Availability, served_models
 from moa_graph.description import Price
 from moa_graph.detection import KEY_VARIABLES, LocalServer, detect, look_for_servers
+from moa_graph.errors import ServerSilent, ServerUnusable
 from moa_graph.graph import create_moa, load_mixture
 from moa_graph.mixture import Mixture
 from moa_graph.models.catalogue import Member
 from moa_graph.models.reference import PROVIDERS
+from moa_graph.secrets import redact
 
 __all__ = ["Findings", "examine"]
 
@@ -69,9 +70,21 @@ async def examine(
     Raises:
         MoaError: There is no such mixture.
     """
-    servers = look_for_servers()
-    mixture, why = (load_mixture(named), "named by --mixture or MOA_MIXTURE") if named else detect(servers)
-    graph = create_moa(mixture, cast=await _cast(mixture, cast))
+    servers: list[LocalServer] = []
+    try:
+        servers = look_for_servers()
+        mixture, why = (load_mixture(named), "named by --mixture or MOA_MIXTURE") if named else detect(servers)
+        played_by = await _cast(mixture, cast)
+    except (ServerSilent, ServerUnusable) as error:
+        return Findings(
+            named or "none",
+            "no mixture can be run: see the problem below",
+            _keys(()),
+            _server_rows(servers),
+            packages=_package_rows(),
+            problems=[redact(str(error))],
+        )
+    graph = create_moa(mixture, cast=played_by)
     plan = graph.plan
     members = {member.name: member for bound in plan.stages for slot in bound.slots for member in slot.members}
     found = Findings(plan.mixture, why, _keys(members.values()), _server_rows(servers), packages=_package_rows())
@@ -90,7 +103,7 @@ async def _cast(mixture: Mixture, wanted: str | None) -> str | Cast | None:
     """Who would play in a run of the mixture; where that is nobody real, who would if the first key were set."""
     if everything_is_simulated():
         return wanted
-    found = await asyncio.to_thread(find_cast, mixture, wanted, _say)
+    found = await asyncio.to_thread(find_cast, mixture, wanted, say)
     return wanted if found.simulated else found.cast
 
 
@@ -215,7 +228,3 @@ def _package_rows() -> list[list[str]]:
         there = importlib.util.find_spec(package) is not None
         rows.append([package, "installed" if there else f'for {command}: pip install "moa-graph[{extra}]"'])
     return rows
-
-
-def _say(text: str) -> None:
-    click.echo(f"moa: {text}", err=True)

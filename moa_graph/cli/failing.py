@@ -13,6 +13,7 @@ from typing import Any, TypeGuard
 
 import click
 
+from moa_graph.cli.saying import say
 from moa_graph.cli.tuning import seldom_collecting
 from moa_graph.errors import InputError, MixtureError, MoaError, OptionsError, TooFewProposals
 from moa_graph.secrets import redact
@@ -71,11 +72,11 @@ class OneLineErrors(click.Group):
 
 
 def _tell(error: Exception) -> None:
-    """Writes an error's line; where stderr can't be written either, the exit code alone tells of it."""
+    """Tells what went wrong on stderr; where stderr can't be written either, the exit code alone tells of it."""
     if _is_lost_output(error):
         _forget_stdout()
     with suppress(OSError):
-        click.echo(f"moa: {one_line(error)}", err=True)
+        say(one_line(error))
 
 
 def one_line(error: BaseException) -> str:

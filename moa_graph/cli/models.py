@@ -9,6 +9,7 @@ import click
 
 from moa_graph.cli.columns import columns, terminal_width
 from moa_graph.cli.failing import RUN_FAILED
+from moa_graph.cli.saying import say
 
 if TYPE_CHECKING:
     from moa_graph.casts.cast import Cast
@@ -51,7 +52,7 @@ def models(
     lists = run(places_listed(places))
     for why in lists.values():
         if isinstance(why, str):
-            click.echo(f"moa: {why}", err=True)
+            say(why)
     if as_cast:
         cast = cast_from_lists(lists)
         if cast is None:
@@ -138,7 +139,7 @@ def _show_cast(cast: Cast, *, save: bool, as_json: bool) -> None:
         rows += [_row(kind, player) for kind in ("writer", "judge") if (player := getattr(cast, kind)) is not None]
         click.echo("\n".join(columns(rows, header, width=terminal_width())))
     if save:
-        click.echo(f"moa: saved to {write(cast)}", err=True)
+        say(f"saved to {write(cast)}")
 
 
 def _row(part: str, player: Any) -> list[str]:

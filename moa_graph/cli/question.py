@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from moa_graph.cli.saying import say
+
 if TYPE_CHECKING:
     from langchain_core.messages import BaseMessage
 
@@ -103,9 +105,7 @@ def _stdin_is_material() -> bool:
 
 def _read_stdin() -> str:
     """All of stdin; where that takes long, what is being waited for is said."""
-    timer = threading.Timer(
-        SAID_AFTER, lambda: click.echo("moa: waiting for stdin to end (</dev/null if there is nothing)", err=True)
-    )
+    timer = threading.Timer(SAID_AFTER, lambda: say("waiting for stdin to end (</dev/null if there is nothing)"))
     timer.daemon = True
     if not sys.stdin.isatty():
         timer.start()

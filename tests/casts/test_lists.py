@@ -151,7 +151,7 @@ def test_a_model_that_is_switched_off_soon_is_not_chosen() -> None:
 def test_a_lone_model_plays_every_part_and_that_is_said() -> None:
     graph = create_moa("council", cast={"strong": "together:zai-org/GLM-5.3"})
     assert set(graph.casting.players.values()) == {"together:zai-org/GLM-5.3"}
-    assert "one model plays the 3 strong parts" in graph.casting.notes[0]
+    assert "one model answers in place of 3 strong ones" in graph.casting.notes[0]
 
 
 def test_the_papers_mixture_is_cast_anew_as_a_whole_where_that_is_asked_for() -> None:

@@ -7,8 +7,9 @@ from urllib.parse import urlsplit
 import pytest
 
 from moa_graph import create_moa, detection
+from moa_graph.casts import served_list
 from moa_graph.detection import detect, look_for_servers
-from moa_graph.errors import MixtureError, ServerSilent
+from moa_graph.errors import ServerSilent, ServerUnusable
 from moa_graph.mixture import Mixture
 from moa_graph.models.prices import price_of
 from tests.loopback import Asked, Reply, loopback_in_thread
@@ -122,7 +123,7 @@ def test_a_busy_server_is_waited_for_and_a_person_is_told(monkeypatch: pytest.Mo
 def test_a_server_that_does_not_list_its_models_is_an_error_not_a_simulation(
     monkeypatch: pytest.MonkeyPatch, reply: Reply
 ) -> None:
-    monkeypatch.setattr(detection, "LONGEST_WAIT", 0.1)
+    monkeypatch.setattr(served_list, "LONGEST_WAIT", 0.1)
     with loopback_in_thread(lambda asked: reply) as server:
         monkeypatch.setattr(detection, "SERVERS", {"Ollama": urlsplit(server.url).port})
         with pytest.raises(ServerSilent, match=r"Ollama: .*--simulate"):
@@ -145,8 +146,39 @@ def test_the_models_of_openai_base_url_are_asked_with_and_without_a_key(
 
 def test_an_openai_base_url_where_nobody_listens_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OPENAI_BASE_URL", "http://127.0.0.1:1/v1")
-    with pytest.raises(MixtureError, match=r"OPENAI_BASE_URL is set, but .* can't be reached"):
+    with pytest.raises(ServerUnusable, match=r"OPENAI_BASE_URL: .* can't be reached .*: start the server"):
         detect()
+
+
+@pytest.mark.parametrize("address", ["localhost:8080/v1", "127.0.0.1/v1", "ftp://localhost/v1", "http:///v1"])
+def test_an_openai_base_url_that_is_no_address_says_how_one_is_written(
+    monkeypatch: pytest.MonkeyPatch, address: str
+) -> None:
+    monkeypatch.setenv("OPENAI_BASE_URL", address)
+    with pytest.raises(ServerUnusable, match=r"write it with its scheme, such as http://localhost:8080/v1"):
+        detect()
+
+
+@pytest.mark.parametrize(
+    ("reply", "key", "told"),
+    [
+        (Reply(401, b"{}"), "wrong", r"refuses the key \(HTTP 401\): correct OPENAI_API_KEY"),
+        (Reply(401, b"{}"), "", r"wants a key \(HTTP 401\): set OPENAI_API_KEY"),
+        (Reply(404, b"{}"), "", r"has no list of models \(HTTP 404\): most addresses end in /v1"),
+        (Reply(500, b"{}"), "", r"fails \(HTTP 500\): look at the server's log"),
+        (Reply(body=b"<html>"), "", r"doesn't list models in OpenAI's protocol: most addresses end in /v1"),
+        (Reply(body=b'{"data": [{"id": "nomic-embed-text"}]}'), "", r"serves no model that can chat"),
+        (None, "", r"can't be reached"),
+    ],
+)
+def test_why_the_server_of_openai_base_url_cannot_be_used_is_told(
+    monkeypatch: pytest.MonkeyPatch, reply: Reply | None, key: str, told: str
+) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", key)
+    with loopback_in_thread(lambda asked: reply) as server:
+        monkeypatch.setenv("OPENAI_BASE_URL", server.url)
+        with pytest.raises(ServerUnusable, match=told):
+            detect()
 
 
 def test_openais_own_address_is_no_server_of_ones_own(monkeypatch: pytest.MonkeyPatch) -> None:

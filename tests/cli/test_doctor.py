@@ -54,6 +54,21 @@ def test_a_missing_key_is_a_problem_that_names_every_model_that_needs_it(moa: Mo
     assert f"TOGETHER_API_KEY is not set, for {needed_by}: set it, or try" in result.stdout
 
 
+@pytest.mark.parametrize("named", [(), ("-m", "council")])
+@pytest.mark.parametrize("path", ["/v1", ""])
+def test_a_server_of_the_environment_that_cannot_be_used_is_a_problem_beside_all_else(
+    moa: Moa, named: tuple[str, ...], path: str
+) -> None:
+    with loopback_in_thread(lambda asked: Reply(401 if "/v1" in asked.path else 404, b"{}")) as server:
+        address = server.url.removesuffix("/v1") + path
+        result = moa("doctor", *named, env={"OPENAI_BASE_URL": address, "OPENAI_API_KEY": SECRET})
+    assert result.exit_code == 1
+    assert "OPENAI_API_KEY      set" in result.stdout
+    refused, lost = "refuses the key (HTTP 401)", "has no list of models (HTTP 404)"
+    assert (refused if path else lost) in result.stdout.partition("Problems")[2]
+    assert SECRET not in result.output
+
+
 def test_keys_are_named_and_never_shown(moa: Moa, write_mixture: WriteMixture) -> None:
     settings = {"model": "openai:one", "key_variable": "TEST_API_KEY"}
     with loopback_in_thread(lambda asked: Reply(401, f'{{"error": "no {SECRET}"}}'.encode())) as server:

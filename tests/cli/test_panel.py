@@ -6,8 +6,11 @@ import json
 from typing import Any
 
 import pytest
+from langchain_core.messages import AIMessage
 
+from moa_graph.cli.beside import Alone, compared
 from moa_graph.cli.panel import in_short
+from moa_graph.runs import Outcome
 from moa_graph.state import Record
 from tests.cli.conftest import Moa
 
@@ -86,6 +89,21 @@ def test_a_model_beside_that_fails_does_not_take_the_answer_away(moa: Moa, serve
     assert result.exit_code == 0
     assert "Answer: 411" in result.stdout
     assert "HTTP 400" in result.stderr.partition("bad alone:\n")[2]
+
+
+def test_a_model_beside_whose_key_is_missing_is_refused_before_anything_is_asked(moa: Moa, served: Any) -> None:
+    mixture, simulator = served(one={}, writer={})
+    result = moa("ask", "-m", mixture, "--beside", "groq:llama", QUESTION, input="")
+    assert "--beside groq:llama: GROQ_API_KEY is not set" in result.stderr
+    assert result.exit_code == 1
+    assert simulator.stats()["total"]["requests"] == 0
+
+
+def test_what_both_took_stands_in_columns_or_where_there_is_no_room_under_each_other() -> None:
+    report: Any = {"mixture": "test", "usage": {"input": 1, "output": 2}, "cost": 0.1, "seconds": 1.0, "calls": 3}
+    alone = Alone("one", Outcome(AIMessage("4"), [], report))
+    assert compared(report, alone, None)[0].split() == ["test", "1.0", "s", "3", "calls", "3", "tokens", "$0.10"]
+    assert compared(report, alone, 20)[:3] == ["test", "  1.0 s", "  3 calls"]
 
 
 def test_an_unknown_model_beside_is_refused_before_anything_is_asked(moa: Moa, served: Any) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from moa_graph.cli.tuning import OF_A_START
 from tests.cli.processes import COMMAND, environment
 
 QUESTION = "What is 17 * 24 + 3?"
@@ -92,7 +93,7 @@ def test_a_process_of_its_own_collects_garbage_seldom_and_a_caller_of_the_comman
     told = "set_to = gc.get_threshold()[0]; print(0 if set_to == usual else set_to, gc.get_freeze_count() > frozen)"
     called = f"{code}try: main(['presets'])\nexcept SystemExit: {told}"
     alone = f"{code}try: main()\nexcept SystemExit: {told}"
-    for program, said in ((called, "0 False"), (alone, "50000 True")):
+    for program, said in ((called, "0 False"), (alone, f"{OF_A_START} True")):
         ran = subprocess.run(
             [sys.executable, "-c", program, "presets"], env=environment(), capture_output=True, text=True, check=True
         )
