@@ -12,6 +12,7 @@ import yaml
 
 from moa_graph.errors import MixtureError
 from moa_graph.syntax import syntax_problem
+from moa_graph.toml_lines import line_in_toml
 
 __all__ = ["Source", "Syntax"]
 
@@ -71,10 +72,10 @@ class Source:
             value: A text that is to be found within the field.
 
         Returns:
-            None where that can't be told: for TOML, whose reader doesn't say.
+            None where that can't be told.
         """
         if self._syntax == "toml":
-            return None
+            return line_in_toml(self._text, field, value)
         try:
             top = yaml.compose(self._text, yaml.SafeLoader)  # JSON is YAML too
         except yaml.YAMLError:

@@ -66,10 +66,54 @@ def test_an_unknown_model_is_told_with_the_line_that_names_it(tmp_path: Path) ->
     assert refused(path).startswith(f"{path}:7: mine: stages.0.propose: 'qwne' isn't a known model. Did you mean qwen?")
 
 
-def test_lines_of_json_are_told_too_and_toml_says_at_least_the_file(tmp_path: Path) -> None:
+def test_lines_of_json_are_told_too(tmp_path: Path) -> None:
     assert ":3: " in refused(written(tmp_path, '{"stages": [\n{"propose":\n{"slot": 3}}]}', "mine.json"))
-    path = written(tmp_path, 'stages = [{propose = {slots = ["sim:a"], quorm = 1}}]', "mine.toml")
-    assert refused(path).startswith(f"{path}: mixture: stages.0.propose.quorm")
+
+
+MISTAKES_IN_TOML = '''\
+name = "mine"  # [models.qwen]
+
+[models.qwen]
+model = "sim:qwen"
+system_prompt = """
+[models.other]
+max_token = 3
+"""
+max_token = 512
+
+[[stages]]
+[stages.propose]
+slots = [
+    "qwen",
+    {model = "qwen", samples = 2},
+    {model = "qwen", sampels = 2},
+]
+quorm = 2
+
+[[stages]]
+aggregate = {slot = "qwne", fallbaks = ["qwen"]}
+'''
+
+TOLD_IN_TOML = [
+    ":9: mine: models.qwen.max_token: there is no such field; look for a misspelling. Did you mean max_tokens?",
+    ":16: mine: stages.0.propose.slots.2.sampels: there is no such field; look for a misspelling. Did you mean",
+    ":18: mine: stages.0.propose.quorm: there is no such field; look for a misspelling. Did you mean quorum?",
+    ":21: mine: stages.1.aggregate.fallbaks: there is no such field; look for a misspelling. Did you mean fallbacks?",
+]
+
+
+@pytest.mark.parametrize("told", TOLD_IN_TOML)
+def test_lines_of_toml_are_told_too(tmp_path: Path, told: str) -> None:
+    path = written(tmp_path, MISTAKES_IN_TOML, "mine.toml")
+    assert f"{path}{told}" in refused(path)
+
+
+def test_what_is_missing_in_toml_and_an_unknown_model_are_told_with_the_nearest_line(tmp_path: Path) -> None:
+    stages = '[[stages]]\n[stages.propose]\nquorum = 1\n\n[[stages]]\n[stages.aggregate]\nslot = "sim:a"\n'
+    path = written(tmp_path, stages, "mine.toml")
+    assert refused(path).startswith(f"{path}:2: mixture: stages.0.propose.slots: this field is needed")
+    path = written(tmp_path, stages.replace("quorum = 1", 'slots = [\n"sim:a",\n"qwne",\n]'), "mine.toml")
+    assert refused(path).startswith(f"{path}:5: mixture: stages.0.propose: 'qwne' isn't a known model")
 
 
 @pytest.mark.parametrize(
