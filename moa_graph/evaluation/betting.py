@@ -1,9 +1,9 @@
-"""A test that may be looked at after every prompt: wealth from bets against "worse by the margin or more".
+"""A test that may be checked after every prompt: wealth from bets against "worse by the margin or more".
 
 A prompt's difference is 1 where only the strategy is right, -1 where only its rival is, else 0. A bet of a share ``b``
 of the wealth multiplies it by ``1 + b (difference + margin)``, which can't grow in expectation where the strategy is
 worse by the margin or more; by Ville's inequality it ever reaches 1 / level with a probability of at most ``level``
-then. Several bets are made side by side, each with an equal part of the wealth.
+then. Several bets run side by side, each with an equal share of the wealth.
 Sources: Waudby-Smith and Ramdas 2024 (JRSS B 86, 1-27); Shafer 2021 (JRSS A 184, 407-431).
 """
 
@@ -19,7 +19,7 @@ BETS = (0.6, 0.75, 0.85)
 """Shares of the wealth that are put on "not worse": large ones, since most prompts show no difference."""
 
 LARGEST = 500.0
-"""Logarithm of a wealth beyond which it isn't told any more exactly."""
+"""Logarithm of the wealth above which it is no longer reported exactly."""
 
 
 class Wager:
@@ -27,7 +27,7 @@ class Wager:
 
     Args:
         margin: Largest tolerated loss of accuracy, as a share.
-        level: Probability of a false decision, for either.
+        level: Probability of a wrong decision, either way.
     """
 
     def __init__(self, margin: float, level: float) -> None:
@@ -38,7 +38,7 @@ class Wager:
         self._for, self._against = np.zeros(len(BETS)), np.zeros(len(BETS))
 
     def see(self, difference: int, times: int = 1) -> None:
-        """Takes in what a prompt showed, or several prompts that showed the same."""
+        """Records the outcome of one prompt, or of several prompts with the same outcome."""
         surplus = difference + self.margin
         self._for += times * np.log1p(self._bets * surplus)
         self._against += times * np.log1p(-self._bets * surplus / (1 + self.margin))
@@ -58,7 +58,7 @@ class Wager:
 
     @property
     def decision(self) -> Literal["not worse", "worse"] | None:
-        """What is decided so far."""
+        """The decision so far."""
         if self.e_value >= 1 / self.level:
             return "not worse"
         return "worse" if self.e_value_against >= 1 / self.level else None

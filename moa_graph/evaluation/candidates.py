@@ -1,4 +1,4 @@
-"""What can be evaluated: a model, several samples of it that vote, a preset, a file of a mixture."""
+"""What can be evaluated: a model, a vote among several of its samples, a preset, or a mixture's file."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _SAMPLED = re.compile(r"(.+:.+)\*([2-9]|[1-9]\d+)")
 
 
 def sampled(model: str, samples: int) -> str:
-    """The candidate that is self-consistency: ``samples`` answers of one model, of which the plurality counts."""
+    """Self-consistency as a candidate: the plurality of ``samples`` answers from one model."""
     return f"{model}*{samples}"
 
 
@@ -24,11 +24,11 @@ def mixture_of_candidate(candidate: str, *, max_tokens: int | None = None, extra
 
     Args:
         candidate: ``provider:name``, ``provider:name*SAMPLES``, a preset's name, or a file's path.
-        max_tokens: Of a single model's answer.
-        extract: What samples vote on, as stages name it; default: as they find out themselves.
+        max_tokens: Limit for a single model's answer.
+        extract: How to extract what samples vote on, as in a stage's ``extract``; by default it is detected.
 
     Raises:
-        MixtureError: It can't be read or can't work.
+        MixtureError: It can't be read, or can't work.
     """
     if ":" not in candidate or Path(candidate).exists():
         return load_mixture(candidate)

@@ -1,4 +1,4 @@
-"""What is promised, and what isn't: a certificate as plain JSON, to be kept beside the mixture that it is about."""
+"""A certificate as plain JSON, to keep beside its mixture: what it promises, and what it doesn't."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from moa_graph.evaluation.tuning import Tested, Tuned
 __all__ = ["certificate_of", "promise", "unseen_tags"]
 
 LEAST_OF_A_TAG = 30
-"""Prompts of a tag below which its gap says next to nothing."""
+"""Fewer prompts than this say next to nothing about a tag's gap."""
 
 NOT_COVERED = (
     "Other kinds of prompts: certificates from one half of a benchmark's subjects were false for the other half in "
-    "most cases, and nothing in the answers gave warning. It holds for prompts drawn like those that tested.",
+    "most cases, and nothing in the answers gave warning. It holds for prompts drawn like those of the test.",
     "Other versions of the models, other prices, other parameters or instructions than those recorded.",
     "Single tags: the promise is about the whole mix of prompts; a tag's own gap is an estimate.",
 )
@@ -43,13 +43,13 @@ def promise(tuned: Tuned, margin: float, confidence: float) -> str:
 
 
 def certificate_of(tuned: Tuned, margin: float, confidence: float, mixture: Mapping[str, Any] | None) -> dict[str, Any]:
-    """The certificate of what was tuned; without a chosen strategy it says that there is none, and why.
+    """The certificate for a tuning run; if no strategy was chosen, it says so and why.
 
     Args:
-        tuned: What the search and its tests came to.
-        margin: As it was tuned with, as a share.
-        confidence: As it was tuned with.
-        mixture: The description that it is about.
+        tuned: The outcome of the search and its tests.
+        margin: The margin used in tuning, as a share.
+        confidence: The confidence used in tuning.
+        mixture: The certified description.
     """
     test, chosen = tuned.test, tuned.chosen
     return {
@@ -87,13 +87,13 @@ def certificate_of(tuned: Tuned, margin: float, confidence: float, mixture: Mapp
 
 
 def unseen_tags(certificate: Mapping[str, Any], recordings: Recordings) -> list[str]:
-    """Tags of ``recordings`` that the certificate says nothing about."""
+    """Tags of ``recordings`` that the certificate doesn't cover."""
     seen = set(certificate["tags"])
     return sorted({str(tag) for tag in recordings.tags if tag is not None} - seen) if seen else []
 
 
 def _chain(strategy: AnyStrategy, models: Sequence[str]) -> dict[str, Any]:
-    """The strategy in a form that ``moa tune --watch`` reads."""
+    """The strategy as ``moa tune --watch`` reads it."""
     if isinstance(strategy, TaggedStrategy):
         own = {tag: _chain(part, models) for tag, part in strategy.by_tag}
         return {"kind": "by_tag", "default": _chain(strategy.default, models), "by_tag": own}

@@ -1,4 +1,4 @@
-"""Candidates compared on the same items: accuracy, difference to one of them, dollars, seconds, and what an oracle had.
+"""Candidates compared on the same items: accuracy, paired differences, dollars, seconds, and the oracle's accuracy.
 
 Intervals: Wilson's for one share, Tango's for a paired difference; where items come in groups, which aren't
 independent, the sandwich estimator over groups (Miller 2024, arXiv 2411.00640). Tests: McNemar's mid-p, Holm's
@@ -21,7 +21,7 @@ from moa_graph.evaluation.significance import holm, mcnemar, wilson_interval
 __all__ = ["Candidate", "CandidateComparison", "Versus", "compare"]
 
 FEWEST_GROUPS = 8
-"""Below this the sandwich estimator over groups says little, and groups aren't used."""
+"""With fewer groups the sandwich estimator says little, so groups are ignored."""
 
 
 @dataclass(frozen=True)
@@ -29,13 +29,13 @@ class Versus:
     """A candidate against the reference, in shares.
 
     Args:
-        wins: Items that only the candidate answered rightly.
-        losses: Items that only the reference did.
+        wins: Items that only the candidate got right.
+        losses: Items that only the reference got right.
         difference: Of accuracy.
         low: Lower end of its 95 % interval.
         high: Upper end.
-        p: Of no difference, uncorrected.
-        corrected: The same after Holm's correction for all candidates.
+        p: P-value of "no difference", uncorrected.
+        corrected: The same, with Holm's correction across all candidates.
     """
 
     wins: int
@@ -49,21 +49,21 @@ class Versus:
 
 @dataclass(frozen=True)
 class Candidate:
-    """What one candidate did.
+    """One candidate's results.
 
     Args:
-        name: Of the candidate.
-        accuracy: Share of right answers.
+        name: The candidate's name.
+        accuracy: Share of correct answers.
         low: Lower end of its 95 % interval.
         high: Upper end.
-        usd: Mean dollars of an item; None where a price isn't known.
+        usd: Mean dollars per item; None where a price is unknown.
         p50: Median seconds; None where none were recorded.
-        p95: 95 of 100 answers took at most so many seconds.
+        p95: 95th percentile of seconds.
         failed: Items without an answer, which count as wrong.
-        on_front: Whether no other is both cheaper and more often right.
-        versus: Against the reference; None for itself.
-        at_equal_cost: Of the others that cost no more, the one that is most often right; None where there is none.
-        at_equal_quality: Of the others that are right as often, the cheapest; None where there is none.
+        on_front: Whether no other candidate is both cheaper and more accurate.
+        versus: Comparison with the reference; None for the reference itself.
+        at_equal_cost: The most accurate of the others that cost no more; None where there is none.
+        at_equal_quality: The cheapest of the others that are at least as accurate; None where there is none.
     """
 
     name: str
@@ -82,16 +82,16 @@ class Candidate:
 
 @dataclass(frozen=True)
 class CandidateComparison:
-    """All candidates, the most often right first.
+    """All candidates, the most accurate first.
 
     Args:
-        candidates: What each did.
+        candidates: Each one's results.
         reference: Name of the one that the others are compared with.
-        items: Items that all of them answered, or failed to.
+        items: Items that every candidate was asked.
         left_out: Items that some candidate was never asked, or that have no reference answer.
-        oracle: Share of items that at least one answered rightly: the most that choosing among them could reach.
-        clusters: Groups that the intervals of differences reckon with; 0 where items count as independent.
-        differing: Identities of items that some answered rightly and some wrongly.
+        oracle: Share of items that at least one candidate got right: the most that choosing among them could reach.
+        clusters: Groups used for the intervals of differences; 0 where items count as independent.
+        differing: Identities of items that some candidates got right and others wrong.
     """
 
     candidates: tuple[Candidate, ...]
@@ -108,7 +108,7 @@ def compare(table: Any, against: str | None = None) -> CandidateComparison:
 
     Args:
         table: As :func:`moa_graph.evaluation.tables.read_results` gives it.
-        against: The candidate that the others are compared with; default: the most often right.
+        against: The candidate that the others are compared with; default: the most accurate.
 
     Raises:
         InputError: There is nothing to compare, or no such candidate.
@@ -148,7 +148,7 @@ def compare(table: Any, against: str | None = None) -> CandidateComparison:
 
 
 def _with_rivals(one: Candidate, candidates: Sequence[Candidate]) -> Candidate:
-    """A candidate with the strongest others for the same dollars, and for the same accuracy."""
+    """A candidate beside the most accurate at the same cost and the cheapest at the same accuracy."""
     others = [(other, other.usd) for other in candidates if other is not one and other.usd is not None]
     if one.usd is None or not others:
         return one

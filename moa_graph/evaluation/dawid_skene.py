@@ -1,10 +1,10 @@
-"""What is likely right where nobody said so, from several models' answers: Dawid and Skene's model, with difficulty.
+"""Which answers are probably right, inferred from several models without labels: Dawid and Skene, with difficulty.
 
-Dawid and Skene 1979 (Applied Statistics 28, 20-28) take models for independent of each other, given the right answer.
-They aren't: hard prompts are hard for all of them. So each prompt is of one of a few kinds that nobody observes, on
-each of which every model has a rate of its own, and models are independent given the kind (latent classes; that items
-differ in difficulty: Whitehill et al. 2009, NIPS 22). The right answer may also be one that no model gave. All is
-fitted by EM. This guides a search and proves nothing.
+Dawid and Skene 1979 (Applied Statistics 28, 20-28) take models to be independent of each other, given the right answer.
+They aren't: hard prompts are hard for all of them. So each prompt has one of a few latent kinds, on
+each of which every model has its own rate, and models are independent given the kind (latent classes; that items
+differ in difficulty: Whitehill et al. 2009, NIPS 22). The right answer may also be one that no model gave. The fit
+is by EM. It guides a search and proves nothing.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ STEPS = 40
 KINDS = 3
 """Kinds of prompts, from easy to hard."""
 FEWEST_MODELS = 6
-"""Below this, answers don't tell kinds of prompts apart, and all are taken for one kind."""
+"""With fewer, answers can't tell kinds of prompts apart, and all count as one kind."""
 LEAST, MOST = 0.02, 0.998
 """Bounds of a model's rate of right answers."""
 PRIOR = 2.0
@@ -57,7 +57,7 @@ def credit_of_agreement(answers: NDArray[np.int16]) -> Floats:
 
 
 def _rates_of_the_majority(given: Floats) -> Floats:
-    """How often each model gives an answer that none is given more often than."""
+    """How often each model's answer is among the most frequent."""
     if not len(given):
         return np.full(given.shape[1], 0.8)
     votes = given.sum(axis=1)

@@ -1,4 +1,4 @@
-"""What strategies seem to do, on prompts that won't test them: by labels, or by which models agree."""
+"""Estimates of what strategies do, on prompts that won't test them: from labels, or from which models agree."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Floats = NDArray[np.float64]
 Codes = NDArray[np.int16]
 
 BLOCK = 256
-"""Strategies played at once, which bounds the memory."""
+"""Strategies simulated at a time, which bounds memory."""
 NEAR, NEAR_BY_AGREEMENT = (0.003, 0.035), (0.012, 0.06)
 """Predicted power that is given up for a first strategy that costs less: at least, and at most where none is safe."""
 LEAST_OF_A_TAG, MOST_TAGS = 20, 40
@@ -36,13 +36,13 @@ def credit_of_labels(answers: NDArray[np.int16], right: NDArray[np.int16]) -> Fl
 
 @dataclass(frozen=True)
 class Estimates:
-    """What strategies seem to do, one row a strategy.
+    """Estimated rates, one row per strategy.
 
     Args:
-        wins: Rate of prompts that the strategy alone answers rightly, by rival.
-        losses: Rate of those that the rival alone does.
+        wins: Share of prompts that only the strategy gets right, by rival.
+        losses: Share of prompts that only the rival gets right.
         paid: Mean cost of a prompt.
-        prompts: How many they were found on.
+        prompts: Number of prompts used.
         near: Predicted power that is given up for a first strategy that costs less, at least and at most.
         by_tag: The same on the prompts of each tag that has enough of them; none where there aren't two such tags.
     """
@@ -56,7 +56,7 @@ class Estimates:
 
     @property
     def untagged(self) -> float:
-        """Share of the prompts that have none of these tags."""
+        """Share of prompts with none of these tags."""
         return 1 - sum(one.prompts for one in self.by_tag.values()) / self.prompts
 
 
@@ -68,14 +68,14 @@ def estimate(
     rivals: Sequence[int],
     tags: Sequence[str | None] = (),
 ) -> Estimates:
-    """What each strategy does on some prompts, block by block, so that memory stays bounded.
+    """Each strategy's results on some prompts, computed block by block to bound memory.
 
     Args:
         strategies: Those to estimate.
         answers: Codes of the models' answers.
         costs: US dollars of these answers.
         credit: Prompt by code, the probability that the answer is right; the last column, for no answer, is 0.
-        rivals: Columns of the models that must not be lost to.
+        rivals: Columns of the single models to compare with.
         tags: What each prompt is about, where strategies may differ by it.
     """
     places = places_by_tag(tags)
@@ -113,7 +113,7 @@ class _Part:
         self._wins, self._losses, self._paid = np.empty(shape), np.empty(shape), np.empty(strategies)
 
     def add(self, block: slice, answers: Codes, costs: NDArray[np.float32]) -> None:
-        """Takes in a block of strategies that were played on all prompts."""
+        """Adds a block of strategies that were simulated on all prompts."""
         answers, costs = answers[:, self._where], costs[:, self._where]
         self._paid[block] = costs.mean(axis=1)
         sums = np.zeros((len(answers), self._wins.shape[1] + 1))
@@ -125,7 +125,7 @@ class _Part:
         self._losses[block] = np.maximum(self._earned - both, 0)
 
     def estimates(self) -> Estimates:
-        """What all strategies came to."""
+        """The estimates for all strategies."""
         return Estimates(self._wins, self._losses, self._paid, self._prompts)
 
 
@@ -143,6 +143,6 @@ def estimate_by_agreement(
     rivals: Sequence[int],
     tags: Sequence[str | None] = (),
 ) -> Estimates:
-    """The same without a label: what is right is guessed from which models agree."""
+    """The same without labels: the right answer is inferred from which models agree."""
     found = estimate(strategies, answers, costs, credit_of_agreement(answers), rivals, tags)
     return replace(found, near=NEAR_BY_AGREEMENT)

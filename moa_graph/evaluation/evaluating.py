@@ -1,7 +1,7 @@
-"""Every candidate answers every item once; the answers are graded and told as one table.
+"""Every candidate answers every item once; the answers are graded and written as one table.
 
-Each candidate is a batch: its journal and the store of calls stand in the folder, so that an evaluation that was killed
-goes on where it stopped, and nothing is paid twice.
+Each candidate is a batch: its journal and the store of calls stand in the folder, so an evaluation that was killed
+resumes where it stopped, and nothing is paid for twice.
 """
 
 from __future__ import annotations
@@ -30,16 +30,16 @@ MOST_SAMPLES = 64
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What an evaluation came to.
+    """The outcome of an evaluation.
 
     Args:
         results: The table's file.
-        recorded: The answers in the form of ``moa tune``.
+        recorded: File of the answers as ``moa tune`` reads them.
         items: How many were asked.
-        broken: Rows that couldn't be asked.
-        usd: Dollars spent in all tries together, the judge's among them; None where a price isn't known.
-        stopped: Why it stopped before its end; None where it is complete.
-        agreement: How often the judge says what ``check`` says; None without both.
+        broken: Input rows that couldn't be used.
+        usd: Dollars spent over all runs, the judge included; None where a price is unknown.
+        stopped: Why it stopped early; None where it is complete.
+        agreement: How often the judge agrees with ``check``; None unless both are given.
     """
 
     results: Path
@@ -69,15 +69,15 @@ async def evaluate(
     Args:
         data: JSONL, CSV or Parquet, or a log of inspect-ai: see :func:`moa_graph.evaluation.items.read_items`.
         candidates: ``provider:name``, ``provider:name*5`` for a vote of five samples, presets, files of mixtures.
-        folder: For the table, the journals and the store; asked again with the same folder, it goes on.
+        folder: Holds the table, the journals and the store; run again with the same folder, it resumes.
         grade: As for ``moa tune``, or ``judge:MODEL`` or ``judge:MODEL,MODEL,...`` for a jury.
-        usd: Most dollars for all candidates, the judge and all tries together.
-        max_tokens: Of a single model's answer.
+        usd: Budget in dollars for all candidates and the judge, over all runs.
+        max_tokens: Limit for a single model's answer.
         concurrency: Items in flight at once.
-        self_consistency: One of the candidates, a model: it is asked too for as many samples as cost what the dearest
-            candidate costs, and their plurality counts.
-        check: With a judge: a grade to tell its agreement with.
-        told: Is told how the work goes on.
+        self_consistency: One of the candidates, a single model: it is also run with as many samples as cost what the
+            dearest candidate costs, and the plurality of them is its answer.
+        check: With a judge: a grade to compare its verdicts with.
+        told: Called with a line about progress.
 
     Raises:
         InputError: The data can't be read, or a candidate is named twice.
@@ -94,7 +94,7 @@ async def evaluate(
         await asking.ask(candidate)
     if self_consistency is not None and asking.stopped is None:
         samples = _samples_for_the_same(self_consistency, asking.answers)
-        told(f"{self_consistency}: {samples} sample(s) cost what the dearest candidate costs")
+        told(f"{self_consistency}: {samples} sample(s) cost as much as the dearest candidate")
         if samples > 1 and sampled(self_consistency, samples) not in asking.answers:
             await asking.ask(sampled(self_consistency, samples))
     answers = asking.answers
@@ -116,14 +116,16 @@ async def evaluate(
 
 
 def _refuse(candidates: Sequence[str], self_consistency: str | None, grades: Sequence[str | None]) -> None:
-    """Refuses what can't work before money is spent."""
+    """Refuses invalid arguments before money is spent."""
     if len(set(candidates)) < len(candidates):
-        raise InputError("--candidates: one is named twice")
+        raise InputError("--candidates: the same candidate is named twice")
     if self_consistency is not None and (self_consistency not in candidates or ":" not in self_consistency):
-        raise InputError(f"--self-consistency {self_consistency}: name one of the candidates, a provider:name")
+        raise InputError(
+            f"--self-consistency {self_consistency}: name one of the candidates that is a single model, provider:name"
+        )
     for spec in grades:
         if spec is not None and not spec.startswith(JUDGED):
-            grader(spec)  # a grade that can't work is told before money is spent
+            grader(spec)  # an invalid grade is reported before money is spent
 
 
 class _Asking:
@@ -146,7 +148,7 @@ class _Asking:
 
     @staticmethod
     def _nothing(usd: float) -> str | None:
-        return None if usd > 0 else f"nothing can be asked for {usd:g} dollars"
+        return None if usd > 0 else f"{usd:g} dollars don't pay for a single call"
 
     @property
     def left(self) -> float | None:
@@ -156,7 +158,7 @@ class _Asking:
     async def ask(self, candidate: str) -> None:
         """Asks a candidate whatever it wasn't asked before."""
         if self.left is not None and self.left <= 0:
-            self.stopped = self.stopped or f"{candidate}: nothing is left of {self._usd:g} dollars"
+            self.stopped = self.stopped or f"{candidate}: the budget of {self._usd:g} dollars is spent"
             return
         output = self._where / f"{file_name(candidate)}.jsonl"
         mixture = mixture_of_candidate(candidate, max_tokens=self._max_tokens, extract=self._extract)
@@ -174,7 +176,7 @@ class _Asking:
 
 
 def _extract(grade: str) -> str | None:
-    """What samples vote on, where a stage knows the grade too."""
+    """What samples vote on, where stages know the grade too."""
     return grade if grade in ("number", "choice", "exact") or grade.startswith("json:") else None
 
 
@@ -185,7 +187,7 @@ def _samples_for_the_same(model: str, answers: dict[str, dict[str, Any]]) -> int
         paid = [row["usd"] for row in rows.values() if row.get("usd") is not None]
         means[candidate] = sum(paid) / len(paid) if paid else 0.0
     if not means.get(model):
-        raise InputError(f"--self-consistency {model}: what its answers cost isn't known")
+        raise InputError(f"--self-consistency {model}: the price of its answers is unknown")
     return max(1, min(MOST_SAMPLES, round(max(means.values()) / means[model])))
 
 
@@ -197,7 +199,7 @@ def _read_answers(output: Path) -> dict[str, Any]:
 
 
 def _rows(candidate: str, items: Sequence[Item], answers: dict[str, Any], grade: str) -> list[dict[str, Any]]:
-    """One row an item; one that was never asked, since the dollars ended, is left out."""
+    """One row per item; items never asked because the budget ran out are left out."""
     read = None if grade.startswith(JUDGED) else grader(grade)
     rows = []
     for item in items:
@@ -245,13 +247,13 @@ def _is_call(record: dict[str, Any]) -> bool:
 
 
 async def _judge(rows: Sequence[dict[str, Any]], judges: Sequence[str], store: Path, asking: _Asking) -> None:
-    """Puts the jury's word in the place of a grade, as far as the dollars last."""
+    """Uses the jury's verdicts as grades, as far as the budget lasts."""
     with closing(open_store(store)) as kept:
         jury = Jury(judges, kept, asking.left)
         for row in rows:
             if row["reference"] is None or row["answer"] is None:
                 continue
-            row["right"] = None  # until the jury has said so
+            row["right"] = None  # until the jury has decided
         try:
             for row in rows:
                 if row["reference"] is not None and row["answer"] is not None:
@@ -261,14 +263,14 @@ async def _judge(rows: Sequence[dict[str, Any]], judges: Sequence[str], store: P
             asking.stopped = str(error)
     asking.spent += jury.usd
     asking.known = asking.known and jury.usd_complete
-    asking.told(f"the judge: {jury.usd:.6f} dollars" + ("" if jury.usd_complete else ", not all of them known"))
+    asking.told(f"the judge: {jury.usd:.6f} dollars" + ("" if jury.usd_complete else ", some prices unknown"))
     unjudged = sum(row["right"] is None and row["answer"] is not None and row["reference"] is not None for row in rows)
     if unjudged:
-        asking.told(f"the judge gave no verdict on {unjudged} answers: they aren't graded")
+        asking.told(f"the judge gave no verdict on {unjudged} answers: they are ungraded")
 
 
 def _write_recorded(items: Sequence[Item], answers: dict[str, dict[str, Any]], path: Path) -> None:
-    """The items that every candidate answered, in the form that ``moa tune`` and ``recorded:`` read."""
+    """The items that every candidate answered, as ``moa tune`` and ``recorded:`` read them."""
     with path.open("w", encoding="utf-8") as file:
         for item in items:
             given = {candidate: rows.get(item.id, {}) for candidate, rows in answers.items()}

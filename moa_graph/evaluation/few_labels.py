@@ -1,4 +1,4 @@
-"""Tuning with as few labels as can be: an order found without labels, duels by bets, and only disagreements asked."""
+"""Tuning with as few labels as possible: the order needs none, duels are bets, and only disagreements are labelled."""
 
 from __future__ import annotations
 
@@ -21,26 +21,27 @@ from moa_graph.evaluation.tuning import Duel, Tested, Tuned, halves, strategies_
 __all__ = ["chain_of", "tune_by_asking"]
 
 ONE_SITTING = 20
-"""Prompts that a page asks about at once."""
+"""Prompts on one labelling page."""
 FAR = 0.02
-"""Predicted lead from which a rival is far behind, as a share."""
+"""Predicted lead over a rival that counts as far ahead, as a share."""
 
 
 def chain_of(names: Sequence[str], votes: int, recordings: Recordings) -> Strategy:
-    """A strategy that was declared beforehand: models from cheap to dear, and the votes that are enough.
+    """A strategy declared beforehand: models from cheap to dear, and how many votes are enough.
 
     Raises:
         InputError: The recordings don't have one of the models, or the votes can't be reached before the last.
     """
     if missing := [name for name in names if name not in recordings.models]:
         raise InputError(
-            f"--chain: no recorded answers of {', '.join(missing)}; there are those of {recordings.models}"
+            f"--chain: no recorded answers of {', '.join(missing)}; "
+            f"the recorded models are {', '.join(recordings.models)}"
         )
     columns = tuple(recordings.models.index(name) for name in names)
     if len(columns) == 1:
         return Strategy("single", columns)
     if not 2 <= votes < len(columns):
-        raise InputError(f"--votes {votes}: a chain of {len(columns)} models takes from 2 to {len(columns) - 1} votes")
+        raise InputError(f"--votes {votes}: a chain of {len(columns)} models needs from 2 to {len(columns) - 1} votes")
     return Strategy("chain", columns, votes)
 
 
@@ -56,25 +57,25 @@ def tune_by_asking(
     memory: Memory | None = None,
     told: Callable[[str], None] = lambda line: None,
 ) -> Tuned:
-    """A certificate that takes as few labels as can be: only disagreements are asked, until they are decided.
+    """A certificate from as few labels as possible: only disagreements are labelled, until each duel is decided.
 
-    Duels of a declared strategy are bets, which may be decided at any prompt. Of strategies that are found, those with
+    Duels of a declared strategy are bets, which may be settled at any prompt. Of strategies that are found, those with
     a rival that other prompts show to be far behind are bets too, and the others the exact test over all prompts. Which
     is which is settled before a label is seen.
 
     Args:
         recordings: Answers to prompts, labelled or not.
-        asker: Makes of the prompts that test what is asked for a label.
+        asker: Makes, from the prompts of the test, the function that is asked for labels.
         margin: Largest tolerated loss of accuracy, as a share.
         confidence: Of the certificate.
         declared: The strategy; default: those that agreement on other prompts makes look best, the safest first.
         unlabelled: These other prompts; default: half of ``recordings``, which then doesn't test.
         incumbent: The one rival, declared beforehand; default: every single model.
-        memory: Keeps the labels that were told.
-        told: Is told how the work goes on.
+        memory: Stores the labels that were given.
+        told: Called with a line about progress.
 
     Raises:
-        InputError: A model isn't there, or prompts that find the order would test too.
+        InputError: A model isn't recorded, or the same prompts would find the order and test it.
     """
     level, rivals = 1 - confidence, list(range(len(recordings.models)))
     if incumbent is not None:
@@ -135,7 +136,7 @@ def _trials(
 
 
 class _Hearing:
-    """Strategies on trial before one referee, so that every label serves all of them."""
+    """Tests strategies with one shared source of labels, so every label serves all of them."""
 
     def __init__(
         self,
@@ -152,7 +153,7 @@ class _Hearing:
         self._test, self._rivals, self._level, self._told = test, rivals, level, told
 
     def hear(self, trial: _Trial) -> Tested:
-        """Tests a strategy against every rival, the dearest first, up to the first that it doesn't pass."""
+        """Tests a strategy against every rival, the dearest first, until it fails against one."""
         test = self._test
         played = play_tagged(trial.strategy, test.answers, test.costs, test.tags)
         duels: list[Duel] = []
@@ -186,10 +187,10 @@ class _Hearing:
         """Whether a mixture helps, and why."""
         test, right = self._test, self.referee.right
         if chosen is None and self.waiting:
-            return False, "undecided: the labels so far are kept, and asking goes on where it stopped"
+            return False, "undecided: the labels so far are kept; run it again to continue"
         if chosen is None:
             last = tested[-1].duels[-1].rival
-            return False, f"no mixture helps that could be promised: against {last} it isn't decided, or it is worse"
+            return False, f"no mixture can be certified: against {last} the test is undecided, or it is worse"
         if len(chosen.strategy.models) == 1:
             return False, f"no mixture helps: {test.models[chosen.strategy.models[0]]} alone is certified"
         played = play_tagged(chosen.strategy, test.answers, test.costs, test.tags)
@@ -202,6 +203,6 @@ class _Hearing:
             if cheaper and mcnemar(lost, won) > self._level:
                 return (
                     False,
-                    f"no mixture helps: {test.models[rival]} alone isn't proved dearer, and wasn't shown to be worse",
+                    f"no mixture helps: {test.models[rival]} alone was shown neither to cost more nor to be worse",
                 )
         return True, f"a mixture helps, at {chosen.cost_share:.1%} of the dollars of {self.best}"

@@ -1,4 +1,4 @@
-"""Which recorded answers are right: each answer is extracted, and equal to the extracted reference or not."""
+"""Which recorded answers are right: those whose extracted answer equals the extracted reference."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ GRADES = ("number", "choice", "exact", "json:FIELD", "module:function", "math-ve
 
 
 def grader(spec: str | Extractor) -> Extractor:
-    """What brings an answer, and the reference, into a form in which equal answers are equal.
+    """The function that normalizes an answer or a reference, so that equal answers compare equal.
 
     Args:
         spec: ``number``, ``choice``, ``exact``, ``json:FIELD``, ``module:function`` for a Python function from text to
@@ -37,7 +37,7 @@ def grader(spec: str | Extractor) -> Extractor:
         except (ImportError, AttributeError) as error:
             raise MixtureError(f"--grade {spec}: the function can't be imported: {error}") from error
         if not callable(found):
-            raise MixtureError(f"--grade {spec}: that is no function of a text")
+            raise MixtureError(f"--grade {spec}: it isn't a function that takes a text")
         return found  # type: ignore[no-any-return]
     try:
         return extractor(spec)
@@ -58,7 +58,7 @@ def _mathematical() -> Extractor:
         if not parsed:
             return None
         found = parsed[0]
-        # numbers alone: expanding a formula that a model wrote may take for ever
+        # numbers alone: expanding a formula that a model wrote may take forever
         is_number = isinstance(found, Expr) and found.is_number
         return str(nsimplify(found, rational=True) if is_number else found)
 
@@ -71,7 +71,7 @@ def reference_text(
     """The reference as text that the grader reads; the place of a choice becomes its letter.
 
     Args:
-        answer: As the data has it: a text or number, or for choices a letter, a place from 0, or the choice's text.
+        answer: As the data has it: a text or number, or for choices a letter, an index from 0, or the choice's text.
         choices: What could be chosen from, where the data says.
         grade: How it is graded.
     """

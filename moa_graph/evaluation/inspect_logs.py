@@ -1,4 +1,4 @@
-"""Logs of inspect-ai as data: the samples of a benchmark that was run there, with their targets."""
+"""Logs of inspect-ai as data: the samples of a benchmark run, with their targets."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def items_of_log(log: str | Path) -> Iterator[Item]:
     try:
         from inspect_ai.log import read_eval_log
     except ImportError as error:
-        raise InputError("logs of inspect-ai need that package: pip install inspect-ai") from error
+        raise InputError("reading inspect-ai's logs needs inspect-ai: pip install inspect-ai") from error
     try:
         samples = read_eval_log(str(log)).samples or []
     except (OSError, ValueError) as error:

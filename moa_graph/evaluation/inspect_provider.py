@@ -1,7 +1,7 @@
 """Mixtures as models of inspect-ai: ``inspect eval task.py --model moa/council``.
 
 inspect-ai finds this module by an entry point. After ``moa/`` stands a preset's name or a mixture's file; the report of
-each run is in the output's metadata. A mixture answers text: tools that a task offers are refused.
+each run is in the output's metadata. A mixture answers with text: tasks that offer tools are refused.
 """
 
 from __future__ import annotations
@@ -40,8 +40,8 @@ class MixtureAPI(ModelAPI):  # type: ignore[misc]
         model_name: A preset's name or a mixture's file.
         base_url: Not used: a mixture's models have their own.
         api_key: Not used: keys come from the environment.
-        config: inspect-ai's settings of generation.
-        model_args: ``-M simulate=true`` puts simulated models in every place, ``-M store=FILE`` keeps the calls.
+        config: inspect-ai's generation settings.
+        model_args: ``-M simulate=true`` replaces every model by a simulated one, ``-M store=FILE`` keeps the calls.
     """
 
     def __init__(
@@ -64,7 +64,7 @@ class MixtureAPI(ModelAPI):  # type: ignore[misc]
     ) -> ModelOutput:
         """One run of the mixture."""
         if tools:
-            raise InputError(f"moa/{self.model_name} answers text; this task offers tools")
+            raise InputError(f"moa/{self.model_name} answers with text only, but this task offers tools")
         outcome = await run(self._graph, [(_role(message), message.text) for message in input])
         report = outcome.report
         choice = ChatCompletionChoice(

@@ -1,4 +1,4 @@
-"""What candidates are asked: the rows of a data set, each a conversation with a reference answer, broken ones apart."""
+"""What candidates are asked: the rows of a data set, each a conversation with its reference; broken ones separately."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Item:
     """One question to every candidate.
 
     Args:
-        id: Of the item.
+        id: The item's identity.
         messages: The conversation, as OpenAI writes messages, the choices at its end.
         answer: The reference; None where there is none.
         choices: What can be chosen from.
@@ -44,7 +44,7 @@ class Item:
 
 @dataclass(frozen=True)
 class Broken:
-    """A row that can't be asked: where it stands, and why."""
+    """An unusable row: where it is, and why."""
 
     where: str
     reason: str
@@ -57,7 +57,7 @@ def read_items(data: str | Path) -> tuple[list[Item], list[Broken]]:
     ``group``.
 
     Raises:
-        InputError: The file can't be read, or no row of it can be asked.
+        InputError: The file can't be read, or none of its rows is usable.
     """
     if Path(data).suffix == INSPECT_ENDING:
         from moa_graph.evaluation.inspect_logs import items_of_log
@@ -81,12 +81,12 @@ def read_items(data: str | Path) -> tuple[list[Item], list[Broken]]:
             )
         )
     if not items:
-        raise InputError(f"{data}: no row can be asked; the first: {broken[0].reason if broken else 'there is none'}")
+        raise InputError(f"{data}: no row is usable; the first: {broken[0].reason if broken else 'the file has none'}")
     return items, broken
 
 
 def write_items(items: Sequence[Item], path: Path) -> None:
-    """Writes the items as rows of a batch; a mixture may take one branch or another by an item's group."""
+    """Writes the items as rows of a batch; a mixture may choose its branch by an item's group."""
 
     def lines() -> Iterator[str]:
         for item in items:

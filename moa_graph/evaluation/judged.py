@@ -1,7 +1,7 @@
-"""Candidates compared by the word of a judge or a jury: every pair of answers in both orders, and at equal length.
+"""Candidates compared by a judge or a jury: every pair of answers in both orders, and corrected for length.
 
-Each judge is a batch (:mod:`moa_graph.batch`) whose journal stands beside the results: dollars are bounded by it, and
-the same comparison goes on where it stopped. Where a candidate gave no answer, the other one's is the better.
+Each judge is a batch (:mod:`moa_graph.batch`) whose journal stands beside the results: it bounds the dollars, and
+an interrupted comparison resumes where it stopped. A candidate that gave no answer loses the pair.
 Sources: Zheng et al. 2023 (arXiv 2306.05685) for the swap of positions; Verga et al. 2024 (arXiv 2404.18796) for
 juries; Dubois et al. 2024 (arXiv 2404.04475) for win rates at equal length.
 """
@@ -35,16 +35,16 @@ class JudgedCandidate:
     """A candidate's answers beside those of the reference.
 
     Args:
-        name: Of the candidate.
+        name: The candidate's name.
         items: Pairs with a verdict.
         win_rate: Share of pairs in which its answer is the better one; a tie is half a win.
         low: Lower end of the 95 % interval (Wilson's).
         high: Upper end.
-        length_controlled: The win rate if both wrote equally long answers; None where it can't be told.
+        length_controlled: The win rate at equal length; None where it can't be estimated.
         ties: Pairs in which neither is better.
-        swayed: Pairs in which some judge's verdict changed with the order.
+        swayed: Pairs in which a judge's verdict changed with the order.
         characters: Mean length of its answers.
-        p: Of no difference between wins and losses (McNemar's mid-p), after Holm's correction for all candidates.
+        p: P-value of "wins and losses are equal" (McNemar's mid-p), with Holm's correction across all candidates.
     """
 
     name: str
@@ -61,17 +61,17 @@ class JudgedCandidate:
 
 @dataclass(frozen=True)
 class JudgedComparison:
-    """What the judges said, the most often preferred candidate first.
+    """The judges' verdicts, the most preferred candidate first.
 
     Args:
         candidates: All but the reference.
         reference: The one that they are compared with.
         characters: Mean length of its answers.
-        judges: Who judged.
+        judges: The judges' names.
         unjudged: Pairs without a verdict.
-        usd: Dollars for judging, in all tries together.
+        usd: Dollars spent on judging, over all runs.
         usd_complete: Whether the price of every call was known.
-        stopped: Why judging stopped before its end; None where it didn't.
+        stopped: Why judging stopped early; None where it didn't.
         folder: Where verdicts are kept.
     """
 
@@ -98,7 +98,7 @@ class _Pair:
 
     @property
     def is_asked(self) -> bool:
-        """Whether it takes a judge."""
+        """Whether a judge is needed."""
         return self.one is not None and self.other is not None and self.one.strip() != self.other.strip()
 
     def row(self, order: str) -> dict[str, Any]:
@@ -108,7 +108,7 @@ class _Pair:
         return {"id": self.id(order), "messages": [{"role": "user", "content": asked}]}
 
     def id(self, order: str) -> str:
-        """Of that row."""
+        """The row's identity."""
         return json.dumps([self.candidate, self.item, order], ensure_ascii=False)
 
 
@@ -124,14 +124,14 @@ async def judge_pairs(
 
     Args:
         results: What ``moa eval`` wrote, or recorded answers as for ``moa tune``; no grades are needed.
-        judges: Models, presets or files of mixtures; the median of what several say counts.
+        judges: Models, presets or files of mixtures; of several, the median verdict counts.
         against: The candidate that the others are compared with.
-        usd: Most dollars for judging, all tries together.
-        told: Is told how the work goes on.
+        usd: Budget in dollars for judging, over all runs.
+        told: Called with a line about progress.
 
     Raises:
         InputError: There is nothing to compare.
-        MoaError: A judge can't work, or what it costs can't be bounded.
+        MoaError: A judge can't work, or its cost can't be bounded.
     """
     path = Path(results)
     answers = _answers(path)
@@ -139,7 +139,7 @@ async def judge_pairs(
         raise InputError(f"--against {against}: the candidates are {', '.join(answers)}")
     pairs = list(_pairs(answers, against))
     if not pairs:
-        raise InputError(f"{path}: nothing to compare: no other candidate answered an item of {against}")
+        raise InputError(f"{path}: nothing to compare: no other candidate answered any item that {against} answered")
     folder = path.with_name(f"{path.name.split('.')[0]}.judged")
     panel = _Panel(folder, [pair for pair in pairs if pair.is_asked], usd, told)
     for judge in judges:
@@ -190,7 +190,7 @@ def _pairs(answers: Mapping[str, Mapping[str, tuple[str, str | None]]], against:
 
 
 class _Panel:
-    """The judges' verdicts on pairs, within one limit of dollars."""
+    """The judges' verdicts on pairs, within one budget."""
 
     def __init__(self, folder: Path, pairs: Sequence[_Pair], usd: float, told: Callable[[str], None]) -> None:
         self.spent, self.known, self.stopped = 0.0, True, None if usd > 0 else "no dollars"
@@ -207,7 +207,7 @@ class _Panel:
             return
         left = self._usd - self.spent
         if left <= 0:
-            self.stopped = self.stopped or f"{judge}: nothing is left of {self._usd:g} dollars"
+            self.stopped = self.stopped or f"{judge}: the budget of {self._usd:g} dollars is spent"
             return
         output = self._folder / f"{file_name(judge)}-{self._asked.stem}.jsonl"
         summary = await arun(
@@ -234,7 +234,7 @@ class _Panel:
 
 
 def _candidate(name: str, pairs: Sequence[_Pair], panel: _Panel) -> JudgedCandidate | None:
-    """What the verdicts on a candidate's pairs come to; None where there is none."""
+    """The summary of a candidate's verdicts; None where there is none."""
     judged = [(pair, found) for pair in pairs if (found := panel.score(pair)) is not None]
     if not judged:
         return None

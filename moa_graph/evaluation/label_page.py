@@ -1,4 +1,4 @@
-"""A page on which a person labels disagreements: one self-contained HTML file, which gives a file of labels back."""
+"""A page for labelling disagreements: one self-contained HTML file, which saves a file of labels."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ LONGEST = 3000
 
 
 def label_page(recordings: Recordings, places: Sequence[int], proposed: Mapping[str, int] | None = None) -> str:
-    """The page, with the prompts at ``places`` and the different answers to each, by nobody's name.
+    """The page, with the prompts at ``places`` and the distinct answers to each, without saying whose they are.
 
     Its button saves JSON lines as :class:`moa_graph.evaluation.labelling.LabelFile` reads them. Nothing is sent.
 
     Args:
         recordings: The answers.
         places: The prompts.
-        proposed: What a judge takes for right, marked as its proposal: hash of a prompt -> code of an answer.
+        proposed: The answers that a judge proposes, marked as such: hash of a prompt -> code of an answer.
     """
     prompts = []
     for place in places:

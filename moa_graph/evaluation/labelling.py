@@ -1,7 +1,7 @@
 """Asking only for the labels that matter: where two systems give the same answer, no label can tell them apart.
 
-Two kinds of duel. One goes through the prompts in a random order, bets on each (:mod:`moa_graph.evaluation.betting`)
-and stops as soon as it is decided. The other is the exact test over all prompts, which asks for every disagreement that
+Two kinds of duel. One goes through the prompts in random order, bets on each (:mod:`moa_graph.evaluation.betting`)
+and stops once it is decided. The other is the exact test over all prompts, which asks for every disagreement that
 can still change its result. Labels are shared by all duels, and no prompt is asked about twice.
 """
 
@@ -38,14 +38,14 @@ AskLabel = Callable[[int], int]
 
 
 class StoppedAsking(Exception):
-    """The person had enough: what was labelled is kept."""
+    """The person stopped: the labels so far are kept."""
 
 
 class Memory(Protocol):
-    """Where given labels are kept."""
+    """Where labels are stored."""
 
     def keep(self, recordings: Recordings, place: int, code: int) -> None:
-        """Keeps one label."""
+        """Stores one label."""
 
 
 class Referee:
@@ -55,8 +55,8 @@ class Referee:
         recordings: Answers to the prompts; labels among them are used, not asked again.
         ask: Asked for the others.
         margin: Largest tolerated loss of accuracy, as a share.
-        level: Of each decision.
-        memory: Keeps what was told.
+        level: Error rate of each decision.
+        memory: Stores the labels that were given.
     """
 
     def __init__(
@@ -125,10 +125,10 @@ class Referee:
 class LabelFile:
     """Labels that a person gave, as JSON lines: ``{"id", "prompt", "answer"}``; null is "none of these".
 
-    A line also has ``proposed``, in the same form, where a judge had proposed an answer.
+    A line also has ``proposed``, written like ``answer``, where a judge proposed one.
 
     Args:
-        path: The file; made with the first label.
+        path: The file; created with the first label.
         proposed: What a judge proposed: hash of a prompt -> code of an answer.
     """
 
@@ -160,7 +160,7 @@ class LabelFile:
             file.write(json.dumps(row, ensure_ascii=False) + "\n")
 
     def agreement(self) -> tuple[int, int]:
-        """Proposals that the person's own answer agreed with, and all that were followed by an answer."""
+        """How many proposals the person agreed with, and how many the person answered at all."""
         rows = [row for row in self._read() if "proposed" in row]
         return sum(row["proposed"] == row["answer"] for row in rows), len(rows)
 
@@ -175,13 +175,13 @@ class LabelFile:
 
 
 def answers_to_choose_from(recordings: Recordings, place: int, models: Sequence[int]) -> list[int]:
-    """The different answers that these models gave, in an order that tells nothing about who gave them."""
+    """The distinct answers of these models, in an order that doesn't reveal who gave them."""
     codes = {int(recordings.answers[place, model]) for model in models} - {-1}
     return sorted(codes, key=lambda code: hashlib.sha256(recordings.names[place][code].encode()).hexdigest())
 
 
 def text_of(recordings: Recordings, place: int, code: int) -> str:
-    """A whole answer that comes to this code: the first model's that gave it."""
+    """A whole answer with this code: that of the first model that gave it."""
     column = int((recordings.answers[place] == code).argmax())
     return recordings.texts[recordings.models[column]][place]
 
@@ -193,16 +193,16 @@ def label_row(recordings: Recordings, place: int, proposed: int | None) -> dict[
 
 
 def named(recordings: Recordings, place: int, code: int) -> str | None:
-    """The answer that a code stands for; None for none of those that were given."""
+    """The answer that a code stands for; None for "none of these"."""
     return recordings.names[place][code] if code >= 0 else None
 
 
 def prompt_hash(recordings: Recordings, place: int) -> str:
-    """What a prompt is known by in a file of labels: its text alone, whatever its identity in a file."""
+    """A prompt's key in a file of labels: made from its text alone, whatever its identity elsewhere."""
     return hashlib.sha256(recordings.questions[place].encode()).hexdigest()[:32]
 
 
 def _drawn(recordings: Recordings, place: int) -> str:
-    """A random place in the order that nobody chose and that stays the same."""
+    """A pseudo-random sort key that is always the same for a prompt."""
     text = f"order\x00{recordings.ids[place]}\x00{recordings.questions[place]}\x00{place}"
     return hashlib.sha256(text.encode()).hexdigest()

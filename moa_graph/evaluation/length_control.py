@@ -1,4 +1,4 @@
-"""The win rate as it would be if both sides wrote equally long answers.
+"""The win rate that would hold if both sides wrote equally long answers.
 
 Source: Dubois et al. 2024 (arXiv 2404.04475), length-controlled AlpacaEval: a logistic model of each preference from
 who wrote, the squashed difference of lengths, and how difficult the instruction is; read off at no difference.
@@ -22,10 +22,10 @@ def length_controlled_win_rate(
     """The win rate at equal length, from 0 to 1.
 
     Args:
-        preferences: Of each item, from 0 (the baseline is better) to 1.
+        preferences: For each item, from 0 (the baseline is better) to 1.
         lengths: Characters of each answer.
         baseline_lengths: Characters of each of the baseline's answers.
-        difficulty: Of each item: as published, or from :func:`instruction_difficulty`. Default: none is reckoned with.
+        difficulty: For each item: as published, or from :func:`instruction_difficulty`. Default: ignored.
     """
     wanted = np.asarray(preferences, float)
     squashed = _squashed(np.asarray(lengths, float) - np.asarray(baseline_lengths, float))
@@ -43,7 +43,7 @@ def published_win_rate(intercept: float, weight: float, difficulty: ArrayLike) -
     Args:
         intercept: The model's own weight less the baseline's.
         weight: The model's weight of difficulty less the baseline's.
-        difficulty: Of each instruction, as published.
+        difficulty: For each instruction, as published.
     """
     return float(expit(intercept + weight * np.asarray(difficulty, float)).mean())
 

@@ -1,4 +1,4 @@
-"""A strategy as a mixture: a description that ``create_moa`` and ``moa ask`` take as it is."""
+"""A strategy as a mixture: a description that ``create_moa`` and ``moa ask`` take unchanged."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ __all__ = ["mixture_for", "ways_for", "words_for"]
 
 
 def mixture_for(strategy: AnyStrategy, recordings: Recordings, models: Mapping[str, str] | None = None) -> Mixture:
-    """The mixture that does what ``strategy`` did on the recordings, call by call: models are told nothing further.
+    """The mixture that does what ``strategy`` did on the recordings, call by call, with the same prompts.
 
     Args:
         strategy: What to do.
-        recordings: Where its models stand.
+        recordings: The recordings that it was found on.
         models: Model as recorded -> ``provider:name`` to ask; default: the recorded answers.
 
     Raises:
-        MixtureError: Answers were compared by something that can't be written in a description.
+        MixtureError: Answers were compared in a way that a description can't express.
     """
     recorded = Path(recordings.file).resolve()
     named: dict[str, Any] = {}
@@ -79,7 +79,7 @@ def _node_name(model: str) -> str:
 
 
 def ways_for(strategy: AnyStrategy, models: tuple[str, ...]) -> list[str]:
-    """What is done with prompts of which tags, a sentence each; one sentence where tags don't matter."""
+    """The strategy for each group of tags, a sentence each; one sentence where tags don't matter."""
     if isinstance(strategy, Strategy):
         return [words_for(strategy, models)]
     told = []

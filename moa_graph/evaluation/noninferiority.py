@@ -1,6 +1,6 @@
 """Is one system not worse than another by more than a margin? An exact test for paired right and wrong answers.
 
-Two systems answer the same ``n`` prompts. ``wins`` counts the prompts that only the first answers rightly, ``losses``
+Two systems answer the same ``n`` prompts. ``wins`` counts the prompts that only the first gets right, ``losses``
 those that only the second does; the others say nothing about the difference. The statistic is the efficient score of
 Tango 1998 (Statistics in Medicine 17, 891-908). Its own normal approximation errs where discordant pairs are few, which
 is where certificates are decided; so the p-value is the largest probability over the nuisance parameter, the rate of
@@ -42,8 +42,8 @@ def score(wins: ArrayLike, losses: ArrayLike, prompts: int, margin: float) -> Fl
     """Tango's score statistic against "worse by ``margin`` or more": large where the first system isn't worse.
 
     Args:
-        wins: Prompts that only the first system answers rightly.
-        losses: Prompts that only the second does.
+        wins: Prompts that only the first system gets right.
+        losses: Prompts that only the second gets right.
         prompts: All prompts, concordant ones too.
         margin: Largest tolerated loss of accuracy, as a share: 0.01 is one point. Above 0.
     """
@@ -144,10 +144,10 @@ def tango_interval(wins: int, losses: int, prompts: int, confidence: float = 0.9
     """Tango's score interval for the difference of two paired proportions, two-sided, as shares.
 
     Args:
-        wins: Prompts that only the first system answers rightly.
-        losses: Prompts that only the second does.
+        wins: Prompts that only the first system gets right.
+        losses: Prompts that only the second gets right.
         prompts: All prompts.
-        confidence: Of the interval.
+        confidence: Confidence level of the interval.
     """
     reach = float(norm.ppf((1 + confidence) / 2))
     estimate = (wins - losses) / prompts

@@ -1,4 +1,4 @@
-"""Self-contained HTML pages: everything that they hold was written by models or people unknown, and is escaped."""
+"""Self-contained HTML pages: their content was written by models or strangers, and is escaped."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Pictures of results: accuracy against dollars, and who errs together."""
+"""Pictures of results: accuracy against dollars, and correlation of errors."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ["as_data", "heat_map", "pareto_picture"]
 
 
 def pareto_picture(comparison: CandidateComparison) -> bytes:
-    """Accuracy with its interval against dollars, the front of the best drawn through, as PNG."""
+    """Accuracy with its interval against dollars, with the Pareto front, as PNG."""
     figure, axes = _axes(8, 5)
     priced = [one for one in comparison.candidates if one.usd]
     dearest = max((one.usd for one in priced if one.usd), default=None)
@@ -43,7 +43,7 @@ def pareto_picture(comparison: CandidateComparison) -> bytes:
     axes.margins(y=0.08)
     if priced:
         axes.set_xscale("log")
-    axes.set_xlabel("US dollars an item")
+    axes.set_xlabel("US dollars per item")
     axes.set_ylabel("right, %")
     return _png(figure)
 

@@ -36,7 +36,7 @@ FORM = "write a JSON or YAML mapping of model to {input: DOLLARS, output: DOLLAR
 
 
 class PriceList(dict[str, Price]):
-    """Model -> its price. Where one has no input price, input isn't counted for any: a mixed sum would mislead.
+    """Model -> its price. If any model lacks an input price, input isn't counted for any: a mixed sum would mislead.
 
     Args:
         prices: The prices.
@@ -84,7 +84,7 @@ def _known(models: Sequence[str]) -> dict[str, tuple[float | None, float]]:
 
 
 def read_prices(file: str | Path) -> dict[str, tuple[float | None, float]]:
-    """Model -> its price of input, None where the file has just one price, and of output.
+    """Model -> its input price, None where the file has just one price, and its output price.
 
     The file is JSON or YAML, a mapping of model to ``{"input": 2.5, "output": 10}``, ``[2.5, 10]`` or the price of
     output alone; or CSV with the columns model, input and output.

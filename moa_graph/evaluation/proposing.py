@@ -1,4 +1,4 @@
-"""A judge proposes which of several answers is right; a person decides, and how often the two agree is told."""
+"""A judge proposes which of several answers is right; a person decides, and their agreement is reported."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ from moa_graph.store import open_store
 __all__ = ["Proposer"]
 
 MOST_FAILURES = 3
-"""Failures in a row after which a judge is asked no more: a person waits for each."""
+"""Failures in a row after which the judge is no longer asked: a person waits for each."""
 
 
 class Proposer:
-    """What a model, or a jury of several, takes for right. What it said is kept, so that nothing is paid twice.
+    """The answer that a model, or a jury, takes for right. Its verdicts are stored, so nothing is paid for twice.
 
     Args:
         judges: Models, presets or files of mixtures.
         store: A ``.sqlite`` or ``.jsonl`` file.
-        usd: Most dollars for all proposals.
-        told: Called with a line where a judge fails, or its dollars are spent.
+        usd: Budget in dollars for all proposals.
+        told: Called with a line where a judge fails, or its budget is spent.
 
     Raises:
-        MoaError: A judge can't work, or what it costs can't be bounded.
+        MoaError: A judge can't work, or its cost can't be bounded.
     """
 
     def __init__(self, judges: Sequence[str], store: Path, usd: float, told: Callable[[str], None]) -> None:
@@ -39,10 +39,10 @@ class Proposer:
         self._failures = 0
         self._stopped = False
         with closing(open_store(store)) as kept:
-            Jury(judges, kept, usd)  # what can't work is refused before a person begins
+            Jury(judges, kept, usd)  # problems are reported before a person begins
 
     def propose(self, recordings: Recordings, place: int) -> int | None:
-        """The code of the answer that it takes for right, ``UNSEEN`` for none of them; None where it can't tell."""
+        """The code of the answer that it takes for right, ``UNSEEN`` for none of them; None where it can't decide."""
         prompt = prompt_hash(recordings, place)
         if prompt not in self.made and not self._stopped:
             codes = answers_to_choose_from(recordings, place, range(len(recordings.models)))
@@ -60,12 +60,12 @@ class Proposer:
     def _note_failure(self, error: RunFailed) -> None:
         self._failures += 1
         self._stopped = isinstance(error, BudgetSpent) or self._failures == MOST_FAILURES
-        self._told(f"the judge proposes nothing {'further' if self._stopped else 'here'}: {error}")
+        self._told(f"the judge makes no {'further proposals' if self._stopped else 'proposal here'}: {error}")
 
     async def _choose(self, question: str, answers: Sequence[str]) -> int | None:
         """In a loop of its own, since a person is waited for in between."""
         if self.usd >= self._most:
-            raise BudgetSpent(f"nothing is left of its {self._most:g} dollars")
+            raise BudgetSpent(f"its budget of {self._most:g} dollars is spent")
         with closing(open_store(self._store)) as kept:
             jury = Jury(self._judges, kept, self._most - self.usd)
             try:

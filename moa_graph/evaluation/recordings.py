@@ -27,10 +27,10 @@ NO_ANSWER = -1
 UNSEEN = -2
 """Code of a right answer that no model gave."""
 UNKNOWN = -3
-"""Code of a right answer that nobody told: the prompt has no label."""
+"""Code of an unknown right answer: the prompt has no label."""
 
 TAGS = ("tag", "group", "category", "subject")
-"""What a row may call the kind of its prompt, the first that is there."""
+"""Fields that may hold a prompt's tag; the first present counts."""
 
 
 @dataclass(frozen=True)
@@ -38,17 +38,17 @@ class Recordings:
     """Answers of ``models`` to prompts, extracted, graded and priced.
 
     Args:
-        file: Where they were read.
+        file: The file that they were read from.
         models: Their names; columns of the arrays.
         ids: The prompts' identities; rows of the arrays.
         questions: The prompts' texts.
-        tags: What each prompt is about; None where nothing says.
+        tags: Each prompt's tag; None where it has none.
         answers: Code of each model's extracted answer: equal codes are equal answers to one prompt.
         names: Per prompt, the extracted answers that its codes stand for.
         right: Code of the right answer of each prompt.
         costs: US dollars of each model's answer to each prompt.
         texts: Model -> its whole answers, one a prompt.
-        prices: What the costs were reckoned with.
+        prices: The prices used for the costs.
         grade: How answers were extracted.
         left_out: Models of the file that didn't answer every prompt.
     """
@@ -72,11 +72,11 @@ class Recordings:
 
     @property
     def labelled(self) -> NDArray[np.intp]:
-        """Places of the prompts whose right answer is known."""
+        """Indices of the prompts whose right answer is known."""
         return np.flatnonzero(self.right != UNKNOWN)
 
     def some(self, places: NDArray[np.intp]) -> Recordings:
-        """These prompts alone; a place that is given twice is there twice."""
+        """Only these prompts; an index given twice appears twice."""
         return replace(
             self,
             ids=tuple(self.ids[place] for place in places),
@@ -90,14 +90,14 @@ class Recordings:
         )
 
     def of_models(self, models: Sequence[str]) -> Recordings:
-        """These models alone."""
+        """Only these models."""
         if missing := [model for model in models if model not in self.models]:
             raise InputError(f"{self.file} has no answers of {', '.join(missing)}; it has {', '.join(self.models)}")
         columns = [self.models.index(model) for model in models]
         return replace(self, models=tuple(models), answers=self.answers[:, columns], costs=self.costs[:, columns])
 
     def digest(self) -> str:
-        """A hash of the prompts, in no order."""
+        """A hash of the prompts, whatever their order."""
         hashes = sorted(hashlib.sha256(question.encode()).hexdigest() for question in self.questions)
         return hashlib.sha256("".join(hashes).encode()).hexdigest()
 

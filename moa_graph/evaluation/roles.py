@@ -19,10 +19,10 @@ class Role:
 
     Args:
         model: Its name.
-        alone: How often it is right.
+        alone: How often it is right on its own.
         rescues: How often it is right where the majority of the others' answers is wrong: what it adds as a proposer.
         decides: How often it is right where the others disagree: what it is worth where a chain asks it last.
-        trusted: How often two are right who agree, it being one of them; the mean over the others.
+        trusted: How often it is right where it agrees with another model; the mean over the others.
         dollars: Mean cost of a prompt.
     """
 
@@ -50,14 +50,14 @@ class Roles:
 
 
 def roles_of(recordings: Recordings) -> Roles:
-    """What each model is good for. As an aggregator a model can't be judged by its own answers: compare mixtures.
+    """What each model is good for; but its own answers don't show how well it aggregates: compare mixtures for that.
 
     Raises:
         InputError: No prompt is labelled.
     """
     part = recordings.some(recordings.labelled)
     if not len(part):
-        raise InputError(f"{recordings.file}: no row has an answer to grade by.")
+        raise InputError(f"{recordings.file}: no row has a reference answer.")
     right = part.right == part.answers.T
     order = sorted(range(len(part.models)), key=lambda column: (-right[column].mean(), part.costs[:, column].mean()))
     return Roles(

@@ -1,8 +1,8 @@
 """Which strategies to test, and in which order: the safest first, then ever cheaper ones.
 
 The order only decides how often a certificate is reached and how much it saves, never whether it is true: it is found
-on other prompts than those that test. Each strategy's rates of wins and losses against each rival are estimated, and
-shrunk towards what its models, their pairs and its form let expect (a ridge regression over all strategies): of
+on prompts other than those of the test. Each strategy's rates of wins and losses against each rival are estimated, and
+shrunk towards what its models, their pairs and its make-up suggest (a ridge regression over all strategies): of
 thousands of noisy estimates, the best looking one is mostly lucky.
 """
 
@@ -26,7 +26,7 @@ Floats = NDArray[np.float64]
 
 MOST_TESTS = 6
 LEAST_POWER = 0.15
-"""Predicted power below which a strategy isn't worth a test."""
+"""Predicted power below which a strategy isn't tested."""
 BELIEVED_BY_TAG = 0.95
 """Part of a strategy by tag's predicted power that is believed for the first test, whose failure ends all: it was the
 best looking on each tag anew."""
@@ -43,9 +43,9 @@ def find_order(
         strategies: Those to choose from.
         seen: What they seem to do, on other prompts than those that will test.
         models: How many there are.
-        prompts: How many will test.
+        prompts: Number of prompts in the test.
         margin: Largest tolerated loss of accuracy, as a share.
-        level: Of the test.
+        level: Level of the test.
     """
     wins, losses = (shrunk(tuple(strategies), rates, models) for rates in (seen.wins, seen.losses))
     chances = _predicted_power(wins, losses, seen.prompts, prompts, margin, level).prod(axis=1)
@@ -66,7 +66,7 @@ def find_order(
 
 
 def lead(strategy: AnyStrategy, strategies: Sequence[Strategy], seen: Estimates) -> Floats:
-    """By how much a strategy seems to be right more often than each rival, as a share."""
+    """Estimated lead in accuracy over each rival, as a share."""
     if isinstance(strategy, Strategy):
         row = strategies.index(strategy)
         return np.asarray(seen.wins[row] - seen.losses[row])

@@ -58,7 +58,7 @@ def find_tagged(
         seen: What each seems to do, by tag.
         default: Row of the strategy for prompts of any other tag: the safest.
         models: How many there are.
-        prompts: How many will test.
+        prompts: Number of prompts in the test.
     """
     if not seen.by_tag:
         return []
@@ -89,12 +89,12 @@ def find_tagged(
 
 
 def _strongest(seen: Estimates) -> int:
-    """Place of the rival that is most often right."""
+    """Index of the most accurate rival."""
     return int((seen.losses - seen.wins).mean(axis=0).argmax())
 
 
 def _strongest_alone(strategies: tuple[Strategy, ...], seen: Estimates) -> int:
-    """Row of the single model that is most often right."""
+    """Row of the most accurate single model."""
     singles = [row for row, strategy in enumerate(strategies) if strategy.kind == "single"]
     gaps = (seen.losses - seen.wins)[singles].mean(axis=1)
     return singles[int(gaps.argmin())]

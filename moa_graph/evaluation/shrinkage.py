@@ -20,7 +20,7 @@ RIDGE = 5.0
 
 
 def shrunk(strategies: tuple[Strategy, ...], rates: Floats, models: int) -> Floats:
-    """Rates, one row a strategy, drawn towards a ridge regression on the models, their pairs and the form."""
+    """Rates, one row a strategy, drawn towards a ridge regression on the models, their pairs and the make-up."""
     return (1 - SHRUNK) * rates + SHRUNK * np.maximum(smoothed(strategies, rates, models), 0)
 
 

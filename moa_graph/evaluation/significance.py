@@ -23,7 +23,7 @@ def mcnemar(
         wins: Prompts that only the first system answers rightly.
         losses: Prompts that only the second does.
         alternative: Either differs, or the first is less often right.
-        mid: Half the probability of what was seen, which errs less than the exact test's caution (Fagerland, Lydersen
+        mid: Half the probability of what was seen, which is less conservative than the exact test (Fagerland, Lydersen
             and Laake 2013, BMC Medical Research Methodology 13, 91); False: the exact test.
     """
     pairs = wins + losses
@@ -43,11 +43,11 @@ def is_cheaper(dollars: NDArray[np.floating], than: NDArray[np.floating], level:
 
 
 def wilson_interval(count: float, prompts: int) -> tuple[float, float]:
-    """Wilson's 95 % interval for one share; it always holds the share itself, which rounding would leave out at 1."""
+    """Wilson's 95 % interval for one share; it always contains the share itself, which rounding would exclude at 1."""
     low, high = proportion_confint(count, prompts, method="wilson")
     return min(float(low), count / prompts), max(float(high), count / prompts)
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
-    """P-values corrected for being several, after Holm 1979."""
+    """P-values corrected for multiple tests (Holm 1979)."""
     return [float(p) for p in multipletests(list(p_values), method="holm")[1]] if p_values else []

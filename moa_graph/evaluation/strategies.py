@@ -1,4 +1,4 @@
-"""The strategies that a search chooses from, and what each would have answered, and cost, on recorded answers.
+"""The strategies that a search chooses from, and what each would have answered and cost on recorded answers.
 
 A single model; a vote of several; and escalation from cheap to dear: the first models of a chain are asked side by
 side, the next one after another, until an answer has enough votes; where none ever has, the last model's answer counts.
@@ -60,7 +60,7 @@ class TaggedStrategy:
         return tuple(dict.fromkeys((self.default, *(own for _, own in self.by_tag))))
 
     def of(self, tag: str | None) -> Strategy:
-        """What is done with a prompt."""
+        """The strategy for a prompt."""
         return dict(self.by_tag).get(tag, self.default) if tag is not None else self.default
 
 
@@ -69,7 +69,7 @@ AnyStrategy = Strategy | TaggedStrategy
 
 @dataclass(frozen=True)
 class Outcomes:
-    """What strategies would have given, one row a strategy, one column a prompt.
+    """What strategies would have answered: one row per strategy, one column per prompt.
 
     Args:
         strategies: The rows.

@@ -16,11 +16,11 @@ COLUMNS = (
     *("candidate", "id", "question", "reference", "answer", "extracted", "right", "usd"),
     *("input_tokens", "output_tokens", "seconds", "calls", "escalations", "group", "failure"),
 )
-"""One row a candidate and item. ``right`` is empty without a reference, ``usd`` where a price isn't known."""
+"""One row per candidate and item. ``right`` is empty without a reference, ``usd`` where a price is unknown."""
 
 
 def write_results(rows: Sequence[dict[str, Any]], path: Path) -> None:
-    """Writes results in the form that the file's ending says: .parquet, .csv or .jsonl."""
+    """Writes results in the format that the file's ending names: .parquet, .csv or .jsonl."""
     import pandas as pd
 
     table = pd.DataFrame(rows, columns=list(COLUMNS))
@@ -37,7 +37,7 @@ def read_results(path: Path) -> Any:
     """The table of results, as pandas has it.
 
     Raises:
-        InputError: It can't be read, or isn't such a table.
+        InputError: It can't be read, or isn't a table of results.
     """
     import pandas as pd
 
@@ -49,7 +49,7 @@ def read_results(path: Path) -> Any:
         else:
             table = pd.read_json(path, orient="records", lines=True, dtype={"id": str, "group": str})
     except (OSError, ValueError) as error:
-        raise InputError(f"{path}: the results can't be read: {error}") from error
+        raise InputError(f"{path}: can't be read as results: {error}") from error
     if missing := [name for name in ("candidate", "id", "right") if name not in table.columns]:
         raise InputError(f"{path}: no column {', '.join(missing)}: give what moa eval wrote, or recorded answers")
     for name in COLUMNS:

@@ -1,9 +1,9 @@
-"""From recorded answers to the cheapest mixture that can be certified, or to an honest no.
+"""From recorded answers to the cheapest mixture that can be certified, or to an honest "none".
 
-The method: a few strategies, found on other prompts than those that test, are tested in a fixed sequence, the safest
+The method: a few strategies, found on prompts other than those of the test, are tested in a fixed sequence, the safest
 first, each against every single model, and the first failure ends it (fixed-sequence testing, as in Learn then Test:
 Angelopoulos et al. 2021, arXiv 2110.01052). A strategy passes where the exact test rejects against every rival
-(intersection-union: Berger 1982, Technometrics 24, 295-300), so that no correction for several rivals is due, although
+(intersection-union: Berger 1982, Technometrics 24, 295-300), so no correction for several rivals is needed, although
 the best of them is itself chosen from data.
 """
 
@@ -32,13 +32,13 @@ MOST_STRATEGIES = 20_000
 
 @dataclass(frozen=True)
 class Duel:
-    """A strategy against one rival, on the prompts that tested.
+    """A strategy against one rival, on the prompts of the test.
 
     Args:
         rival: Name of the single model.
-        wins: Prompts that only the strategy answered rightly.
-        losses: Prompts that only the rival did.
-        p: Of the exact test that the strategy is worse by the margin or more.
+        wins: Prompts that only the strategy got right.
+        losses: Prompts that only the rival got right.
+        p: P-value of the exact test of "worse by the margin or more".
         low: Lower end of Tango's interval for the difference of accuracy, at twice the test's level, as a share.
         high: Its upper end.
     """
@@ -56,12 +56,12 @@ class Tested:
     """A strategy that was tested.
 
     Args:
-        strategy: What was tested.
-        duels: Against each rival.
-        passed: Whether it isn't worse than any by the margin.
+        strategy: The tested strategy.
+        duels: One against each rival.
+        passed: Whether it is certified against every rival.
         accuracy: Share of right answers; None where not every prompt is labelled.
         dollars: Mean cost of a prompt.
-        cost_share: Of the dollars of the best single model.
+        cost_share: Its cost as a share of the best single model's.
     """
 
     strategy: AnyStrategy
@@ -74,7 +74,7 @@ class Tested:
 
 @dataclass(frozen=True)
 class Tuned:
-    """What a search and its tests came to.
+    """The outcome of a search and its tests.
 
     Args:
         chosen: The cheapest strategy that passed; None where none did.
@@ -84,10 +84,10 @@ class Tuned:
         best: Name of the best single model on the prompts that tested.
         rivals: Names of the models tested against.
         labels: Labels that were used.
-        test: The prompts that tested.
+        test: The prompts of the test.
         strategies: How many were searched.
         method: How the order was found.
-        waiting: Places of the prompts among those that test whose labels would come next.
+        waiting: Indices, within the test, of the prompts whose labels are needed next.
     """
 
     chosen: Tested | None
@@ -121,14 +121,14 @@ def tune(
         unlabelled: Answers of the same models to *other* prompts, on which the order is found, so that every label
             tests. Without them half of the labels find the order.
         incumbent: The one rival, declared beforehand; default: every single model.
-        told: Is told how the work goes on.
+        told: Called with a line about progress.
 
     Raises:
         InputError: There are no labels, or the prompts of both parts overlap.
     """
     labelled = recordings.some(recordings.labelled)
     if not len(labelled):
-        raise InputError(f"{recordings.file}: no row has an answer to grade by. To label as you go: moa tune --label.")
+        raise InputError(f"{recordings.file}: no row has a reference answer. To label as you go: moa tune --label.")
     rest = np.flatnonzero(~np.isin(np.arange(len(recordings)), recordings.labelled))
     if unlabelled is None and len(rest):
         unlabelled = recordings.some(rest)
@@ -143,7 +143,7 @@ def tune(
         search, test = halves(labelled)
         method = "half of the labels"
     least = least_prompts(margin, level)
-    told(f"{len(test)} prompts test; a certificate of {margin * 100:g} point(s) takes at least {least}")
+    told(f"{len(test)} prompts in the test; a certificate of {margin * 100:g} point(s) needs at least {least}")
     strategies = strategies_for(search if len(search) else test)
     order: list[AnyStrategy] = []
     tags = tags_for(search, test)
@@ -207,7 +207,7 @@ def _verdict(
     points = f"{margin * 100:g} point{'' if margin == 0.01 else 's'}"
     if len(test) < least:
         return False, (
-            f"no mixture helps that could be promised: {len(test)} prompts test, and a certificate of {points} takes "
+            f"no mixture can be certified: the test has {len(test)} prompts, and a certificate of {points} needs "
             f"at least {least}, even without a single loss"
         )
     if chosen is None:
@@ -223,7 +223,7 @@ def _verdict(
         single = f"{test.models[column]} alone"
         if column != best:
             single += f", which isn't significantly worse than {test.models[best]}"
-        return False, f"no mixture helps: the cheapest certified one isn't proved to cost less than {single}"
+        return False, f"no mixture helps: the cheapest certified one isn't shown to cost less than {single}"
     return (
         True,
         f"a mixture helps: within {points} of every single model for {chosen.cost_share:.1%} of the best one's dollars",
@@ -236,13 +236,13 @@ def _may_be_best(right: NDArray[np.bool_], best: NDArray[np.bool_], level: float
 
 
 def _best(recordings: Recordings) -> int:
-    """The model with most right answers, the cheaper of equals."""
+    """The most accurate model; of equals, the cheaper."""
     right = (recordings.right == recordings.answers.T).sum(axis=1)
     return max(range(len(right)), key=lambda model: (right[model], -recordings.costs[:, model].mean()))
 
 
 def strategies_for(search: Recordings) -> list[Strategy]:
-    """As many as there is time and memory for, with chains as long as that leaves."""
+    """As many as time and memory allow, with chains as long as they permit."""
     order = [int(column) for column in search.costs.mean(axis=0).argsort(kind="stable")]
     longest = min(6, len(order))
     while longest > 3 and len(found := family(order, longest=longest)) > MOST_STRATEGIES:
@@ -273,7 +273,7 @@ def halves(recordings: Recordings) -> tuple[Recordings, Recordings]:
 
 
 def without_shared(search: Recordings, test: Recordings, told: Callable[[str], None]) -> Recordings:
-    """The prompts of ``search`` that don't test: an order found on prompts that test makes the certificate false.
+    """The prompts of ``search`` outside the test: an order found on the test's own would invalidate the certificate.
 
     Raises:
         InputError: None is left.
@@ -283,8 +283,8 @@ def without_shared(search: Recordings, test: Recordings, told: Callable[[str], N
     if not len(others):
         raise InputError(
             f"all {len(search)} prompts that should find the order are both labelled and among the unlabelled: an "
-            "order found on the prompts that test makes the certificate false. Give other prompts."
+            "order found on the prompts of the test would invalidate the certificate. Give other prompts."
         )
     if shared := len(search) - len(others):
-        told(f"{shared} prompts that test are among the unlabelled too; these don't help to find the order")
+        told(f"{shared} prompts of the test are also among the unlabelled; they aren't used to find the order")
     return search.some(others)

@@ -1,4 +1,4 @@
-"""Upper bounds: how often the right answer is among several, whoever chooses.
+"""Upper bounds: how often the right answer is among several, however one is chosen.
 
 Source of pass@k: Chen et al. 2021, arXiv 2107.03374, section 2.1: unbiased. The oracle is that of all models.
 """
@@ -38,14 +38,14 @@ class UpperBound:
 def upper_bound(recordings: Recordings) -> UpperBound:
     """The upper bounds of whatever chooses among recorded answers: votes, judges, rankers, routers, cascades.
 
-    A mixture that writes its answer anew may pass them, since it isn't bound to what was proposed.
+    A mixture that writes a new answer may exceed them, since it isn't limited to what was proposed.
 
     Raises:
         InputError: No prompt is labelled.
     """
     part = recordings.some(recordings.labelled)
     if not len(part):
-        raise InputError(f"{recordings.file}: no row has an answer to grade by.")
+        raise InputError(f"{recordings.file}: no row has a reference answer.")
     right = part.answers == part.right[:, None]
     alone, found, models = right.mean(axis=0), right.sum(axis=1), len(part.models)
     best = int(alone.argmax())

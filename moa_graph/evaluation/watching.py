@@ -1,4 +1,4 @@
-"""Does a certificate still hold on new traffic? Bets may be looked at after every prompt, for as long as one likes."""
+"""Does a certificate still hold on new traffic? Bets may be checked after every prompt, for as long as you like."""
 
 from __future__ import annotations
 

@@ -42,7 +42,7 @@ def test_agreement_beside_what_chance_alone_would_agree_on() -> None:
 async def test_a_judge_stops_where_its_dollars_end() -> None:
     jury = Jury(["sim:judge"], usd=0.5)
     jury.usd = 0.5
-    with pytest.raises(BudgetSpent, match=r"nothing is left of the judge's 0\.5 dollars"):
+    with pytest.raises(BudgetSpent, match=r"the judge's budget of 0\.5 dollars is spent"):
         await jury.grade("q", "1", "1")
 
 

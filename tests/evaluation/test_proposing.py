@@ -63,7 +63,7 @@ def test_a_person_decides_and_is_told_how_often_they_agreed(tmp_path: Path, monk
     judge(monkeypatch, "1", "2")
     told = label(tmp_path, "--usd", "0.02", typed="1\n2\n1\nq\n")
     assert told.stderr.count("The judge proposes 1; you decide.") == 1
-    assert "the judge proposes nothing further: nothing is left of its 0.02 dollars" in told.stderr
+    assert "the judge makes no further proposals: its budget of 0.02 dollars is spent" in told.stderr
     assert "you chose what it proposed in 1 of 1 labels (100%)" in told.stderr
     rows = [json.loads(line) for line in (tmp_path / "labels.jsonl").read_text().splitlines()]
     assert ["proposed" in row for row in rows] == [True, False, False]
@@ -87,8 +87,8 @@ def test_a_judge_that_fails_now_and_then_is_asked_again_and_one_that_keeps_faili
     assert told.stderr.count("The judge proposes") == (
         0 if gives_up else 3
     )  # the fifth is shown before the person leaves
-    assert told.stderr.count("the judge proposes nothing") == failures
-    assert told.stderr.count("the judge proposes nothing further") == (1 if gives_up else 0)
+    assert told.stderr.count("the judge makes no ") == failures
+    assert told.stderr.count("the judge makes no further proposals") == (1 if gives_up else 0)
 
 
 def test_the_page_marks_proposals_and_hands_them_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -115,6 +115,6 @@ def test_agreement_counts_only_labels_that_had_a_proposal(tmp_path: Path) -> Non
 def test_what_cannot_work_is_told_before_a_person_begins(tmp_path: Path) -> None:
     told = label(tmp_path, "--judge", "openai:unknown-model-of-nobody", typed="1\n")
     assert told.exit_code != 0
-    assert "the judge's dollars can't be bounded" in told.stderr
+    assert "the judge's cost can't be bounded" in told.stderr
     without = CliRunner().invoke(main, ["tune", str(next(tmp_path.glob("*.jsonl"))), "--judge", "sim:judge"])
     assert "give --label LABELS too" in without.stderr
