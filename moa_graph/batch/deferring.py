@@ -1,4 +1,4 @@
-"""Runs that stop where an answer isn't stored yet, and leave word of what they would have asked."""
+"""Runs that stop where an answer isn't stored yet, and record what they would have asked."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _SETTINGS = ("temperature", "max_tokens", "top_p", "stop", "seed")
 class DeferredCall(GraphBubbleUp):
     """The call will be made by a job: the run has to be run again when its answer is there.
 
-    LangGraph lets it pass without stopping the nodes beside it, so that a whole layer is deferred at once.
+    LangGraph lets it through without stopping the nodes beside it, so a whole layer is deferred together.
     """
 
 
@@ -47,10 +47,10 @@ class PendingCall:
 
 
 class DeferringStore(Store):
-    """A store that makes no call that a job can make.
+    """A store that leaves to a job every call that a job can make.
 
     Args:
-        store: Where answers are, and how the other calls are made.
+        store: Holds the answers, and makes the other calls.
         members: The models of the mixture.
     """
 
@@ -60,7 +60,7 @@ class DeferringStore(Store):
         self._members = list(members)
         self.waiting: dict[str, PendingCall] = {}
         self.direct: set[str] = set()
-        """Keys of calls that jobs have failed at: they are made as any other."""
+        """Keys of calls that failed in jobs: they are made directly."""
 
     async def once(
         self,

@@ -1,4 +1,4 @@
-"""What a line of the output looks like: our own rows, and the forms that evaluations and training read.
+"""What a line of the output looks like: our own rows, and the formats that evaluations and training read.
 
 Sources: AlpacaEval's ``load_or_convert_to_dataframe`` (a JSON list of instruction, output, generator), MT-Bench's
 ``load_model_answers`` (question_id, choices of turns), FLASK's ``gpt4_eval`` (question_id, text), OpenAI's batch output
@@ -21,7 +21,7 @@ _ONLY_FOR_OTHER_FORMATS = frozenset({"messages", "later", "source", "simulated"}
 
 
 def rows(result: dict[str, Any], mixture: str) -> dict[str, Any]:
-    """A row an id: answer, usage, dollars, failure."""
+    """One row per id: answer, usage, dollars, failure."""
     return {name: value for name, value in result.items() if name not in _ONLY_FOR_OTHER_FORMATS}
 
 
@@ -107,7 +107,7 @@ def synthetic_data(result: dict[str, Any], mixture: str) -> dict[str, Any] | Non
 
 
 def _scored_pair(answer: str) -> tuple[list[dict[str, str]] | None, float | None]:
-    """The conversation and the score in an answer that tells them as JSON."""
+    """The conversation and the score in an answer that holds them as JSON."""
     told = _mapping(answer)
     pair = _mapping(told.get("text"))
     if not isinstance(pair.get("instruction"), str) or not isinstance(pair.get("response"), str):

@@ -1,4 +1,4 @@
-"""Rows of JSONL, CSV and Parquet files, one at a time, so that memory doesn't grow with the input."""
+"""Rows of JSONL, CSV and Parquet files, one at a time, so memory doesn't grow with the input."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def input_files(named: Sequence[str | os.PathLike[str]]) -> list[Path]:
 
 
 def fingerprint(files: Sequence[Path]) -> str:
-    """A hash of all that the files hold."""
+    """A hash of the files' contents."""
     whole = hashlib.sha256()
     for path in files:
         with path.open("rb") as opened:
@@ -63,7 +63,7 @@ def fingerprint(files: Sequence[Path]) -> str:
 
 
 def read_rows(files: Sequence[Path]) -> Iterator[Row | BadRow]:
-    """The rows of all files in their order; one that can't be asked comes as :class:`BadRow`."""
+    """The rows of all files in order; an unusable one comes as :class:`BadRow`."""
     place = 0
     for path in files:
         for where, data in _entries_or_none(path):
@@ -78,9 +78,9 @@ def read_rows(files: Sequence[Path]) -> Iterator[Row | BadRow]:
 
 
 def _entries_or_none(path: Path) -> Iterator[tuple[str, Any]]:
-    """What a file holds; of an empty one, that it is empty."""
+    """A file's rows; for an empty file, a :class:`BadRow` that says so."""
     entries = _entries(path)
-    first = next(entries, (str(path), _Unreadable("the file holds no row")))
+    first = next(entries, (str(path), _Unreadable("the file has no rows")))
     yield first
     yield from entries
 
@@ -105,7 +105,7 @@ def _rows_in(path: Path) -> int:
 
 
 class _Unreadable:
-    """What couldn't be read where a row should be."""
+    """Why a row couldn't be read."""
 
     def __init__(self, reason: str) -> None:
         self.reason = reason
@@ -162,7 +162,7 @@ def _csv(path: Path) -> Iterator[tuple[str, Any]]:
             for row in reader:
                 where = f"{path}:{reader.line_num}"
                 if None in row:
-                    yield where, _Unreadable("the line has more cells than the header names")
+                    yield where, _Unreadable("the line has more cells than the header")
                 else:
                     yield where, {name: value for name, value in row.items() if value not in (None, "")}
         except csv.Error as error:

@@ -1,4 +1,4 @@
-"""A batch as a person asks for it: which rows, which mixture, where to, and within which limits."""
+"""A batch as requested: which rows, which mixture, which output, and which limits."""
 
 from __future__ import annotations
 
@@ -30,34 +30,34 @@ from moa_graph.store import Store
 __all__ = ["Estimate", "Job", "arun", "estimate", "run"]
 
 ROOM_FOR_RETRIES = 2
-"""A row may take so many times what its calls need when nothing fails."""
+"""A row may take this many times what its calls need when nothing fails."""
 
 ROWS_ESTIMATED = 200
 
 
 @dataclass(frozen=True)
 class Job:
-    """What a batch is to do.
+    """What a batch does.
 
     Args:
         inputs: Files, folders or patterns: JSONL, CSV or Parquet, or OpenAI's batch format.
         output: File for the answers: .jsonl, .json, .csv or .parquet.
         mixture: A preset's name, a file's path, a :class:`Mixture`, or a graph of :func:`create_moa` without a store.
-        usd: Most US dollars for all tries together; None is no limit. It is never passed, whatever is killed.
-        calls: Most model requests for all tries together; None is no limit.
-        deadline: Seconds for this try; None is no limit.
+        usd: Budget in US dollars, over all runs; None is no limit. It is never exceeded, whatever is killed.
+        calls: Limit of model requests, over all runs of the batch; None is no limit.
+        deadline: Seconds for this run; None is no limit.
         concurrency: Rows in flight at once, fewer while a provider refuses calls.
-        until_spent: Go on although the first rows tell that ``usd`` won't pay for all.
+        until_spent: Continue although the first rows show that ``usd`` won't pay for all.
         ordered: Write the output in the input's order, once the batch has stopped.
-        proposals: Tell in the output what each model proposed.
+        proposals: Include each model's proposal in the output.
         format: What a line of the output looks like: rows, openai-batch, alpaca-eval, mt-bench, flask, synthetic-data.
         again: Ask rows that have failed before once more.
-        limit: Only so many rows, from the first.
-        store: Where calls are kept; default: a file beside the output.
+        limit: Only the first so many rows.
+        store: Where calls are stored; default: a file beside the output.
         engine: Where rows are answered: here, or by actors on a Ray cluster.
-        actors: How many of these; each has ``concurrency`` rows in flight.
-        provider_batch: Have calls made by the providers' own batch jobs, layer by layer: at half the price, and in up
-            to a day each.
+        actors: Number of actors; each has ``concurrency`` rows in flight.
+        provider_batch: Use the providers' own batch jobs, layer by layer: half the price, and up to a day for each
+            layer.
     """
 
     inputs: Sequence[str | os.PathLike[str]]
@@ -82,7 +82,7 @@ class Job:
         """The mixture's graph.
 
         Raises:
-            MixtureError: The mixture can't work, or what it costs can't be bounded.
+            MixtureError: The mixture can't work, or its cost can't be bounded.
         """
         graph = self.mixture if isinstance(self.mixture, MoaGraph) else create_moa(self.mixture)
         if self.usd is not None and (problem := cannot_limit(Budget(usd=self.usd), graph.plan.everyone)):
@@ -92,13 +92,13 @@ class Job:
 
 @dataclass(frozen=True)
 class Estimate:
-    """What a batch would take, found without a call.
+    """What a batch would take, found without making a call.
 
     Args:
-        rows: In the input.
-        bad: How many of them can't be asked, with the reasons of the first.
-        calls: Requests, where nothing fails and no stage ends a run early.
-        usd: The most that they may cost; None where a price or ``max_tokens`` isn't known.
+        rows: Rows in the input.
+        bad: How many of them are unusable, with the reasons for the first few.
+        calls: Requests, if nothing fails and no stage ends a run early.
+        usd: The most that they may cost; None where a price or ``max_tokens`` is unknown.
     """
 
     rows: int
@@ -115,13 +115,13 @@ def run(
     progress: OnProgress = lambda summary, done: None,
     **settings: Any,
 ) -> Summary:
-    """Answers every row of the input; called again, it goes on where it stopped.
+    """Answers every row of the input; called again, it resumes where it stopped.
 
     Args:
         inputs: A file, folder or pattern, or several.
         output: File for the answers.
-        mixture: What answers.
-        progress: Told of each row that ended.
+        mixture: The mixture that answers.
+        progress: Called with each finished row.
         settings: As for :class:`Job`.
 
     Raises:
@@ -153,7 +153,7 @@ async def arun(
 
 
 def estimate(job: Job) -> Estimate:
-    """What a batch would take, without a call.
+    """What a batch would take, without making a call.
 
     Raises:
         InputError: The input can't be read.

@@ -35,17 +35,17 @@ from moa_graph.views import MESSAGE_BYTES
 __all__ = ["Jobs", "SubmittedJob"]
 
 SHARE_OF_THE_PRICE = 0.5
-"""OpenAI and Together ask half the price for what a job answers (their price lists of November 2026)."""
+"""OpenAI and Together charge half for jobs (their price lists of November 2026)."""
 
 LINES_OF_A_JOB = 50_000
-"""OpenAI takes no more requests in one file."""
+"""OpenAI's limit of requests in one file."""
 
 FIRST_LOOK = 1.0
 LONGEST_WAIT = 60.0
-"""Seconds between two looks at a job: more each time."""
+"""Seconds between polls of a job: more each time."""
 
 TRIES = 2
-"""Jobs that a request is part of before it is made as any other."""
+"""Jobs that a request may be part of before it is made directly."""
 
 _OVER = {"completed", "expired", "cancelled", "failed"}
 
@@ -57,7 +57,7 @@ class SubmittedJob:
     Args:
         token: Our own name for it: a hash of its requests.
         id: The provider's name for it.
-        member: Reference of a model that it asks, by which its provider, address and key are known.
+        member: Reference of a model that it asks, which gives its provider, address and key.
     """
 
     token: str
@@ -66,15 +66,15 @@ class SubmittedJob:
 
 
 class Jobs:
-    """Has requests answered by jobs, and puts the answers into a store.
+    """Submits requests as jobs, and puts their answers into a store.
 
     Args:
-        journal: Knows what was submitted.
+        journal: Records what was submitted.
         output: The batch's output, after which files are named.
         store: Where the answers go.
         members: The models by reference.
-        told: Says what happens.
-        first_look: Seconds until a job is first asked about.
+        told: Called with a line about progress.
+        first_look: Seconds until a job is first polled.
     """
 
     def __init__(
@@ -98,7 +98,7 @@ class Jobs:
         self.usd_complete = True
 
     async def collect_earlier(self) -> None:
-        """Takes up the jobs that an earlier try has submitted."""
+        """Waits for the jobs that an earlier run submitted."""
         for token, job, member in self._journal.jobs.all_open():
             if member not in self._members:
                 continue
@@ -110,17 +110,17 @@ class Jobs:
                     self._journal.jobs.close(token)
 
     async def answer(self, waiting: Iterable[PendingCall], usd: float | None) -> set[str]:
-        """Has these calls answered.
+        """Gets these calls answered.
 
         Args:
             waiting: The calls.
             usd: Dollars that are left; None is no limit.
 
         Returns:
-            Keys of the calls that jobs have failed at, to be made as any other.
+            Keys of the calls that failed in jobs, to be made directly.
 
         Raises:
-            MoaError: A provider refuses a job, or the dollars that are left don't pay for one.
+            MoaError: A provider refuses a job, or what is left of the budget doesn't pay for one.
         """
         asked = {one.key: one for one in waiting}
         groups = list(_grouped(asked.values()))
@@ -177,7 +177,7 @@ class Jobs:
         return SubmittedJob(token, identity, reference)
 
     async def _find(self, client: AsyncOpenAI, token: str) -> str | None:
-        """The job that bears our token, submitted just before this process's forerunner was killed."""
+        """The job with our token, submitted just before an earlier process was killed."""
         found: Any = await client.get("/batches", cast_to=object)
         jobs = found.get("data", []) if isinstance(found, Mapping) else found
         return next((job["id"] for job in jobs if (job.get("metadata") or {}).get("moa_graph") == token), None)
@@ -209,7 +209,7 @@ class Jobs:
         self._told(f"job {job.id}: {status}, {answered} answers")
 
     async def _keep(self, line: Mapping[str, Any]) -> tuple[bool, float]:
-        """Puts an answer into the store; whether it was one, and what it has cost."""
+        """Puts an answer into the store; returns whether it was one, and its cost."""
         body = (line.get("response") or {}).get("body")
         key, reference = self._journal.jobs.line(line["custom_id"])
         member = self._members.get(reference)
@@ -235,7 +235,7 @@ class Jobs:
 
 
 async def _all_of(work: Iterable[Coroutine[Any, Any, None]]) -> None:
-    """Does all of it; where a part fails, the rest is given up and the first error comes out by itself."""
+    """Runs all parts; if one fails, the rest is cancelled and the first error is raised on its own."""
     try:
         async with asyncio.TaskGroup() as tasks:
             for part in work:
@@ -258,7 +258,7 @@ def _grouped(waiting: Iterable[PendingCall]) -> Iterator[list[PendingCall]]:
 
 
 def _custom_id(one: PendingCall) -> str:
-    """What the provider calls a line by: providers bound its length."""
+    """A line's name at the provider, which limits its length."""
     return one.key[:40]
 
 
@@ -272,7 +272,7 @@ def _is_together(member: Member) -> bool:
 
 
 def _most_of(one: PendingCall) -> float:
-    """The most US dollars that a call may cost in a job."""
+    """The most that a call may cost in a job, in US dollars."""
     length = len(json.dumps(one.body, default=str).encode()) + MESSAGE_BYTES * len(one.body.get("messages", ()))
     most = most_of_one_call(length, one.member.most_output, one.member.price)
     return (most["usd"] or 0.0) * SHARE_OF_THE_PRICE
@@ -280,4 +280,4 @@ def _most_of(one: PendingCall) -> float:
 
 def _problem_of(state: Mapping[str, Any]) -> str:
     errors = (state.get("errors") or {}).get("data") or []
-    return str(state.get("error") or (errors[0].get("message") if errors else None) or "the provider doesn't say why")
+    return str(state.get("error") or (errors[0].get("message") if errors else None) or "the provider gives no reason")

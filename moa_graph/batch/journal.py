@@ -1,7 +1,7 @@
-"""What a batch has done so far, in one SQLite file beside its output, so that nothing is asked or written twice.
+"""What a batch has done so far, in one SQLite file beside its output, so nothing is asked or written twice.
 
-A row's result is committed when it is there. What is written to the output is read from here, and how far that came is
-committed too: a process may be killed at any moment, and the next one goes on.
+A row's result is committed when it arrives. The output is written from here, and how far it is written is committed
+too: a process may be killed at any moment, and the next one resumes.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ ROWS_AT_ONCE = 500
 
 @dataclass(frozen=True)
 class Finished:
-    """A row that is done with.
+    """A finished row.
 
     Args:
         number: Place in the order in which rows were finished.
-        id: Of the row.
-        place: Of the row in the input.
+        id: The row's identity.
+        place: The row's place in the input.
         status: Whether it was answered.
-        result: What the output says of it.
+        result: What the output says about it.
     """
 
     number: int
@@ -47,10 +47,10 @@ class Journal:
     """The journal of one output, held by one process at a time.
 
     Args:
-        path: The file; made if it doesn't exist.
+        path: The file; created if it doesn't exist.
 
     Raises:
-        InputError: Another process writes the same output, or the file is no journal.
+        InputError: Another process writes the same output, or the file isn't a journal.
     """
 
     def __init__(self, path: Path) -> None:
@@ -60,13 +60,13 @@ class Journal:
         self._kept: dict[str, tuple[str, int, str, str]] = {}
 
     def bind(self, facts: Mapping[str, str]) -> bool:
-        """Says what the batch is, or checks that it is the one that the journal was begun for.
+        """Records what the batch is, or checks that the journal was started for it.
 
         Args:
             facts: Name to value, such as the mixture and the input.
 
         Returns:
-            Whether the batch goes on from an earlier try.
+            Whether the batch resumes an earlier run.
 
         Raises:
             InputError: The journal is of another batch; the message names what differs.
@@ -77,34 +77,34 @@ class Journal:
         if differing:
             raise InputError(
                 f"{self._file.path} belongs to a batch with another {' and another '.join(differing)}. Name another "
-                "output, or remove this file to begin anew (what was paid stays in the store of calls)"
+                "output, or remove this file to start over (paid calls stay in the store)"
             )
         with self._file.writing() as connection:
             connection.executemany("INSERT OR REPLACE INTO facts VALUES (?, ?)", wanted.items())
         return bool(known)
 
     def has_place(self, place: int) -> bool:
-        """Whether the row that stands there in the input is done with."""
+        """Whether the row at this place in the input is finished."""
         if any(place == kept for _, kept, _, _ in self._kept.values()):
             return True
         return self._file.first("SELECT 1 FROM results WHERE place = ?", (place,)) is not None
 
     def place_of(self, identity: str) -> int | None:
-        """Where in the input the row that is done with stood."""
+        """The place in the input of a finished row."""
         if identity in self._kept:
             return self._kept[identity][1]
         found = self._file.first("SELECT place FROM results WHERE id = ?", (identity,))
         return None if found is None else int(found[0])
 
     def finish(self, identity: str, place: int, status: str, result: Mapping[str, Any]) -> None:
-        """Keeps the result of a row, in place of an earlier one, from the next :meth:`commit` on.
+        """Stores the result of a row, replacing an earlier one, with the next :meth:`commit`.
 
-        A result that a kill takes with it is found again by its calls, which are in their store.
+        A result lost to a kill is made again from its calls, which are in the store.
         """
         self._kept[identity] = identity, place, status, json.dumps(result, ensure_ascii=False)
 
     def commit(self) -> None:
-        """Makes sure of the results that were kept so far."""
+        """Commits the results stored so far."""
         if not self._kept:
             return
         with self._file.writing() as connection:
@@ -114,7 +114,7 @@ class Journal:
         self._kept.clear()
 
     def forget_failed(self) -> int:
-        """Has failed rows asked again, and the output written anew; says how many."""
+        """Marks failed rows to be asked again, and the output to be rewritten; returns how many rows."""
         with self._file.writing() as connection:
             forgotten = connection.execute("DELETE FROM results WHERE status = 'failed'").rowcount
             if forgotten:
@@ -122,7 +122,7 @@ class Journal:
         return forgotten
 
     def finished(self, after: int = 0, *, ordered: bool = False) -> Iterator[Finished]:
-        """What is done with, some rows at a time.
+        """The finished rows, some at a time.
 
         Args:
             after: Only rows that were finished after this number.
@@ -142,13 +142,13 @@ class Journal:
             last = rows[-1][2] if ordered else rows[-1][0]
 
     def note_repeated(self, place: int) -> bool:
-        """Keeps that a row says the same as an earlier one; False where that is known."""
+        """Records that a row repeats an earlier one; False where that is known."""
         with self._file.writing() as connection:
             added = connection.execute("INSERT OR IGNORE INTO repeated VALUES (?)", (place,)).rowcount
         return bool(added)
 
     def repeated(self) -> int:
-        """Rows that say the same as an earlier one."""
+        """Rows that repeat an earlier one."""
         return int(self._file.first("SELECT COUNT(*) FROM repeated")[0])
 
     def counts(self) -> dict[str, int]:
@@ -163,12 +163,12 @@ class Journal:
         return number, length
 
     def note_written(self, number: int, length: int) -> None:
-        """Keeps how far the output is written."""
+        """Records how far the output is written."""
         with self._file.writing() as connection:
             connection.execute("INSERT OR REPLACE INTO facts VALUES ('written', ?)", (json.dumps([number, length]),))
 
     def close(self) -> None:
-        """Makes sure of all results, and lets go of the file."""
+        """Commits all results, and closes the file."""
         try:
             self.commit()
         finally:

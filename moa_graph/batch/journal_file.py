@@ -42,17 +42,17 @@ CREATE TABLE IF NOT EXISTS spending (
 
 
 class JournalFull(MoaError, RuntimeError):
-    """The journal can't be written, mostly since the disk is full; what was committed before is safe."""
+    """The journal can't be written, usually because the disk is full; what was committed before is safe."""
 
 
 class JournalFile:
     """The file, and its lock.
 
     Args:
-        path: The file; made if it doesn't exist.
+        path: The file; created if it doesn't exist.
 
     Raises:
-        InputError: Another process writes the same output, or the file is no journal.
+        InputError: Another process writes the same output, or the file isn't a journal.
     """
 
     def __init__(self, path: Path) -> None:
@@ -61,12 +61,12 @@ class JournalFile:
         try:
             self._lock.acquire()
         except Timeout:
-            raise InputError(f"{path}: another process is writing this output now; wait for its end") from None
+            raise InputError(f"{path}: another process is writing this output: wait for it to end") from None
         try:
             self._connection = _opened(path)
         except sqlite3.Error as error:
             self._lock.release()
-            raise InputError(f"{path}: {error}. It isn't a batch's journal: name another output") from error
+            raise InputError(f"{path}: {error}. This isn't a batch's journal: name another output") from error
 
     def rows(self, query: str, values: Iterable[Any] = ()) -> list[Any]:
         """What a query finds."""
@@ -81,7 +81,7 @@ class JournalFile:
         """One transaction, committed at its end.
 
         Raises:
-            JournalFull: It couldn't be written, and nothing of it was.
+            JournalFull: It couldn't be written; none of it was.
         """
         try:
             self._connection.execute("BEGIN IMMEDIATE")
@@ -98,7 +98,7 @@ class JournalFile:
             raise
 
     def close(self) -> None:
-        """Lets go of the file."""
+        """Closes the file."""
         self._connection.close()
         self._lock.release()
 

@@ -25,14 +25,14 @@ __all__ = ["layer_by_layer"]
 async def layer_by_layer(
     work: JobContext, journal: Journal, output: Path, store: Store, say: Callable[[str], None]
 ) -> Summary:
-    """Runs all rows again and again, each time as far as answers are stored; jobs give what is missing.
+    """Runs all rows repeatedly, each time as far as answers are stored; jobs supply the missing ones.
 
     Args:
         work: Runs the rows.
-        journal: Knows what was submitted.
+        journal: Records what was submitted.
         output: The batch's output, after which files are named.
         store: Where the answers go.
-        say: Told of jobs.
+        say: Called with a line about each job.
     """
     members = work.graph.plan.everyone
     jobs = Jobs(journal, output, store, {member.reference: member for member in members}, say)
@@ -61,7 +61,7 @@ async def layer_by_layer(
 
 
 def _usd_of(done: Answered, prices: Mapping[str, Any]) -> float | None:
-    """What a row has cost: what its run has paid itself, and at the price of jobs what these have brought."""
+    """What a row has cost: what its run paid directly, and the answers of jobs at their price."""
     total: float = done.result["usd"] or 0.0
     for record in done.records:
         if record["usage"] is not None and not record["cost"]:

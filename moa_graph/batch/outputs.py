@@ -30,7 +30,7 @@ class OutputFile(ABC):
         journal: What is finished.
         format: Name of the format.
         mixture: Name of the mixture.
-        ordered: Whether rows stand in the input's order.
+        ordered: Whether rows are written in the input's order.
     """
 
     def __init__(self, path: Path, journal: Journal, format: str, mixture: str, *, ordered: bool) -> None:
@@ -42,7 +42,7 @@ class OutputFile(ABC):
 
     @abstractmethod
     def update(self) -> None:
-        """Writes what was finished since the last time, where the file can grow."""
+        """Writes what has finished since the last time, where the file can grow."""
 
     @abstractmethod
     def complete(self) -> None:
@@ -57,13 +57,13 @@ class OutputFile(ABC):
 
 
 class GrowingLines(OutputFile):
-    """JSON lines in the order in which rows are finished.
+    """JSON lines in the order in which rows finish.
 
-    The journal knows how far the file is written. What a killed process wrote behind that is cut off.
+    The journal knows how far the file is written. Anything beyond that, written by a killed process, is cut off.
     """
 
     def update(self) -> None:
-        """Appends what was finished since the last time."""
+        """Appends what has finished since the last time."""
         number, length = self._journal.written()
         with self.path.open("r+b" if self.path.exists() else "w+b") as file:
             file.seek(0, os.SEEK_END)
@@ -87,7 +87,7 @@ class GrowingLines(OutputFile):
 
 
 class WholeFile(OutputFile):
-    """A file that is written at the end, beside its place, and then put there at once."""
+    """A file that is written at the end, to a temporary name, and then renamed."""
 
     def update(self) -> None:
         """It can't grow."""
@@ -107,10 +107,10 @@ def open_output(path: Path, journal: Journal, format: str, mixture: str, *, orde
     """The output that fits the file's ending.
 
     Raises:
-        InputError: The ending or the format isn't known, or the folder can't be written.
+        InputError: The ending or the format is unknown, or the folder can't be written.
     """
     if format not in FORMATS:
-        raise InputError(f"--format {format}: there is none; there are {', '.join(FORMATS)}")
+        raise InputError(f"--format {format}: there is no such format; choose from {', '.join(FORMATS)}")
     grows = path.suffix.lower() in (".jsonl", ".ndjson") and not ordered
     return (GrowingLines if grows else WholeFile)(path, journal, format, mixture, ordered=ordered)
 
@@ -133,7 +133,7 @@ def _write_json(file: BinaryIO, lines: Iterable[dict[str, Any]]) -> None:
 
 
 def _flat(line: dict[str, Any]) -> dict[str, Any]:
-    """A line whose nested values are JSON text, for files of columns."""
+    """A line with nested values as JSON text, for files with columns."""
     return {
         name: json.dumps(value, ensure_ascii=False) if isinstance(value, dict | list) else value
         for name, value in line.items()
@@ -162,7 +162,7 @@ def _write_parquet(file: BinaryIO, lines: Iterable[dict[str, Any]]) -> None:
         import pyarrow
         import pyarrow.parquet
     except ImportError:
-        raise InputError("an output in Parquet needs pyarrow: pip install 'moa-graph[batch]'") from None
+        raise InputError("writing Parquet needs pyarrow: pip install 'moa-graph[batch]'") from None
     numbers = {"usd": pyarrow.float64(), "seconds": pyarrow.float64()}
     schema = pyarrow.schema([(name, numbers.get(name, pyarrow.string())) for name in CSV_COLUMNS])
     with pyarrow.parquet.ParquetWriter(file, schema) as writer:

@@ -11,7 +11,7 @@ BACKOFF = 0.5
 
 
 class RowPace:
-    """Lets rows begin.
+    """Decides when rows may start.
 
     Args:
         most: Rows in flight at once when nothing is refused.
@@ -29,7 +29,7 @@ class RowPace:
         return max(int(self._allowed), 1)
 
     async def enter(self) -> None:
-        """Waits until one more row may begin; :meth:`leave` has to follow."""
+        """Waits until one more row may start; :meth:`leave` has to follow."""
         while self._inside >= self.allowed:
             self._changed.clear()
             await self._changed.wait()
@@ -39,7 +39,7 @@ class RowPace:
         """A row has ended.
 
         Args:
-            refused: Whether the provider refused calls of it for now (HTTP 429).
+            refused: Whether the provider refused some of its calls for now (HTTP 429).
         """
         self._inside -= 1
         if refused:

@@ -1,8 +1,8 @@
-"""What a whole batch may spend, held whatever is killed.
+"""What a whole batch may spend: a limit that holds even if processes are killed.
 
-A row begins only where the most that it may need fits into what is left, and its run gets that as a budget of its own.
-Every request is noted in the journal before it is sent, with the most that it may cost, and once more with what it did
-cost: what a kill leaves open counts as the most.
+A row starts only if the most that it may need fits into what is left, and its run gets that as its own budget.
+Every request is noted in the journal before it is sent, with the most that it may cost, and again with what it did
+cost: a request left open by a kill counts as the most.
 """
 
 from __future__ import annotations
@@ -39,11 +39,11 @@ class Need:
 
 
 class Purse:
-    """Keeps to the batch's limits.
+    """Enforces the batch's limits.
 
     Args:
         journal: Where spending is noted.
-        usd: Most US dollars; None is no limit.
+        usd: Budget in US dollars; None is no limit.
         calls: Most model requests; None is no limit.
     """
 
@@ -56,12 +56,12 @@ class Purse:
         self._open: dict[str, tuple[int, float]] = {}
 
     def read_again(self) -> None:
-        """Takes up what jobs have spent; no row may be in flight."""
+        """Reads again what jobs have spent; no row may be in flight."""
         self._closed_calls, self._closed_usd = self._journal.spending.total()
 
     @property
     def is_limited(self) -> bool:
-        """Whether there is anything to hold."""
+        """Whether there is any limit."""
         return self.usd is not None or self.calls is not None
 
     @property
@@ -77,32 +77,32 @@ class Purse:
         return (self.calls is None or calls <= self.calls) and (self.usd is None or usd <= self.usd)
 
     def why_not(self, need: Need) -> str:
-        """What a person is told where the next row doesn't fit."""
+        """The message where the next row doesn't fit."""
         calls, usd = self.spent
         if self.calls is not None and calls + need.calls > self.calls:
             return f"{calls} of {self.calls} calls are used, and the next row may need up to {need.calls}"
         return f"${usd:.4f} of ${self.usd:g} is spent, and the next row may cost up to ${need.usd:.4f}"
 
     def begin(self, row: str, need: Need) -> None:
-        """Sets aside what a row may need."""
+        """Reserves what a row may need."""
         self._needs[row] = need
         self._open[row] = (0, 0.0)
 
     def end(self, row: str) -> None:
-        """Returns what the row didn't need."""
+        """Releases what the row didn't need."""
         self._needs.pop(row, None)
         calls, usd = self._open.pop(row, (0, 0.0))
         self._closed_calls += calls
         self._closed_usd += usd
 
     def intend(self, most: Need) -> int:
-        """Requests of the running row are about to be sent; gives the number under which that is noted."""
+        """Records that requests of the running row are about to be sent; returns the record's number."""
         number = self._journal.spending.intend(running_row.get(), most.calls, most.usd)
         self._add(most.calls, most.usd)
         return number
 
     def settle(self, number: int, most: Need, used: Need) -> None:
-        """The requests were so many, and have cost so much."""
+        """Records how many requests were made, and their cost."""
         self._journal.spending.settle(number, used.calls, used.usd)
         self._add(used.calls - most.calls, used.usd - most.usd)
 
@@ -117,7 +117,7 @@ class Purse:
 
 
 class CountedStore(Store):
-    """A store whose requests are noted in a purse before they are sent.
+    """A store that notes requests in a purse before they are sent.
 
     Args:
         store: Whose entries and mode it has.
@@ -156,7 +156,7 @@ class CountedStore(Store):
 
 
 def _most_of(identity: CallIdentity, price: Price | None) -> float:
-    """The most US dollars that a call may cost: a token stands for at least one byte."""
+    """The most that a call may cost, in US dollars: a token is at least one byte."""
     prompt = json.dumps([identity.messages, identity.tools, identity.response_format], default=str)
     length = len(prompt.encode()) + MESSAGE_BYTES * len(identity.messages)
     most = most_of_one_call(length, identity.parameters.get("max_tokens"), price)
@@ -164,7 +164,7 @@ def _most_of(identity: CallIdentity, price: Price | None) -> float:
 
 
 def _cost_of(reply: object, price: Price | None) -> float | None:
-    """What a reply has cost by its own count of tokens; None where it doesn't say."""
+    """What a reply cost by its own count of tokens; None where it has none."""
     usage = usage_of(reply) if isinstance(reply, AIMessage) else None
     if usage is None:
         return None

@@ -1,8 +1,8 @@
-"""A batch over more than one machine: Ray actors answer the rows, the command that began it keeps the journal.
+"""A batch over several machines: Ray actors answer the rows, the command that started it keeps the journal.
 
-The mixture travels as data and is built once in each actor. Answers of calls go to one store beside the journal: a
-node that is lost loses only the calls that were in flight there. What the mixture says a provider allows is divided
-among the actors, so that all of them together keep to it.
+The mixture travels as data and is built once in each actor. Answers go to one store beside the journal: losing a node
+loses only the calls in flight there. The mixture's limits for a provider are divided among the actors, so together
+they keep to them.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ except ImportError as error:  # pragma: no cover
 __all__ = ["Actors", "MixtureMap", "Travelling"]
 
 LOST_ACTORS = 8
-"""So often a row is begun anew, since the actor that answered it was lost."""
+"""How often a row is restarted because its actor was lost."""
 
 LONGEST_REST = 30.0
-"""Seconds that a lost actor is left in peace to start elsewhere; less the first times."""
+"""Seconds that a lost actor is given to start elsewhere; fewer the first times."""
 
 
 @dataclass(frozen=True)
@@ -41,8 +41,8 @@ class Travelling:
 
     Args:
         mixture: The description, with a model for each part.
-        simulate: Whether stand-ins take every model's place.
-        references: The models that it asks, by which the copy is checked.
+        simulate: Whether stand-ins replace every model.
+        references: The models that it asks, to check the copy by.
     """
 
     mixture: Mapping[str, Any]
@@ -51,10 +51,10 @@ class Travelling:
 
     @classmethod
     def of(cls, graph: MoaGraph, actors: int) -> Travelling:
-        """The mixture of a graph, for so many actors that share what its providers allow.
+        """The mixture of a graph, for this many actors, which share its providers' limits.
 
         Raises:
-            MixtureError: It holds chat model objects, or substitutes, which can't be written as data.
+            MixtureError: It has chat model objects, or substitutes, which can't be written as data.
         """
         data = graph.casting.mixture.to_data()
         for provider, limits in data.get("limits", {}).items():
@@ -72,7 +72,7 @@ class Travelling:
         """The graph.
 
         Raises:
-            MixtureError: It isn't the same as the one that it was made from.
+            MixtureError: It differs from the one that it was made from.
         """
         graph = create_moa(dict(self.mixture), simulate=self.simulate)
         if tuple(member.reference for member in graph.plan.everyone) != self.references:
@@ -119,7 +119,7 @@ class _Holder:
 
 
 class _RowAnswerer:
-    """Answers rows, many at once."""
+    """Answers rows concurrently."""
 
     def __init__(self, holder: Any, travelling: Travelling, variables: Mapping[str, str]) -> None:
         import os
@@ -143,9 +143,9 @@ class Actors:
     Args:
         graph: The mixture's graph.
         store: File of the store of calls.
-        actors: How many.
+        actors: Number of actors.
         concurrency: Rows in flight at once in each.
-        address: Of the cluster; None starts one on this machine, or joins the one that RAY_ADDRESS names.
+        address: The cluster's address; None starts one on this machine, or joins the one in RAY_ADDRESS.
     """
 
     def __init__(self, graph: MoaGraph, store: str, actors: int, concurrency: int, address: str | None = None) -> None:
@@ -167,7 +167,7 @@ class Actors:
         self._rests_until = [0.0] * actors
 
     async def answer(self, row: Row, limits: Mapping[str, Any], *, proposals: bool) -> Answered:
-        """A row's result, from the actor that has least to do.
+        """A row's result, from the least busy actor.
 
         Raises:
             MoaError: No row can be answered, or actors were lost again and again.
@@ -190,15 +190,15 @@ class Actors:
             if "fatal" in done:
                 raise MoaError(done["fatal"])
             return Answered(**done)
-        raise MoaError(f"{row.id}: {LOST_ACTORS} actors were lost while they answered it")
+        raise MoaError(f"{row.id}: {LOST_ACTORS} actors were lost while answering it")
 
     def _least_busy(self) -> int:
-        """The actor that has least to do; one that was lost a moment ago comes last."""
+        """The least busy actor; one that was just lost comes last."""
         now = time.monotonic()
         return min(range(len(self._actors)), key=lambda one: (self._rests_until[one] > now, self._busy[one]))
 
     def close(self) -> None:
-        """Ends the actors. The cluster stays."""
+        """Stops the actors, not the cluster."""
         holder: Any = self._holder
         ray.get(holder.aclose.remote())
         for actor in [*self._actors, holder]:
@@ -206,7 +206,7 @@ class Actors:
 
 
 def _keys_of(graph: MoaGraph) -> dict[str, str]:
-    """The keys that the models need, as the environment here holds them: an actor's may not."""
+    """The keys that the models need, from this process's environment: an actor's may lack them."""
     import os
 
     names = {member.key_variable for member in graph.plan.everyone} - {None}
@@ -214,7 +214,7 @@ def _keys_of(graph: MoaGraph) -> dict[str, str]:
 
 
 class MixtureMap:
-    """A mixture as a function for ``ray.data.Dataset.map_batches``, for pipelines of one's own.
+    """A mixture as a function for ``ray.data.Dataset.map_batches``, for your own pipelines.
 
     >>> ds.map_batches(MixtureMap, fn_constructor_args=("moa-lite",), batch_size=16, concurrency=2)  # doctest: +SKIP
 
@@ -230,7 +230,7 @@ class MixtureMap:
         self._compiled = self._graph.compile()
 
     async def __call__(self, batch: dict[str, Any]) -> dict[str, Any]:
-        """Answers a batch of rows side by side."""
+        """Answers a batch of rows concurrently."""
         prompts: Sequence[Any] = [str(prompt) for prompt in batch["prompt"]]
         rows = [Row(str(place), place, ({"role": "user", "content": prompt},)) for place, prompt in enumerate(prompts)]
         answering = [answer_row(self._graph, self._compiled, row, {}, proposals=False) for row in rows]

@@ -22,18 +22,18 @@ from moa_graph.state import Record
 __all__ = ["Answered", "answer_row", "bad_row", "failed_row"]
 
 CONCERNS_THE_ROW = (RunFailed, InputError, OptionsError)
-"""What is wrong with one row; any other error would meet them all."""
+"""What is wrong with one row; any other error would hit every row."""
 
 _TOLD_OF_RECORDS = ("stage", "slot", "sample", "kind", "model", "status", "text", "failure", "usage", "cost", "seconds")
 
 
 @dataclass(frozen=True)
 class Answered:
-    """What became of a row.
+    """The outcome of a row.
 
     Args:
-        result: What the journal keeps of it: plain JSON.
-        reports: What its runs did and cost; none where there was no answer.
+        result: What the journal stores: plain JSON.
+        reports: What its runs did and cost; empty where there was no answer.
         records: What its slots gave.
         seconds: How long it took.
     """
@@ -62,12 +62,12 @@ async def answer_row(
         graph: The mixture's graph.
         compiled: The same, compiled.
         row: What is asked.
-        limits: Run-time options beside the row's own, such as the most that it may cost.
-        proposals: Whether the result tells what each model proposed.
+        limits: Run-time options besides the row's own, such as its budget.
+        proposals: Whether the result includes each model's proposal.
 
     Raises:
         MoaError: No row of the batch can be answered: a key is missing, the description can't work, or answers can
-            be stored no longer, so that they would be paid for again.
+            no longer be stored and would be paid for again.
     """
     _check_store(graph)
     place_in_batch.set(row.place)
@@ -103,7 +103,7 @@ def _asked_of(graph: MoaGraph, row: Row, limits: Mapping[str, Any]) -> tuple[Opt
     """The options of a row's runs, and what is asked of its answer.
 
     Raises:
-        OptionsError: The row asks for what no mixture, or not this one, can give.
+        OptionsError: The row asks for something that no mixture, or not this one, can give.
     """
     options = graph.plan.options(**{**row.options, **limits})
     if not row.asked:
@@ -163,7 +163,7 @@ def _result(row: Row, outcomes: Sequence[Outcome], seconds: float, *, proposals:
 
 
 def _tool_calls(message: BaseMessage) -> dict[str, Any]:
-    """The calls of tools that an answer asks for, in OpenAI's format; nothing where it asks for none."""
+    """The tool calls of an answer, in OpenAI's format; empty where it has none."""
     if not getattr(message, "tool_calls", ()):
         return {}
     told = convert_to_openai_messages(message)

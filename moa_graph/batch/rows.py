@@ -1,4 +1,4 @@
-"""A row of a batch's input: one conversation to answer, read from plain data and checked before anything is spent."""
+"""A row of a batch's input: one conversation to answer, read from plain data and checked before money is spent."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ OPENAI_FIELDS = frozenset({"custom_id", "method", "url", "body"})
 OPENAI_ADDRESS = "/v1/chat/completions"
 
 ABOUT_THE_REQUEST = frozenset({"model", "messages", "moa", "n", "stream"})
-"""Fields of a body that say nothing of the answer: the rest is asked of the model that writes it."""
+"""Fields of a body that don't concern the answer: the others go to the model that writes it."""
 
 WITHOUT_EFFECT = frozenset(
     {"user", "metadata", "store", "service_tier", "safety_identifier", "prompt_cache_key", "prompt_cache_retention"}
@@ -35,12 +35,12 @@ class Row:
     """One conversation to answer.
 
     Args:
-        id: What the answer is told by; unique in a batch.
+        id: Identifies the answer; unique in a batch.
         place: Number of the row in the input, from 0.
         messages: The conversation, as OpenAI writes messages.
-        later: The user's further turns, each asked when the one before is answered.
-        options: Run-time options of this row alone.
-        asked: What is asked of the model that writes the answer, by OpenAI's names: ``temperature``, ``tools``.
+        later: The user's further turns, each sent once the one before is answered.
+        options: Run-time options of this row only.
+        asked: Parameters for the model that writes the answer, by OpenAI's names: ``temperature``, ``tools``.
         source: The row's other columns, for formats that repeat them.
         brought_id: Whether the id is its own, rather than a hash of its content.
         where: File and line, or file and row.
@@ -59,13 +59,13 @@ class Row:
 
 @dataclass(frozen=True)
 class BadRow:
-    """A row that can't be asked.
+    """An unusable row.
 
     Args:
         where: File and line, or file and row.
         reason: What is wrong with it.
         place: Number of the row in the input, from 0.
-        id: Its own, where that could be read.
+        id: Its own id, where that could be read.
     """
 
     where: str
@@ -75,7 +75,7 @@ class BadRow:
 
 
 def row_of(data: Any, place: int, where: str = "") -> Row:
-    """The row that plain data means.
+    """The row that plain data describes.
 
     Args:
         data: A mapping with ``prompt`` (or ``question``, ``instruction``, ``text``), ``turns`` or ``messages``, and
@@ -84,7 +84,7 @@ def row_of(data: Any, place: int, where: str = "") -> Row:
         where: File and line, or file and row.
 
     Raises:
-        ValueError: It can't be asked; the message says why.
+        ValueError: It is unusable; the message says why.
     """
     if not isinstance(data, Mapping):
         raise ValueError(f"a row is an object with prompt or messages, not {type(data).__name__}")
@@ -105,7 +105,7 @@ def row_of(data: Any, place: int, where: str = "") -> Row:
 
 
 def id_of(data: Any) -> str | None:
-    """The id that a row brings; None where it brings none.
+    """The id that a row has; None where it has none.
 
     Raises:
         ValueError: It can't be an id.
@@ -119,7 +119,7 @@ def id_of(data: Any) -> str | None:
 
 
 def hash_of(messages: list[Any], options: Mapping[str, Any] | None) -> str:
-    """The identity of a row that brings none: a hash of its content."""
+    """The identity of a row without an id: a hash of its content."""
     content = json.dumps([messages, options or {}], sort_keys=True, ensure_ascii=True, default=str)
     return hashlib.sha256(content.encode("ascii")).hexdigest()[:32]
 
@@ -132,14 +132,14 @@ def _from_openai(line: Mapping[str, Any]) -> dict[str, Any]:
         raise ValueError(f"url is {url!r}; only {OPENAI_ADDRESS} can be answered")
     body = line["body"]
     if not isinstance(body, Mapping):
-        raise ValueError("body must be an object, as a request to chat completions")
+        raise ValueError("body must be an object, like a request to chat completions")
     if body.get("stream") or body.get("n") not in (None, 1):
         raise ValueError("body: a batch has one whole answer for each line: leave out stream and n")
     return {"id": line["custom_id"], "messages": body.get("messages"), "options": body.get("moa")}
 
 
 def _asked_by_openai(line: Mapping[str, Any]) -> dict[str, Any]:
-    """What a line of OpenAI's batch format asks of the model that writes the answer."""
+    """The parameters in a line of OpenAI's batch format, for the model that writes the answer."""
     body = line["body"]
     if not isinstance(body, Mapping):
         return {}

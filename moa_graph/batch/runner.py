@@ -1,4 +1,4 @@
-"""Many rows through one mixture: begun as limits allow, committed as they end, stopped without losing anything."""
+"""Many rows through one mixture: started as limits allow, committed as they finish, stopped without losing anything."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ from moa_graph.batch.summary import Summary
 __all__ = ["AnswerRow", "BatchLimits", "OnProgress", "RowRunner"]
 
 AnswerRow = Callable[[Row, Need | None], Awaitable[Answered | None]]
-"""Answers a row, with no more than what it may need; None where its answer has to wait for a provider's job."""
+"""Answers a row within what it may need; None where its answer has to wait for a provider's job."""
 
 OnProgress = Callable[[Summary, Answered | None], None]
-"""Told of each row that ended, and about once a second without one."""
+"""Called with each finished row, and about once a second without one."""
 
 SECONDS_BETWEEN_COMMITS = 0.1
 COMMITS_BETWEEN_WRITES = 10
 
 ROWS_OF_THE_ESTIMATE = 20
-"""Rows whose cost says what the rest will cost, before the rest goes out."""
+"""Rows from whose cost the total is estimated, before the rest starts."""
 
 FAILURES_TO_STOP = 20
-"""So many rows at the very beginning, and none answered: something is wrong that more rows won't mend."""
+"""If the first rows, this many, all fail, something is wrong that more rows won't fix."""
 
 
 @dataclass(frozen=True)
@@ -41,8 +41,8 @@ class BatchLimits:
 
     Args:
         concurrency: Rows in flight at once when no provider refuses calls.
-        deadline: Seconds for this try; None is no limit.
-        until_spent: Go on although the first rows tell that the dollars won't pay for all.
+        deadline: Seconds for this run; None is no limit.
+        until_spent: Continue although the first rows show that the budget won't pay for all.
     """
 
     concurrency: int = 16
@@ -55,13 +55,13 @@ class RowRunner:
 
     Args:
         ask: Answers a row.
-        need: The most that a row may take; asked only where something is limited.
-        journal: What was done before, and is done now.
+        need: The most that a row may take; called only if something is limited.
+        journal: Records what is finished, in earlier runs and this one.
         output: Where finished rows are written.
         purse: The batch's own limits of calls and dollars.
-        limits: What else bounds it.
+        limits: The other limits.
         rows: How many rows the input has.
-        progress: Told how it goes.
+        progress: Called with the progress.
     """
 
     def __init__(
@@ -91,7 +91,7 @@ class RowRunner:
         self.summary.repeated = journal.repeated()
 
     async def run(self, rows: Iterable[Row | BadRow]) -> Summary:
-        """Answers the rows that aren't done with.
+        """Answers the unfinished rows.
 
         Raises:
             MoaError: No row can be answered, or the journal can't be written. What was committed is safe.
@@ -116,7 +116,7 @@ class RowRunner:
         return self.summary
 
     async def _feed(self, rows: Iterable[Row | BadRow]) -> None:
-        """Begins one row after another, as soon as there is room."""
+        """Starts one row after another, as soon as there is room."""
         for row in rows:
             if isinstance(row, BadRow):
                 self._note_bad(row)
@@ -125,7 +125,7 @@ class RowRunner:
             await asyncio.sleep(0)
 
     def _note_bad(self, row: BadRow) -> None:
-        """Keeps why a row can't be asked, under its own id where no other row has it."""
+        """Records why a row is unusable, under its own id where no other row has it."""
         if self._journal.has_place(row.place):
             return
         if row.id is None or self._place_of(row.id) is not None:
@@ -134,25 +134,25 @@ class RowRunner:
             self._commit(row.id, row.place, bad_row(row))
 
     def _is_known(self, row: Row) -> bool:
-        """Whether a row is done with, in flight, or no row of its own."""
+        """Whether a row is finished, in flight, or a repetition of another."""
         place = self._place_of(row.id)
         if place is None:
             return False
         if place == row.place:
             return True
         if row.brought_id:
-            told = f"the id {row.id!r} is that of row {place + 1} already; give each row an id of its own"
+            told = f"row {place + 1} already has the id {row.id!r}: give each row an id of its own"
             self._note_bad(BadRow(row.where, told, row.place))
         elif self._journal.note_repeated(row.place):
             self.summary.repeated += 1
         return True
 
     def _place_of(self, identity: str) -> int | None:
-        """Where in the input the row stands that has this id: one that is in flight or done with."""
+        """The place in the input of the row with this id, in flight or finished."""
         return self._places[identity] if identity in self._places else self._journal.place_of(identity)
 
     async def _begin(self, row: Row) -> bool:
-        """Begins a row when there is room for it; False where the batch has to stop before it."""
+        """Starts a row once there is room for it; False where the batch has to stop before it."""
         await self._pace.enter()
         need = self._need(row) if self._purse.is_limited else None
         if self._error is not None or (need is not None and not await self._is_affordable(need)) or self._is_hopeless():
@@ -176,7 +176,7 @@ class RowRunner:
         return self._error is None
 
     async def _estimate_allows(self) -> bool:
-        """Whether the first rows tell that the dollars will do for all; waits for them."""
+        """Whether the first rows show that the budget suffices for all; waits for them."""
         limit = self._purse.usd
         if limit is None or self._limits.until_spent or len(self._tasks) + self.summary.done_now < ROWS_OF_THE_ESTIMATE:
             return True
@@ -186,13 +186,13 @@ class RowRunner:
         if foreseen is None or foreseen <= limit:
             return True
         self.summary.stopped = (
-            f"all rows would cost about ${foreseen:.2f} by the first {self.summary.done_now} of them, and the limit is "
+            f"by the first {self.summary.done_now} rows, all would cost about ${foreseen:.2f}, and the limit is "
             f"${limit:g}. Raise it, take fewer rows, or answer what it pays for with --until-spent"
         )
         return False
 
     def _is_hopeless(self) -> bool:
-        """Whether nothing but failures has come so far."""
+        """Whether every row so far has failed."""
         asked = self.summary.failed - self.summary.bad
         if self.summary.answered or asked < FAILURES_TO_STOP or self.summary.done_now < FAILURES_TO_STOP:
             return False
@@ -200,7 +200,7 @@ class RowRunner:
         return True
 
     async def _answer(self, row: Row, need: Need | None) -> None:
-        """One row, from its beginning to the journal."""
+        """One row, from its start to the journal."""
         running_row.set(row.id)
         done: Answered | None = None
         try:

@@ -1,4 +1,4 @@
-"""Jobs that a batch has submitted to providers, so that a command which is started again takes them up."""
+"""Jobs that a batch has submitted to providers, so a restarted command picks them up."""
 
 from __future__ import annotations
 
@@ -10,23 +10,23 @@ __all__ = ["SubmittedJobs"]
 
 
 class SubmittedJobs:
-    """The jobs of all tries together.
+    """The jobs of all runs of a batch.
 
     Args:
-        file: Where they are kept.
+        file: Where they are stored.
     """
 
     def __init__(self, file: JournalFile) -> None:
         self._file = file
 
     def open(self, token: str, member: str, lines: Sequence[tuple[str, str, str]], most: float) -> None:
-        """Notes that a job is about to be submitted.
+        """Records that a job is about to be submitted.
 
         Args:
             token: Our own name for it.
             member: Reference of a model that it asks.
-            lines: What the provider calls each request by, its key in the store, and the model's reference.
-            most: The most US dollars that it may cost.
+            lines: Each request's name at the provider, its key in the store, and the model's reference.
+            most: The most that it may cost, in US dollars.
         """
         with self._file.writing() as connection:
             added = connection.execute(
@@ -37,16 +37,16 @@ class SubmittedJobs:
             connection.executemany("INSERT OR REPLACE INTO job_lines VALUES (?, ?, ?)", lines)
 
     def note_name(self, token: str, identity: str) -> None:
-        """Notes the provider's name for a job that was submitted."""
+        """Records the provider's name for a submitted job."""
         with self._file.writing() as connection:
             connection.execute("UPDATE jobs SET id = ? WHERE token = ?", (identity, token))
 
     def all_open(self) -> list[tuple[str, str, str]]:
-        """Token, provider's name (empty where that isn't known) and model of each job that isn't collected."""
+        """Token, provider's name (empty where unknown) and model of each job that isn't collected."""
         return self._file.rows("SELECT token, id, member FROM jobs WHERE open = 1")
 
     def close(self, token: str, calls: int = 0, usd: float = 0.0) -> None:
-        """Notes that a job is collected, and what it has cost."""
+        """Records that a job is collected, and its cost."""
         with self._file.writing() as connection:
             connection.execute(
                 "UPDATE spending SET calls = ?, usd = ?, settled = 1 "

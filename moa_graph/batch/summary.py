@@ -1,4 +1,4 @@
-"""What a batch has done: counted while it runs, in memory that doesn't grow with it."""
+"""A batch's results so far, counted while it runs, in constant memory."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _TOLD = (
 
 
 class Spread:
-    """How a positive quantity is spread, in buckets of which each is a tenth wider than the one before."""
+    """The distribution of a positive quantity, in buckets that are each a tenth wider than the one before."""
 
     RATIO = 1.1
 
@@ -29,13 +29,13 @@ class Spread:
         self.total = 0.0
 
     def add(self, value: float) -> None:
-        """One more value; those up to a millionth count as that."""
+        """Adds a value; values below a millionth count as a millionth."""
         self._buckets[math.ceil(math.log(max(value, 1e-6), self.RATIO))] += 1
         self.count += 1
         self.total += value
 
     def quantile(self, share: float) -> float | None:
-        """The value that this share of all doesn't pass, to within a tenth; None where there is none."""
+        """The quantile for this share, to within a tenth; None where there are no values."""
         left = math.ceil(share * self.count)
         for bucket in sorted(self._buckets):
             left -= self._buckets[bucket]
@@ -44,7 +44,7 @@ class Spread:
         return None
 
     def bars(self, most: int) -> list[tuple[float, float, int]]:
-        """At most so many bars: from, to, and how many values between."""
+        """At most this many bars: from, to, and how many values lie between."""
         if not self._buckets:
             return []
         low, high = min(self._buckets), max(self._buckets)
@@ -62,28 +62,28 @@ class Spread:
 
 @dataclass
 class Summary:
-    """What a batch has done, over all tries of the same command.
+    """A batch's results, over all runs of the same command.
 
     Args:
-        rows: In the input; None until it is read to its end.
+        rows: Rows in the input; None until it is read to its end.
         answered: Rows with an answer.
         failed: Rows without one, bad rows included.
-        bad: Rows of the input that couldn't be asked.
-        repeated: Rows without an id of their own that say the same as an earlier one, and share its answer.
-        degraded: Answers that are less than what the mixture describes.
-        calls: Model requests of this try.
-        hits: Calls of this try that the store answered.
-        usd: US dollars of this try, as far as prices are known.
+        bad: Unusable rows of the input.
+        repeated: Rows without an id that repeat an earlier one, and share its answer.
+        degraded: Answers given by less than the whole mixture.
+        calls: Model requests of this run.
+        hits: Calls of this run that the store answered.
+        usd: US dollars spent in this run, as far as prices are known.
         usd_complete: Whether the price of every call was known.
-        spent: Dollars over all tries, with the most for what a kill left open; None where no limit asked for it.
-        seconds: How long this try took.
-        stopped: Why it stopped before the end of the input; None where it didn't.
-        failures: Kind of failure to how often it happened in this try.
-        latencies: Seconds that the rows of this try took.
-        costs: US dollars that they cost.
-        models: Model to how many answers it gave in this try, and the seconds that they took in all.
-        done_now: Rows of this try.
-        last_failure: Why the last failed row of this try has no answer.
+        spent: Dollars over all runs, with the maximum for requests left open by a kill; None without a limit.
+        seconds: How long this run took.
+        stopped: Why it stopped early; None where it didn't.
+        failures: Kind of failure to how often it happened in this run.
+        latencies: Seconds that the rows of this run took.
+        costs: What they cost, in US dollars.
+        models: Model to how many answers it gave in this run, and their seconds in total.
+        done_now: Rows finished in this run.
+        last_failure: Why the last failed row of this run has no answer.
     """
 
     rows: int | None = None
@@ -118,22 +118,22 @@ class Summary:
 
     @property
     def slowest_model(self) -> tuple[str, float] | None:
-        """The model whose answers took longest, and how many seconds each on average; None before the first."""
+        """The slowest model, and its mean seconds per answer; None before the first answer."""
         means = {model: seconds / count for model, (count, seconds) in self.models.items()}
         return max(means.items(), key=itemgetter(1)) if means else None
 
     def foreseen(self, spent: float) -> float | None:
-        """What the whole batch will cost by the rows of this try; None where that isn't known yet.
+        """The estimated cost of the whole batch, from the rows of this run; None where it isn't known yet.
 
         Args:
-            spent: US dollars so far, earlier tries included.
+            spent: US dollars so far, earlier runs included.
         """
         if not self.costs.count or self.left is None:
             return None
         return spent + self.left * self.costs.total / max(self.latencies.count, 1)
 
     def note(self, done: Answered) -> None:
-        """Counts a row of this try."""
+        """Counts a row of this run."""
         result = done.result
         self.done_now += 1
         if result["status"] != "answered":

@@ -1,4 +1,4 @@
-"""A job at work: its mixture, its journal, its limits, and the ways in which its rows are answered."""
+"""A job being run: its mixture, its journal, its limits, and how its rows are answered."""
 
 from __future__ import annotations
 
@@ -30,16 +30,16 @@ from moa_graph.store import Store, open_store
 __all__ = ["run_job"]
 
 ROOM_FOR_RETRIES = 2
-"""A row may take so many times what its calls need when nothing fails."""
+"""A row may take this many times what its calls need when nothing fails."""
 
 
 async def run_job(job: Job, progress: OnProgress, say: Callable[[str], None] = lambda text: None) -> Summary:
     """Runs a batch once.
 
     Args:
-        job: What to do.
-        progress: Told of each row that ended.
-        say: Told of jobs at providers.
+        job: The job.
+        progress: Called with each finished row.
+        say: Called with a line about each job at a provider.
     """
     files, output = _checked(job)
     contents = await asyncio.to_thread(fingerprint, files)
@@ -89,7 +89,7 @@ class JobContext:
         self._compiled: Compiled = graph.compile()
 
     async def once(self, ask: AnswerRow) -> Summary:
-        """One pass over the rows that aren't done with."""
+        """One pass over the unfinished rows."""
         job = self.job
         at_once = job.concurrency * (job.actors if job.engine == "ray" else 1)
         limits = BatchLimits(at_once, job.deadline, job.until_spent)
@@ -112,11 +112,11 @@ class JobContext:
 
 @contextmanager
 def _on_ray(job: Job, output: Path, graph: MoaGraph, purse: Purse) -> Iterator[AnswerRow]:
-    """How rows are answered by actors. What a row may cost is noted before it is sent, and what it did cost after."""
+    """How actors answer rows. What a row may cost is recorded before it is sent, and what it did cost afterwards."""
     from moa_graph.batch.ray_engine import Actors
 
     if isinstance(job.store, Store):
-        raise InputError("with engine='ray' name the store's file: an open store can't be shared with other processes")
+        raise InputError("engine='ray' needs the store's file name: an open store can't be shared with other processes")
     path = Path(job.store or output.with_name(f"{output.name}.calls.sqlite")).resolve()
     actors = Actors(graph, str(path), job.actors, job.concurrency)
 
@@ -137,7 +137,7 @@ def _on_ray(job: Job, output: Path, graph: MoaGraph, purse: Purse) -> Iterator[A
 
 
 def _checked(job: Job) -> tuple[list[Path], Path]:
-    """The input's files, and the output's, which must be free or a batch's own."""
+    """The input's files, and the output's, which must be new or belong to this batch."""
     files = input_files(job.inputs)
     output = Path(job.output).expanduser()
     if not output.parent.is_dir():
@@ -145,12 +145,12 @@ def _checked(job: Job) -> tuple[list[Path], Path]:
     if any(output.exists() and output.samefile(path) for path in files):
         raise InputError(f"{output} is also an input: name another file for the output")
     if output.exists() and not output.with_name(f"{output.name}.journal").exists():
-        raise InputError(f"{output} already exists, with no journal beside it: name another file for the output")
+        raise InputError(f"{output} already exists without a journal beside it: name another file for the output")
     return files, output
 
 
 def _facts(job: Job, graph: MoaGraph) -> dict[str, str]:
-    """What tells this batch from another."""
+    """What distinguishes this batch from others."""
     return {
         "mixture": f"{graph.mixture.name} {_hash(_described(graph))}",
         "format": job.format,
@@ -172,7 +172,7 @@ def _hash(text: str) -> str:
 
 
 async def _store(job: Job, output: Path, purse: Purse, graph: MoaGraph, at_the_end: AsyncExitStack) -> Store:
-    """Where calls are kept, counted where something is limited."""
+    """Where calls are stored, and counted if something is limited."""
     if isinstance(job.store, Store):
         store = job.store
     elif graph.plan.store is not None:

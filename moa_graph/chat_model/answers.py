@@ -57,7 +57,7 @@ def passed_on(chunk: AIMessageChunk) -> ChatGenerationChunk:
 
 
 def last_chunk(answer: AIMessage, *, streamed: bool) -> ChatGenerationChunk:
-    """What is left to say of an answer: all of it, or its metadata alone where its text was ``streamed``."""
+    """What remains of an answer: all of it, or its metadata alone where its text was ``streamed``."""
     calls = [
         tool_call_chunk(name=call["name"], args=json.dumps(call["args"]), id=call["id"], index=index)
         for index, call in enumerate(answer.tool_calls)
@@ -75,7 +75,7 @@ def last_chunk(answer: AIMessage, *, streamed: bool) -> ChatGenerationChunk:
 
 
 def began_again(reason: str) -> AnswerBeganAgain:
-    """The error that ends a stream whose answer began anew, and why it did."""
+    """The error that ends a stream whose answer was restarted, with the reason."""
     return AnswerBeganAgain(
         f"the answer was restarted after its first tokens had been streamed ({reason}). Ask again, or stream the graph "
         "itself, whose reset event says which tokens to drop."

@@ -1,4 +1,4 @@
-"""What a call may ask of a mixture, beside the conversation."""
+"""What a call may ask of a mixture, besides the conversation."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ PARAMETERS = {
     "reasoning": "reasoning",
     "reasoning_effort": "reasoning",
 }
-"""What a call may set of the model that writes the answer, and the field of ``ModelSettings`` that it is."""
+"""What a call may set for the model that writes the answer, and the matching field of ``ModelSettings``."""
 
 TIMEOUTS = ("timeout", "request_timeout")
 
 FIELDS = {name: field for name, field in PARAMETERS.items() if name != field} | {"request_timeout": "timeout"}
-"""Other chat models' words for fields of ours."""
+"""Other chat models' names for our fields."""
 
 KNOWN = {*TOOL_SETTINGS, *PARAMETERS, *TIMEOUTS, "max_retries", "model", "response_format", "tools"}
 
@@ -58,8 +58,8 @@ def read_call(
     given = {name: value for name, value in asked.items() if value is not None and name not in MEANINGLESS}
     if unknown := sorted(set(given) - KNOWN):
         raise OptionsError(
-            f"{', '.join(unknown)}: ChatMoA doesn't take this in a call; a mixture's slots hold the parameters of its "
-            f"models. A call may set stop, {', '.join(sorted(KNOWN))}."
+            f"{', '.join(unknown)}: ChatMoA doesn't take this in a call: set it in the mixture's slots. "
+            f" A call may set stop, {', '.join(sorted(KNOWN))}."
         )
     tools, response_format = given.get("tools") or (), given.get("response_format")
     if tools or response_format is not None:
@@ -82,7 +82,7 @@ def by_our_names(given: Mapping[str, Any]) -> dict[str, Any]:
         OptionsError: One is given in two words.
     """
     if twice := [f"{name} and {field}" for name, field in FIELDS.items() if name in given and field in given]:
-        raise OptionsError(f"{', '.join(twice)}: they are the same: give one of them")
+        raise OptionsError(f"{', '.join(twice)}: these mean the same: give only one of them")
     return {FIELDS.get(name, name): value for name, value in given.items()}
 
 
@@ -106,9 +106,9 @@ def writer_settings(given: Mapping[str, Any], usual: AnswerSettings, graph: MoaG
     refuse_if_nothing_writes(graph, ", ".join(name for name in given if name in KNOWN))
     _check(parameters)
     if timeout is not None and (not isinstance(timeout, int | float) or not timeout > 0):
-        raise OptionsError(f"timeout: {timeout!r} isn't a number of seconds above 0")
+        raise OptionsError(f"timeout: {timeout!r} must be a number of seconds above 0")
     if retries is not None and (not isinstance(retries, int) or retries < 0):
-        raise OptionsError(f"max_retries: {retries!r} isn't a whole number of 0 or more")
+        raise OptionsError(f"max_retries: {retries!r} must be a whole number, 0 or more")
     return replace(
         usual,
         parameters={**usual.parameters, **parameters},
@@ -136,7 +136,7 @@ def _with_writer(options: Options, model: Any, graph: MoaGraph) -> Options:
         return options
     if model not in graph.plan.members:
         raise OptionsError(
-            f"model: {model!r} is none of the models of {graph.mixture.name}: {', '.join(graph.plan.members)}. The one "
+            f"model: {model!r} isn't a model of {graph.mixture.name}, which has {', '.join(graph.plan.members)}. The "
             "that a call names writes the answer"
         )
     refuse_if_nothing_writes(graph, "model")
@@ -148,7 +148,7 @@ def refuse_if_nothing_writes(graph: MoaGraph, asked: str | None = None) -> None:
 
     Args:
         graph: The mixture's graph.
-        asked: What would be told that model; by default, tools or a form.
+        asked: What that model would be given; by default, tools or a response format.
     """
     name = graph.mixture.name
     for last in (path.last for path in graph.plan.paths({})):
@@ -160,6 +160,6 @@ def refuse_if_nothing_writes(graph: MoaGraph, asked: str | None = None) -> None:
                 "set it in the mixture's slots"
             )
         raise MixtureError(
-            f"{name}: its last stage, {last.name}, chooses an answer and writes none, so it can neither call "
-            "tools nor give a form: put an aggregate stage behind it"
+            f"{name}: its last stage, {last.name}, chooses an answer without writing one, so it can neither call "
+            "tools nor follow a response format: add an aggregate stage after it"
         )

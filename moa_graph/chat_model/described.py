@@ -38,7 +38,7 @@ def _as_list(stop: Any) -> Any:
 
 
 class RunRequest(NamedTuple):
-    """What one call asks: the options of its run, what holds for the answer, and what its turn has spent before."""
+    """What one call asks: the options of its run, what applies to the answer, and what its turn has spent before."""
 
     options: Options
     settings: AnswerSettings
@@ -145,7 +145,7 @@ class DescribedModel(BaseChatModel):
             except Exception as error:
                 raise TypeError(
                     f"{name}: {type(self).__name__} can't be pickled with it ({error}): name models by strings or a "
-                    "file, or make the chat model anew in the other process"
+                    "file, or create the chat model again in the other process"
                 ) from None
         return _made_anew, (type(self), given, self._strict)
 
@@ -167,7 +167,7 @@ class DescribedModel(BaseChatModel):
         return 1 + max(inner, default=0)
 
     def _usual(self, graph: MoaGraph) -> AnswerSettings:
-        """What the fields ask of every answer of a mixture."""
+        """What the fields ask of every answer."""
         fields = {name: getattr(self, name) for name in WRITER_FIELDS}
         given = {name: value for name, value in fields.items() if value is not None}
         usual = AnswerSettings(
@@ -189,22 +189,22 @@ class DescribedModel(BaseChatModel):
         return RunRequest(within_the_rest(options, self._graph, before), settings, before)
 
     def get_num_tokens(self, text: str) -> int:
-        """An estimate: the models of a mixture count tokens each in its own way."""
+        """An estimate: each model of a mixture counts tokens in its own way."""
         return self.get_num_tokens_from_messages([HumanMessage(text)])
 
     def get_num_tokens_from_messages(self, messages: list[BaseMessage], tools: Sequence[Any] | None = None) -> int:
-        """An estimate: the models of a mixture count tokens each in its own way."""
+        """An estimate: each model of a mixture counts tokens in its own way."""
         offered: list[Any] | None = None if tools is None else [convert_to_openai_tool(tool) for tool in tools]
         return count_tokens_approximately(messages, tools=offered)
 
     def get_token_ids(self, text: str) -> list[int]:
-        """There are none that all models of a mixture would share.
+        """Not available: the models of a mixture share no token ids.
 
         Raises:
             NotImplementedError: Always, unless a function is given in ``custom_get_token_ids``.
         """
         if self.custom_get_token_ids is None:
-            raise NotImplementedError("a mixture's models each have tokens of their own: give custom_get_token_ids")
+            raise NotImplementedError("the models of a mixture each tokenize differently: give custom_get_token_ids")
         return self.custom_get_token_ids(text)
 
     @property
@@ -213,7 +213,7 @@ class DescribedModel(BaseChatModel):
 
     @property
     def _identifying_params(self) -> dict[str, Any]:
-        """Told to traces and caches: the mixture by name and content, in a form that gives nothing of it away."""
+        """What traces and caches identify the mixture by: its name and a digest of its content."""
         writer = {name: getattr(self, name) for name in WRITER_FIELDS if getattr(self, name) is not None}
         chosen = {"advise": self.advise, "tools": self.tools, "stop": self.stop, **writer, **self.options}
         return {"mixture": self._graph.mixture.name, "content": self._digest, **chosen}

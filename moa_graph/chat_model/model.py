@@ -1,4 +1,4 @@
-"""``ChatMoA``: a mixture where a LangChain chat model is asked for."""
+"""``ChatMoA``: a mixture wherever a LangChain chat model goes."""
 
 from __future__ import annotations
 
@@ -41,9 +41,9 @@ ToolLike = dict[str, Any] | type | Callable[..., Any] | BaseTool
 
 
 class ChatMoA(DescribedModel):
-    """A mixture as a chat model, to put where a single model stood: in chains, agents, supervisors and swarms.
+    """A mixture as a chat model, for use wherever a single model goes: in chains, agents, supervisors and swarms.
 
-    The model that writes the answer alone calls tools. The others advise: they are shown the conversation with tool
+    Only the model that writes the answer calls tools. The others advise: they see the conversation with tool
     calls and results as text. In a loop of tool calls they are asked once: what they said is kept with the agent's
     thread, the message that calls tools refers to it, and the report says what was saved.
 
@@ -60,16 +60,16 @@ class ChatMoA(DescribedModel):
         simulate: As for :func:`moa_graph.create_moa`.
         substitute: As for :func:`moa_graph.create_moa`.
         store: As for :func:`moa_graph.create_moa`.
-        temperature: Of the model that writes the answer; default: as the mixture says.
+        temperature: For the model that writes the answer; default: as the mixture says.
         max_tokens: Most output tokens of the model that writes the answer; default: as the mixture says.
-        top_p: Share of the likeliest tokens that model draws from; default: as the mixture says.
-        seed: Of that model's draws; default: as the mixture says.
+        top_p: Nucleus sampling for that model; default: as the mixture says.
+        seed: For that model's sampling; default: as the mixture says.
         reasoning: How much that model thinks: an effort, or a budget in tokens; default: as the mixture says.
         timeout: Seconds for the answer of that model, retries included; default: as the mixture says.
-        max_retries: Most further requests to that model after one that failed; default: as the mixture says.
-        model: The same as ``mixture``, by the word that other chat models have for it.
+        max_retries: Retries of that model after a failed request; default: as the mixture says.
+        model: Another name for ``mixture``, as other chat models call it.
         api_key: Accepted where no model of the mixture needs a key; the others take theirs from the environment.
-        stop: Texts before which the answer ends.
+        stop: Stop sequences: the answer ends before them.
         advise: When the other models are asked: once in a user's turn, once in a conversation, or at every call.
         keep_advice: Where the panel's texts are kept for a loop of tool calls: ``apart``, with the agent's thread where
             a checkpointer keeps that, and for an hour in this process's memory; or ``in_message``, in its metadata,
@@ -78,7 +78,7 @@ class ChatMoA(DescribedModel):
         redact: Applied to every text of the panel's before it is kept.
         tools: Who is offered tools: the aggregator, or all; what a proposer would call is shown as text.
         on_degraded: Whether an answer that is less than what the mixture describes is given, or an error raised. Where
-            tools or a form are asked for, the error of the model that writes is raised in any case.
+            tools or a response format are requested, the writing model's error is always raised.
         options: Run-time options of the mixture.
         streaming: Whether ``invoke`` streams as well, for whoever listens to its tokens.
 
@@ -249,12 +249,12 @@ class ChatMoA(DescribedModel):
     def bind_tools(
         self, tools: Sequence[ToolLike], *, tool_choice: Any = None, strict: bool | None = None, **kwargs: Any
     ) -> Runnable[LanguageModelInput, AIMessage]:
-        """This mixture with ``tools`` at the hand of the model that writes the answer.
+        """This mixture with ``tools`` available to the model that writes the answer.
 
         Args:
             tools: Anything that LangChain can turn into a tool.
             tool_choice: As that model's own ``bind_tools`` takes it.
-            strict: Whether calls must fit the tools' schemas exactly, where the provider can hold it.
+            strict: Whether calls must fit the tools' schemas exactly, where the provider can enforce it.
             **kwargs: ``parallel_tool_calls`` and ``response_format``.
 
         Raises:
@@ -275,16 +275,16 @@ class ChatMoA(DescribedModel):
         strict: bool | None = None,
         **kwargs: Any,
     ) -> Runnable[LanguageModelInput, Any]:
-        """This mixture with answers in the form of ``schema``: dicts, or instances of a pydantic class.
+        """This mixture with answers as ``schema`` says: dicts, or instances of a pydantic class.
 
         The answer is checked within the run; one that doesn't fit goes back to its model once, with what is wrong.
 
         Args:
             schema: A pydantic class, a ``TypedDict``, a JSON Schema or a tool's description.
-            method: ``function_calling`` has the form given as the arguments of a tool. With the others the model that
-                writes is asked in the way that it knows.
+            method: ``function_calling`` requests the answer as the arguments of a tool. With the others the model that
+                writes is asked in the way that it supports.
             include_raw: Give back ``{"raw": ..., "parsed": ..., "parsing_error": ...}``.
-            strict: Whether the provider should hold the schema exactly, where it can.
+            strict: Whether the provider should enforce the schema exactly, where it can.
             **kwargs: For ``function_calling``.
 
         Raises:

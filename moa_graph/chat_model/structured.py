@@ -1,4 +1,4 @@
-"""Structured output: the model that writes the answer is told its form, and the run checks the answer."""
+"""Structured output: the model that writes the answer is given a response format, and the run checks the answer."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ METHODS = ("json_schema", "json_mode", "function_calling")
 def structured(
     model: BaseChatModel, schema: dict[str, Any] | type, method: str, *, include_raw: bool, strict: bool | None = None
 ) -> Runnable[LanguageModelInput, Any]:
-    """``model`` with its answers parsed into the form of ``schema``.
+    """``model`` with its answers parsed as ``schema`` says.
 
     Args:
         model: The mixture.
         schema: A pydantic class, a ``TypedDict``, a JSON Schema or a tool's description.
-        method: What the trace is told of how the form is asked for.
+        method: How traces say the response format was requested.
         strict: Whether the provider should hold the schema exactly.
         include_raw: Give back ``{"raw": ..., "parsed": ..., "parsing_error": ...}``.
 
@@ -33,7 +33,7 @@ def structured(
         InputError: There is no such method.
     """
     if method not in METHODS:
-        raise InputError(f"method: there is no method {method!r}; there are {', '.join(METHODS)}")
+        raise InputError(f"method: there is no method {method!r}; choose from {', '.join(METHODS)}")
     told = {"kwargs": {"method": method}, "schema": schema}
     given = {} if strict is None else {"strict": strict}
     asked = model.bind(response_format=schema, ls_structured_output_format=told, **given)

@@ -1,7 +1,7 @@
-"""What the calls of one user's turn may spend together, where an agent asks a mixture several times in it.
+"""What the calls of one user turn may spend together, where an agent asks a mixture several times in it.
 
-Each answer bears what its turn has spent so far, in its ``response_metadata``: it is kept where the conversation is
-kept, so that it survives restarts, and the next call of the turn may only spend the rest.
+Each answer bears what its turn has spent so far, in its ``response_metadata``: it is kept with the
+conversation, so it survives restarts, and the next call of the turn may spend only the rest.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ def _counted(said: Any, none: Any) -> Any:
 
 
 def with_report(before: TurnSpending, report: Report) -> TurnSpending:
-    """What the turn has spent with a further call."""
+    """What the turn has spent after a further call."""
     return {
         "calls": before["calls"] + report["calls"],
         "tokens": before["tokens"] + report["usage"]["input"] + report["usage"]["output"],
@@ -70,15 +70,15 @@ def with_report(before: TurnSpending, report: Report) -> TurnSpending:
 
 
 def within_the_rest(options: Options, graph: MoaGraph, before: TurnSpending) -> Options:
-    """The options of a call that may spend what its turn has left.
+    """The options of a call, limited to what its turn has left.
 
     Args:
-        options: Those of the call.
+        options: The call's own.
         graph: The mixture's graph.
         before: What the turn has spent.
 
     Raises:
-        BudgetTooSmall: Nothing is left.
+        BudgetTooSmall: Nothing is left of the turn's budget.
     """
     budget = options.limit(graph.mixture.budget)
     left: dict[str, float] = {}
@@ -89,7 +89,7 @@ def within_the_rest(options: Options, graph: MoaGraph, before: TurnSpending) -> 
         left[name] = limit - spent
         if left[name] <= 0:
             raise BudgetTooSmall(
-                f"{graph.mixture.name}: budget.{name}: the calls of this turn have spent {spent:g} of {limit:g}: raise "
-                "the budget, or begin another turn"
+                f"{graph.mixture.name}: budget.{name}: this turn's calls have already spent {spent:g} of {limit:g}: "
+                "the budget, or start a new turn"
             )
     return options.model_copy(update=left) if left else options

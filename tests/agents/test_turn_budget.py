@@ -40,7 +40,7 @@ def run(model: ChatMoA, question: str = "Go", **given: Any) -> dict[str, Any]:
 
 def test_the_calls_of_a_turn_are_limited_together() -> None:
     writer = looping(9)
-    with pytest.raises(BudgetTooSmall, match=r"budget\.calls: the calls of this turn have spent 4 of 4"):
+    with pytest.raises(BudgetTooSmall, match=r"budget\.calls: this turn's calls have already spent 4 of 4"):
         run(mixture(writer, {"calls": 4}))
     assert len(writer.journal.asked) == 3, "one call of the proposer, three of the writer"
 
@@ -81,7 +81,7 @@ def test_dollars_count_over_the_turn_too() -> None:
     }
     stages = [{"propose": {"slots": ["p"]}}, {"aggregate": {"slot": "w"}}]
     model = ChatMoA({"name": "mine", "models": models, "stages": stages, "budget": {"usd": 3.0}})
-    with pytest.raises(BudgetTooSmall, match=r"budget\.usd: the calls of this turn have spent 3 of 3"):
+    with pytest.raises(BudgetTooSmall, match=r"budget\.usd: this turn's calls have already spent 3 of 3"):
         run(model)
     assert len(writer.journal.asked) == 3
 

@@ -85,7 +85,7 @@ def test_a_broken_line_is_told_with_its_number_and_the_others_are_read(tmp_path:
 def test_an_empty_file_is_told(tmp_path: Path) -> None:
     path = tmp_path / "in.jsonl"
     path.touch()
-    assert reasons(path) == [("in.jsonl", "the file holds no row")]
+    assert reasons(path) == [("in.jsonl", "the file has no rows")]
 
 
 def test_csv_holds_prompts_or_messages_as_json(tmp_path: Path) -> None:
@@ -101,7 +101,7 @@ def test_csv_holds_prompts_or_messages_as_json(tmp_path: Path) -> None:
 def test_a_line_of_csv_with_too_many_cells_is_told(tmp_path: Path) -> None:
     path = tmp_path / "in.csv"
     path.write_text("id,prompt\n1,a\n2,b,c\n", encoding="utf-8")
-    assert reasons(path) == [("in.csv:3", "the line has more cells than the header names")]
+    assert reasons(path) == [("in.csv:3", "the line has more cells than the header")]
 
 
 def test_parquet_is_read_row_by_row(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Answers in a form."""
+"""Answers in a response format."""
 
 from __future__ import annotations
 
@@ -137,14 +137,14 @@ def test_what_is_no_form_is_refused(schema: Any) -> None:
 
 def test_an_unknown_method_is_refused() -> None:
     with pytest.raises(
-        InputError, match="there is no method 'xml'; there are json_schema, json_mode, function_calling"
+        InputError, match="there is no method 'xml'; choose from json_schema, json_mode, function_calling"
     ):
         mixture().with_structured_output(Calculation, method="xml")  # type: ignore[arg-type]  # as a caller might
 
 
 def test_a_mixture_that_only_chooses_gives_no_form() -> None:
     model = ChatMoA({"stages": [{"propose": {"slots": ["sim:instant", "sim:swift"]}}, {"vote": {}}]})
-    with pytest.raises(MixtureError, match="can neither call tools nor give a form"):
+    with pytest.raises(MixtureError, match="can neither call tools nor follow a response format"):
         model.with_structured_output(Calculation)
 
 

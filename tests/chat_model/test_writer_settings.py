@@ -63,7 +63,7 @@ def test_so_can_how_much_it_thinks(given: dict[str, Any]) -> None:
     ("given", "message"),
     [
         ({"reasoning_effort": "enormous"}, "reasoning"),
-        ({"max_tokens": 3, "max_completion_tokens": 4}, "max_completion_tokens and max_tokens: they are the same"),
+        ({"max_tokens": 3, "max_completion_tokens": 4}, "max_completion_tokens and max_tokens: these mean the same"),
     ],
 )
 def test_fields_that_cannot_be_honoured_are_refused_by_name(given: dict[str, Any], message: str) -> None:
@@ -147,7 +147,7 @@ async def test_a_call_names_the_model_of_the_mixture_that_writes(proposer: Scrip
     chat = ChatMoA({"name": "mine", "models": models, "stages": [{"aggregate": {"slot": "one"}}]})
     assert (await chat.ainvoke("Why?", model="other")).text == "other's answer"
     assert (await chat.ainvoke("Why?", model="mine")).text == "proposer's answer"
-    with pytest.raises(OptionsError, match="model: 'gpt-9' is none of the models of mine: one, other"):
+    with pytest.raises(OptionsError, match="model: 'gpt-9' isn't a model of mine, which has one, other"):
         await chat.ainvoke("Why?", model="gpt-9")
 
 
@@ -156,7 +156,7 @@ async def test_a_call_names_the_model_of_the_mixture_that_writes(proposer: Scrip
     [
         ({"temperature": 7}, "temperature: Input should be less than or equal to 2"),
         ({"max_tokens": 0}, "max_tokens"),
-        ({"timeout": 0}, "timeout: 0 isn't a number of seconds"),
+        ({"timeout": 0}, "timeout: 0 must be a number of seconds"),
         ({"timeout": (5, 30)}, "timeout"),
         ({"max_retries": -1}, "max_retries"),
         ({"logit_bias": {"1": 2}}, "logit_bias"),
