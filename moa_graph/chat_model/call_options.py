@@ -59,7 +59,7 @@ def read_call(
     if unknown := sorted(set(given) - KNOWN):
         raise OptionsError(
             f"{', '.join(unknown)}: ChatMoA doesn't take this in a call: set it in the mixture's slots. "
-            f" A call may set stop, {', '.join(sorted(KNOWN))}."
+            f"A call may set stop, {', '.join(sorted(KNOWN))}."
         )
     tools, response_format = given.get("tools") or (), given.get("response_format")
     if tools or response_format is not None:

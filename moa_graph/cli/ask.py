@@ -22,10 +22,10 @@ __all__ = ["ask"]
 )  # fmt: skip
 @click.option("--show-proposals", is_flag=True, help="What every model answered, before the answer.")
 @click.option(
-    "--beside", metavar="MODEL", help="Ask this one model too, and show its answer with time and dollars of both."
+    "--beside", metavar="MODEL", help="Also ask this single model, and show both answers with their time and cost."
 )
 @click.option("--json", "as_json", is_flag=True, help="One JSON object: answer, proposals and report.")
-@click.option("--events", is_flag=True, help="The run's events as JSON lines in the answer's place.")
+@click.option("--events", is_flag=True, help="The run's events as JSON lines instead of the answer.")
 def ask(
     prompt: tuple[str, ...],
     choice: MixtureChoice,

@@ -36,24 +36,24 @@ def _seconds(context: click.Context, option: click.Parameter, value: str | None)
 @click.argument("inputs", nargs=-1, required=True, metavar="INPUT...")
 @click.argument("output", type=click.Path(dir_okay=False))
 @choice_options(without=("usd", "calls", "deadline", "quorum", "prompt_tag", "mode", "missing"))
-@click.option("--usd", type=click.FloatRange(0, min_open=True), help="Most US dollars for the whole batch.")
-@click.option("--calls", type=click.IntRange(1), help="Most model requests for the whole batch.")
+@click.option("--usd", type=click.FloatRange(0, min_open=True), help="Budget in US dollars for the whole batch.")
+@click.option("--calls", type=click.IntRange(1), help="Limit of model requests for the whole batch.")
 @click.option("--deadline", metavar="TIME", callback=_seconds, help="Stop after this time: 90s, 15m or 2h.")
-@click.option("--concurrency", type=click.IntRange(1), default=16, show_default=True, help="Rows in flight at once.")
-@click.option("--until-spent", is_flag=True, help="Go on although --usd won't pay for all rows.")
-@click.option("--again", type=click.Choice(["failed"]), help="Ask rows that have failed before once more.")
+@click.option("--concurrency", type=click.IntRange(1), default=16, show_default=True, help="Rows in flight at a time.")
+@click.option("--until-spent", is_flag=True, help="Continue although --usd won't pay for all rows.")
+@click.option("--again", type=click.Choice(["failed"]), help="Ask rows that failed before again.")
 @click.option("--limit", type=click.IntRange(1), help="Only the first N rows.")
-@click.option("--ordered", is_flag=True, help="The output in the input's order.")
+@click.option("--ordered", is_flag=True, help="Write the output in the input's order.")
 @click.option("--proposals", is_flag=True, help="Also write what each model proposed.")
-@click.option("--format", type=click.Choice(FORMATS), default="rows", show_default=True, help="Of the output.")
+@click.option("--format", type=click.Choice(FORMATS), default="rows", show_default=True, help="Format of the output.")
 @click.option(
     "--engine", type=click.Choice(["local", "ray"]), default="local", show_default=True, help="Where rows run."
 )
-@click.option("--actors", type=click.IntRange(1), default=2, show_default=True, help="Of --engine ray.")
+@click.option("--actors", type=click.IntRange(1), default=2, show_default=True, help="Actors of --engine ray.")
 @click.option(
     "--provider-batch", is_flag=True, help="Use the providers' batch jobs: half the price, up to a day for each layer."
 )
-@click.option("--dry-run", is_flag=True, help="Tell what the batch would take; ask nothing.")
+@click.option("--dry-run", is_flag=True, help="Show what the batch would take, without asking anything.")
 @click.option("--events", is_flag=True, help="Progress and results as JSON lines on stdout.")
 def batch(
     inputs: tuple[str, ...],

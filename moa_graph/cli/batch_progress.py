@@ -61,7 +61,7 @@ class BatchProgress:
         which = "" if result["id"] is None else f"{result['id']}: "
         self._console.print(escape(f"failed: {which}{failure['message']}"), soft_wrap=not self._console.is_terminal)
         if self._told == FAILURES_TOLD:
-            self._console.print("further failures are told in the output only")
+            self._console.print("further failures are only in the output")
 
     def say(self, text: str) -> None:
         """Tells of a job at a provider."""
@@ -123,15 +123,15 @@ def tell_summary(summary: Summary) -> None:
         console.print(f"failures by kind: {_by_kind(summary)}", soft_wrap=whole_lines)
     if summary.slowest_model is not None:
         model, seconds = summary.slowest_model
-        console.print(f"slowest model: {escape(model)}, {seconds:.1f} s an answer", soft_wrap=whole_lines)
+        console.print(f"slowest model: {escape(model)}, {seconds:.1f} s per answer", soft_wrap=whole_lines)
     if console.is_terminal and summary.latencies.count > 1:
-        console.print(_picture("seconds a row", summary.latencies.bars(BARS), "{:.3g}"))
+        console.print(_picture("seconds per row", summary.latencies.bars(BARS), "{:.3g}"))
         if summary.costs.count > 1:
-            console.print(_picture("US dollars a row", summary.costs.bars(BARS), "{:.2g}"))
+            console.print(_picture("US dollars per row", summary.costs.bars(BARS), "{:.2g}"))
     if summary.stopped:
         console.print(f"stopped: {escape(summary.stopped)}", soft_wrap=whole_lines)
     if summary.stopped or summary.left:
-        console.print("Run the same command again to go on.")
+        console.print("Run the same command again to continue.")
 
 
 def _picture(title: str, bars: list[tuple[float, float, int]], number: str) -> Table:

@@ -55,7 +55,9 @@ def build(choice: MixtureChoice, store: Store | None = None) -> Chosen:
         MoaError: What was chosen can't work.
     """
     if choice.models and choice.on is None:
-        raise MixtureError("--models names models on a server of your own: say which with --on, such as --on ollama")
+        raise MixtureError(
+            "--models names models on a server of your own: name the server with --on, such as --on ollama"
+        )
     on_own = choice.on is not None and not _on_stand_ins(choice)
     mixture, why = _mixture(choice)
     beside_called = choice.beside

@@ -74,7 +74,7 @@ def find_cast(mixture: Mixture, wanted: str | None, say: Say, choose: Choose = f
         server = next((server for server in look_for_servers(say) if server.models), None)
     if server is not None:
         if anew:
-            say(f"{anew}: its parts are played by what {server.name} serves")
+            say(f"{anew}: its parts are played by models on {server.name}")
         return _on(server, choose)
     if anew:
         return FoundCast()  # a run says which key is missing

@@ -20,7 +20,7 @@ def tell_certificate(certificate: Mapping[str, Any], where: str | None) -> None:
         where: The mixture's file, if one was written.
     """
     console = Console()
-    singles = Table("single model", "right", "dollars a prompt")
+    singles = Table("single model", "right", "dollars per prompt")
     for model, single in sorted(certificate["singles"].items(), key=lambda one: -one[1]["dollars"]):
         singles.add_row(escape(model), _percent(single["accuracy"]), f"{single['dollars']:.3g}")
     console.print(singles)
@@ -34,11 +34,11 @@ def tell_certificate(certificate: Mapping[str, Any], where: str | None) -> None:
             tested.add_row(escape(told), _percent(one["accuracy"]), share, largest, passed)
         console.print(tested)
     if len(certificate["ways"]) > 1:
-        console.print("The ways of the last that passed, by the prompt's tag:")
+        console.print("The strategies of the last that passed, by the prompt's tag:")
         for way in certificate["ways"]:
             console.print(f"- {escape(way)}", soft_wrap=True)
         console.print(
-            "Give each prompt's tag: moa ask --prompt-tag TAG, or the run-time option prompt_tag.", soft_wrap=True
+            "Pass each prompt's tag: moa ask --prompt-tag TAG, or the run-time option prompt_tag.", soft_wrap=True
         )
     console.print(escape(certificate["promise"]), soft_wrap=True)
     if certificate["reason"] != certificate["promise"]:

@@ -13,16 +13,16 @@ __all__ = ["chat"]
 
 @click.command()
 @choice_options
-@click.option("-t", "--thread", metavar="NAME", help="Go on with the conversation of this name, or begin it.")
+@click.option("-t", "--thread", metavar="NAME", help="Continue the conversation of this name, or start it.")
 @click.option(
     "--file", type=click.Path(dir_okay=False, path_type=Path), envvar="MOA_CHATS", show_envvar=True,
-    help="SQLite file that conversations are kept in. Default: chats.sqlite in this program's own folder.",
+    help="SQLite file for conversations. Default: chats.sqlite in this program's own folder.",
 )  # fmt: skip
 @click.option("-s", "--system", metavar="TEXT", help="How to answer: a system message for every model.")
 @click.option("--list", "list_threads", is_flag=True, help="List the conversations in the file.")
 @click.option(
     "--multi-turn/--no-multi-turn", default=True, show_default=True,
-    help="Whether a question is asked with the conversation before it; without, nothing is kept.",
+    help="Whether a question is asked with the conversation before it; without, nothing is stored.",
 )  # fmt: skip
 def chat(
     choice: MixtureChoice,
@@ -38,7 +38,7 @@ def chat(
     typed. Ctrl-C stops an answer, Ctrl-D leaves.
     """
     if thread is not None and not multi_turn:
-        raise click.UsageError("--no-multi-turn keeps nothing: leave --thread out.")
+        raise click.UsageError("--no-multi-turn stores nothing: leave --thread out.")
     from moa_graph.cli.conversation import talk
     from moa_graph.cli.threads import listed
 

@@ -33,7 +33,7 @@ class MixtureChoice:
         extract: How votes and stops read answers.
         store: File that calls are kept in.
         mode: What the store is used for: cache, record or replay.
-        missing: What a replay does about a call that was never recorded.
+        missing: What a replay does with a call that was never recorded.
         timeout: Most time for one answer of a model.
         limits: Run-time options by name: deadline, usd, calls, quorum, prompt_tag.
         beside: One model that is asked as well.
@@ -128,7 +128,7 @@ _OPTIONS = (
     click.option(
         "--on-key", is_flag=True, help="Send OPENAI_API_KEY to that server; otherwise no key is sent there."
     ),
-    click.option("--simulate", is_flag=True, help="Simulated models in every model's place. [env var: MOA_SIMULATE]"),
+    click.option("--simulate", is_flag=True, help="Simulated models instead of all models. [env var: MOA_SIMULATE]"),
     click.option(
         "--aggregator", callback=_model, metavar="MODEL",
         help="The model that writes the answer: a name or provider:name.",
@@ -137,36 +137,36 @@ _OPTIONS = (
         "--reference-models", "--proposers", multiple=True, callback=_listed, metavar="MODEL,...",
         help="The models that answer side by side; recorded:FILE#MODEL takes recorded answers. May be repeated.",
     ),
-    click.option("--rounds", type=click.IntRange(0), help="Times that they answer before the aggregator writes."),
-    click.option("--temperature", type=click.FloatRange(0, 2), help="Of every model."),
-    click.option("--max-tokens", type=click.IntRange(1), help="Most tokens of every model's answer."),
+    click.option("--rounds", type=click.IntRange(0), help="How many times they answer before the aggregator writes."),
+    click.option("--temperature", type=click.FloatRange(0, 2), help="Temperature of every model."),
+    click.option("--max-tokens", type=click.IntRange(1), help="Maximum tokens of every model's answer."),
     click.option(
         "--set", "settings", multiple=True, callback=pairs, metavar="FIELD=VALUE",
         help="Another value in the description, as in stages.0.propose.quorum=2. May be repeated.",
     ),
     click.option(
         "--substitute", multiple=True, callback=pairs, metavar="OLD=NEW",
-        help="Another model in place of one that is no longer served. May be repeated.",
+        help="A replacement for a model that is no longer served. May be repeated.",
     ),
     click.option(
         "--extract", metavar="auto|number|choice|exact|json:FIELD",
-        help="How votes and stops read answers. Default: as the mixture says, or by what the answers look like.",
+        help="How votes and stops read answers. Default: as the mixture says, or as the answers suggest.",
     ),
-    click.option("--timeout", metavar="TIME", help="Most time for one answer of a model: 90, 90s or 10m."),
-    click.option("--deadline", metavar="TIME", help="Most time until the answer: 90, 90s or 1.5m."),
-    click.option("--usd", type=click.FloatRange(0, min_open=True), help="Most US dollars that an answer may cost."),
-    click.option("--calls", type=click.IntRange(1), help="Most model requests for an answer, retries included."),
-    click.option("--quorum", type=click.IntRange(1), help="Live proposals with which a layer stops waiting."),
+    click.option("--timeout", metavar="TIME", help="Time limit for one model's answer: 90, 90s or 10m."),
+    click.option("--deadline", metavar="TIME", help="Time limit for the whole answer: 90, 90s or 1.5m."),
+    click.option("--usd", type=click.FloatRange(0, min_open=True), help="Budget in US dollars for an answer."),
+    click.option("--calls", type=click.IntRange(1), help="Limit of model requests for an answer, retries included."),
+    click.option("--quorum", type=click.IntRange(1), help="Number of live proposals at which a layer stops waiting."),
     click.option(
         "--prompt-tag", metavar="TAG",
-        help="What the prompt is about, for mixtures that take one branch or another by it (see: moa tune).",
+        help="The prompt's tag, for mixtures that branch by it (see: moa tune).",
     ),
-    click.option("--store", metavar="FILE", help="Keep calls in a .sqlite or .jsonl file, and pay for none twice."),
-    click.option("--record", "mode", flag_value="record", help="Make every call and keep it in the store."),
-    click.option("--replay", "mode", flag_value="replay", help="Take every call from the store; keep nothing new."),
+    click.option("--store", metavar="FILE", help="Store calls in a .sqlite or .jsonl file, and pay for none twice."),
+    click.option("--record", "mode", flag_value="record", help="Make every call, and store it."),
+    click.option("--replay", "mode", flag_value="replay", help="Take calls only from the store, and store nothing new."),
     click.option(
         "--missing", type=click.Choice(["call", "fail"]), default="fail", show_default=True,
-        help="What a replay does about a call that was never recorded.",
+        help="What a replay does with a call that was never recorded.",
     ),
 )  # fmt: skip
 

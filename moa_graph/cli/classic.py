@@ -77,7 +77,7 @@ def _with_proposers(mixture: Mixture, stages: list[Any], choice: MixtureChoice) 
     proposing, last = stages[:-1], stages[-1]
     if any(stage.kind != "propose" for stage in proposing) or last.kind != "aggregate":
         raise MixtureError(
-            f"--reference-models and --rounds are for mixtures of propose stages and an aggregator, and "
+            f"--reference-models and --rounds need a mixture of propose stages and an aggregator, and "
             f"{mixture.name} has others; describe it in a file"
         )
     slots = [Slot(model=model) for model in choice.reference_models]

@@ -20,8 +20,8 @@ __all__ = ["compare"]
 
 @click.command()
 @click.argument("results", type=click.Path(exists=True, dir_okay=False))
-@click.option("--against", metavar="NAME", help="The candidate that others are compared with. Default: the best.")
-@click.option("--grade", metavar="GRADE", help="RESULTS are recorded answers: how they are graded, as for moa tune.")
+@click.option("--against", metavar="NAME", help="The candidate to compare the others with. Default: the best.")
+@click.option("--grade", metavar="GRADE", help="RESULTS are recorded answers: how to grade them, as for moa tune.")
 @click.option("--prices", type=click.Path(exists=True, dir_okay=False), metavar="FILE", help="As for moa tune.")
 @click.option(
     "--with",
@@ -29,25 +29,25 @@ __all__ = ["compare"]
     multiple=True,
     type=click.Path(exists=True, dir_okay=False),
     metavar="CERTIFICATE",
-    help="With --grade: also what a tuned mixture would have answered; its certificate. May be repeated.",
+    help="With --grade: a tuned mixture's certificate; adds what it would have answered. May be repeated.",
 )
 @click.option(
     "--judge",
     "judges",
     callback=names,
     metavar="MODEL,...",
-    help="With --against: by the word of a model, or the median of several, that sees each pair in both orders.",
+    help="With --against: let a model, or the median of several, judge each pair in both orders.",
 )
 @click.option(
     "--usd",
     type=click.FloatRange(0, min_open=True),
     default=1.0,
     show_default=True,
-    help="With --judge: most US dollars for judging.",
+    help="With --judge: budget in US dollars for judging.",
 )
 @click.option("--html", type=click.Path(dir_okay=False), metavar="FILE", help="Write one self-contained page.")
 @click.option("--picture", type=click.Path(dir_okay=False), metavar="PNG", help="Write accuracy against dollars.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON object in the table's place.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object instead of the table.")
 def compare(results: str, against: str | None, grade: str | None, prices: str | None, mixtures: tuple[str, ...],
             judges: tuple[str, ...], usd: float, html: str | None, picture: str | None,
             *, as_json: bool) -> None:  # fmt: skip
@@ -58,7 +58,7 @@ def compare(results: str, against: str | None, grade: str | None, prices: str | 
     needs_eval()
     if judges:
         if grade or prices or mixtures or html or picture:
-            raise click.UsageError("--judge goes with --against, --usd and --json alone: it needs no grades.")
+            raise click.UsageError("--judge can be combined only with --against, --usd and --json: it needs no grades.")
         from moa_graph.cli.judged import compare_by_judge
 
         compare_by_judge(results, judges, against, usd, as_json=as_json)
@@ -69,7 +69,7 @@ def compare(results: str, against: str | None, grade: str | None, prices: str | 
     from moa_graph.evaluation.tables import read_results
 
     if mixtures and grade is None:
-        raise click.UsageError("--with plays a mixture on recorded answers: give them, and --grade.")
+        raise click.UsageError("--with needs recorded answers and --grade.")
     table = read_results(Path(results)) if grade is None else _recorded(results, grade, prices, mixtures)
     comparison = compare_table(table, against)
     if html is not None:
@@ -121,19 +121,23 @@ def _tell(comparison: CandidateComparison) -> None:
         )
     console.print(table)
     console.print(
-        f"{comparison.items} items; {len(comparison.differing)} on which candidates differ; an oracle would have "
-        f"{comparison.oracle:.2%} right. * is on the front of accuracy and dollars."
+        f"{comparison.items} items; {len(comparison.differing)} on which candidates differ; an oracle would get "
+        f"{comparison.oracle:.2%} right. * marks the Pareto front of accuracy and dollars."
     )
     best = comparison.candidates[0]
     if best.at_equal_cost is not None:
         console.print(
-            f"Of those that cost no more than {escape(best.name)}, {escape(best.at_equal_cost)} is most often right."
+            f"Of those that cost no more than {escape(best.name)}, {escape(best.at_equal_cost)} is the most accurate."
         )
     if best.at_equal_quality is not None:
         console.print(
-            f"Of those that are right as often as {escape(best.name)}, {escape(best.at_equal_quality)} is the cheapest."
+            f"Of those at least as accurate as {escape(best.name)}, {escape(best.at_equal_quality)} is the cheapest."
         )
     if comparison.clusters:
-        console.print(f"Items come in {comparison.clusters} groups, which the intervals of differences reckon with.")
+        console.print(
+            f"Items come in {comparison.clusters} groups, which the intervals of differences take into account."
+        )
     if comparison.left_out:
-        console.print(f"{comparison.left_out} items are left out: not asked of every candidate, or without reference.")
+        console.print(
+            f"{comparison.left_out} items are left out: some candidate wasn't asked, or there is no reference."
+        )

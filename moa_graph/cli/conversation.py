@@ -162,7 +162,7 @@ class ChatSession:
             f"{bound.name}: {', '.join(slot.members[0].reference for slot in bound.slots) or 'no model'}"
             for bound in plan.stages
         ]
-        takes = f"{counted(size.calls, 'call')} an answer, {size.critical_path} of them one after another"
+        takes = f"{counted(size.calls, 'call')} per answer, {size.critical_path} of them one after another"
         return "\n".join([self._chosen.headline, takes, *stages])
 
     def about_cost(self) -> str:

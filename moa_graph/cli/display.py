@@ -131,7 +131,7 @@ class RunDisplay:
         """What was spent until a person stopped the run."""
         spent = self.tally.spent()
         cut = self.tally.in_flight
-        open_calls = f"; {counted(cut, 'call')} cut off, whose cost isn't known" if cut else ""
+        open_calls = f"; {counted(cut, 'call')} cut off, at unknown cost" if cut else ""
         made = f"{counted(spent.calls, 'call')}, {counted(spent.tokens, 'token')}, {spent.price()}"
         self.say(f"stopped: {made} so far{open_calls}")
 

@@ -17,10 +17,10 @@ __all__ = ["doctor"]
 @click.command()
 @click.option(
     "-m", "--mixture", envvar="MOA_MIXTURE", show_envvar=True, metavar="NAME|FILE",
-    help="The mixture to look at; default: the one that would run.",
+    help="The mixture to examine; default: the one that would run.",
 )  # fmt: skip
 @click.option("--cast", metavar="NAME|FILE", help="Whose models play its parts.")
-@click.option("--probe", is_flag=True, help="Ask each model one tiny question; what that costs is told first.")
+@click.option("--probe", is_flag=True, help="Ask each model one tiny question, after showing what that costs.")
 def doctor(mixture: str | None, cast: str | None, probe: bool) -> None:
     """Look at keys, local servers, models, prices and packages; each problem with what to do.
 

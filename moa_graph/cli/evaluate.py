@@ -18,7 +18,7 @@ __all__ = ["evaluate"]
     "--candidates",
     required=True,
     metavar="NAME,...",
-    help="What answers, between commas: provider:name, provider:name*5 (five samples vote), presets, files.",
+    help="The candidates, separated by commas: provider:name, provider:name*5 (five samples vote), presets, files.",
 )
 @click.option(
     "-o",
@@ -27,7 +27,7 @@ __all__ = ["evaluate"]
     default="eval",
     show_default=True,
     type=click.Path(file_okay=False),
-    help="Folder for the table and for what it takes to go on after a stop.",
+    help="Folder for the table, and for resuming after a stop.",
 )
 @click.option(
     "--grade",
@@ -39,18 +39,24 @@ __all__ = ["evaluate"]
 @click.option(
     "--usd",
     type=click.FloatRange(0, min_open=True),
-    help="Most US dollars for all candidates, the judge and all tries together.",
+    help="Budget in US dollars for all candidates and the judge, over all runs.",
 )
 @click.option(
-    "--max-tokens", type=click.IntRange(1), default=2048, show_default=True, help="Of a single model's answer."
+    "--max-tokens",
+    type=click.IntRange(1),
+    default=2048,
+    show_default=True,
+    help="Maximum tokens of a single model's answer.",
 )
 @click.option(
     "--self-consistency",
     metavar="MODEL",
-    help="One of the candidates: also as many of its samples as cost what the dearest candidate costs.",
+    help="One of the candidates: also run it with as many samples as cost what the dearest one costs.",
 )
-@click.option("--check", metavar="GRADE", help="With a judge: also grade so, and tell how often the judge agrees.")
-@click.option("--concurrency", type=click.IntRange(1), default=16, show_default=True, help="Items in flight at once.")
+@click.option(
+    "--check", metavar="GRADE", help="With a judge: also grade this way, and report how often the judge agrees."
+)
+@click.option("--concurrency", type=click.IntRange(1), default=16, show_default=True, help="Items in flight at a time.")
 def evaluate(data: str, candidates: str, folder: str, **settings: Any) -> None:  # fmt: skip
     """Ask every candidate every item of DATA, and grade the answers.
 
@@ -64,10 +70,10 @@ def evaluate(data: str, candidates: str, folder: str, **settings: Any) -> None: 
 
     named = [name.strip() for name in candidates.split(",") if name.strip()]
     if not named:
-        raise click.UsageError("--candidates names nothing.")
+        raise click.UsageError("--candidates is empty.")
     told = run(run_evaluation(data, named, folder, told=lambda line: click.echo(line, err=True), **settings))
     dollars = "unknown" if told.usd is None else f"{told.usd:.6f}"
-    click.echo(f"{told.items} items, {len(told.broken)} broken rows, {dollars} dollars in all")
+    click.echo(f"{told.items} items, {len(told.broken)} broken rows, {dollars} dollars in total")
     click.echo(f"results: {told.results}\nrecorded answers: {told.recorded}")
     if told.agreement is not None:
         kappa = "" if told.agreement.kappa is None else f", Cohen's kappa {told.agreement.kappa:.2f}"

@@ -172,8 +172,8 @@ def _missing(members: Iterable[Member]) -> list[str]:
 
 def _retired(members: Mapping[str, Member], served: Mapping[str, Availability]) -> list[str]:
     return [
-        f"{name}: {members[name].reference} is not served.{found.told} Ask another in its place: "
-        f"--substitute {members[name].reference}=PROVIDER:MODEL, or have the mixture cast anew: --cast auto "
+        f"{name}: {members[name].reference} is not served.{found.told} Use another instead: "
+        f"--substitute {members[name].reference}=PROVIDER:MODEL, or cast the mixture again: --cast auto "
         "(see: moa models)"
         for name, found in served.items()
         if found.yes is False
@@ -193,12 +193,12 @@ def _unknown(members: Iterable[Member], served: Mapping[str, Availability]) -> l
     notes = list(dict.fromkeys(found.told for found in open_questions))
     if prices:
         notes.append(
-            f"the price of {', '.join(prices)} isn't known, so costs can't be reported and --usd can't limit them: "
+            f"the price of {', '.join(prices)} is unknown, so costs can't be reported and --usd can't limit them: "
             "set price: {input: ..., output: ...} in models"
         )
     if windows:
         notes.append(
-            f"the window of {', '.join(windows)} isn't known, so long prompts aren't fitted: set window in models"
+            f"the window of {', '.join(windows)} is unknown, so long prompts can't be fitted: set window in models"
         )
     return notes
 

@@ -25,7 +25,7 @@ def compare_by_judge(results: str, judges: Sequence[str], against: str | None, u
     from moa_graph.interruptible import run
 
     if against is None:
-        raise click.UsageError("--judge compares with one candidate: name it by --against NAME.")
+        raise click.UsageError("--judge compares with one candidate: name it with --against NAME.")
     comparison = run(
         judge_pairs(results, judges, against=against, usd=usd, told=lambda line: click.echo(line, err=True))
     )
@@ -34,7 +34,7 @@ def compare_by_judge(results: str, judges: Sequence[str], against: str | None, u
     else:
         _tell(comparison)
     if comparison.stopped is not None:
-        click.echo(f"stopped: {comparison.stopped}; the same command goes on with more --usd", err=True)
+        click.echo(f"stopped: {comparison.stopped}; run the same command with a higher --usd to continue", err=True)
 
 
 def _tell(comparison: JudgedComparison) -> None:
@@ -57,7 +57,7 @@ def _tell(comparison: JudgedComparison) -> None:
             f"{one.characters:.0f}",
         )
     console.print(table)
-    dollars = f"{comparison.usd:.6f} dollars" + ("" if comparison.usd_complete else ", not all of them known")
+    dollars = f"{comparison.usd:.6f} dollars" + ("" if comparison.usd_complete else ", some prices unknown")
     console.print(
         f"Against {escape(comparison.reference)} ({comparison.characters:.0f} characters); "
         f"judged by {escape(', '.join(comparison.judges))} for {dollars}. Swayed: a verdict changed with the order.",

@@ -98,7 +98,7 @@ class MarkdownAnswer:
     def _drop(self, reason: str) -> None:
         if self._shown:
             self._stream.end()
-            self._console.print(f"({printable(reason)}: the answer begins anew)", style="dim", markup=False)
+            self._console.print(f"({printable(reason)}: the answer restarts)", style="dim", markup=False)
             self._stream, self._shown = MarkdownStream(self._console), ""
 
 

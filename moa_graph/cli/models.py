@@ -27,8 +27,8 @@ Lists = Mapping["ListEndpoint", "list[ServedModel] | str"]
 @click.option("--on", "address", metavar="URL", help="The models of a server that speaks OpenAI's protocol.")
 @click.option("--all", "everything", is_flag=True, help="Also embeddings, images, audio, guards and the like.")
 @click.option("--cast", "as_cast", is_flag=True, help="Choose a cast from them: different makers first, then by price.")
-@click.option("--save", is_flag=True, help="Write the chosen cast to your configuration: `auto` is that from then on.")
-@click.option("--json", "as_json", is_flag=True, help="JSON in the table's place.")
+@click.option("--save", is_flag=True, help="Save the chosen cast to your configuration: `auto` then means that cast.")
+@click.option("--json", "as_json", is_flag=True, help="JSON instead of the table.")
 def models(
     words: Sequence[str],
     providers: Sequence[str],
@@ -56,7 +56,7 @@ def models(
     if as_cast:
         cast = cast_from_lists(lists)
         if cast is None:
-            raise click.ClickException("no cast can be chosen: no provider gave a list with models that chat")
+            raise click.ClickException("no cast can be chosen: no provider listed a model that can chat")
         return _show_cast(cast, save=save, as_json=as_json)
     found = [model for listed in lists.values() if not isinstance(listed, str) for model in listed]
     shown = [model for model in found if (everything or model.chats) and _matches(model, words)]

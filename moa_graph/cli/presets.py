@@ -33,7 +33,7 @@ class Facts:
 
 
 @click.command()
-@click.option("--long", is_flag=True, help="Each one's whole page.")
+@click.option("--long", is_flag=True, help="Print each preset's whole page.")
 def presets(long: bool) -> None:
     """List the mixtures that have a name, with calls, price and keys for an answer."""
     from moa_graph.presets import preset_names, preset_page

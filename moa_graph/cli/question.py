@@ -105,14 +105,15 @@ def _stdin_is_material() -> bool:
 
 def _read_stdin() -> str:
     """All of stdin; where that takes long, what is being waited for is said."""
-    timer = threading.Timer(SAID_AFTER, lambda: say("waiting for stdin to end (</dev/null if there is nothing)"))
+    waiting = "waiting for stdin to end (use </dev/null if there is no input)"
+    timer = threading.Timer(SAID_AFTER, lambda: say(waiting))
     timer.daemon = True
     if not sys.stdin.isatty():
         timer.start()
     try:
         return sys.stdin.read().rstrip("\n")
     except UnicodeDecodeError as error:
-        raise click.UsageError(f"stdin isn't text ({error}). Give an image or a PDF by --file FILE.") from None
+        raise click.UsageError(f"stdin isn't text ({error}). Pass an image or a PDF with --file FILE.") from None
     finally:
         timer.cancel()
 
@@ -137,5 +138,5 @@ def _block(path: Path) -> dict[str, Any]:
         return {"type": "text", "text": _named(path.name, content.decode())}
     except UnicodeDecodeError:
         raise click.UsageError(
-            f"--file {path} doesn't look like text, an image, a recording or a PDF: its extension isn't known."
+            f"--file {path} doesn't look like text, an image, a recording or a PDF: its extension is unknown."
         ) from None

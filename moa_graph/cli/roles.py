@@ -17,8 +17,8 @@ __all__ = ["roles"]
 @click.argument("file", type=click.Path(exists=True, dir_okay=False))
 @click.option("--grade", default="exact", show_default=True, metavar="GRADE", help="As for moa tune.")
 @click.option("--prices", type=click.Path(exists=True, dir_okay=False), metavar="FILE", help="As for moa tune.")
-@click.option("--picture", type=click.Path(dir_okay=False), metavar="PNG", help="Write who errs with whom.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON object in the table's place.")
+@click.option("--picture", type=click.Path(dir_okay=False), metavar="PNG", help="Draw which models err together.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object instead of the table.")
 def roles(file: str, grade: str, prices: str | None, picture: str | None, *, as_json: bool) -> None:
     """What each model of recorded answers is good for: alone, beside others, as the last word.
 

@@ -30,35 +30,45 @@ def _pairs(context: click.Context, option: click.Parameter, values: Sequence[str
 
 @click.command()
 @click.argument("mixtures", nargs=-1, metavar="[MIXTURE ...]")
-@click.option("--port", type=click.IntRange(0, 65535), default=8080, show_default=True, help="0: any that is free.")
+@click.option("--port", type=click.IntRange(0, 65535), default=8080, show_default=True, help="0: any free port.")
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on; others need MOA_API_KEYS.")
-@click.option("--simulate", is_flag=True, help="Simulated models in every model's place. [env var: MOA_SIMULATE]")
+@click.option("--simulate", is_flag=True, help="Simulated models instead of all models. [env var: MOA_SIMULATE]")
 @click.option(
-    "--alias", "aliases", multiple=True, callback=_pairs, metavar="NAME=MIXTURE", help="Another name of a mixture."
+    "--alias", "aliases", multiple=True, callback=_pairs, metavar="NAME=MIXTURE", help="Another name for a mixture."
 )
 @click.option(
     "--chores",
     multiple=True,
     metavar="TEXT",
-    help="Messages that begin so, like a front end's '### Task:', go to the aggregator alone.",
+    help="Messages with this prefix, such as a front end's '### Task:', go to the aggregator alone.",
 )
-@click.option("--allow-host", "hosts", multiple=True, metavar="NAME", help="A further host name to answer to.")
-@click.option("--cors", "origins", multiple=True, metavar="ORIGIN", help="An origin whose pages may ask.")
-@click.option("--concurrency", type=click.IntRange(1), default=64, show_default=True, help="Runs at once for one key.")
-@click.option("--queue", type=click.IntRange(0), default=1000, show_default=True, help="Requests of one key that wait.")
-@click.option("--usd-per-day", type=click.FloatRange(0, min_open=True), help="Most US dollars a key spends in a day.")
+@click.option("--allow-host", "hosts", multiple=True, metavar="NAME", help="Another host name to accept.")
+@click.option("--cors", "origins", multiple=True, metavar="ORIGIN", help="An origin whose pages may send requests.")
+@click.option("--concurrency", type=click.IntRange(1), default=64, show_default=True, help="Runs at a time per key.")
+@click.option(
+    "--queue", type=click.IntRange(0), default=1000, show_default=True, help="Requests per key that may wait."
+)
+@click.option("--usd-per-day", type=click.FloatRange(0, min_open=True), help="Budget in US dollars per key and day.")
 @click.option(
     "--spending",
     type=click.Path(dir_okay=False, path_type=Path),
     metavar="FILE",
-    help="Where the day's spending is kept; default: spending.sqlite among your settings.",
+    help="Where the day's spending is stored; default: spending.sqlite in your settings folder.",
 )
-@click.option("--store", metavar="FILE", help="Keep calls in a .sqlite or .jsonl file, and pay for none twice.")
-@click.option("--max-body", type=click.IntRange(1), default=32, show_default=True, help="Megabytes of a request.")
+@click.option("--store", metavar="FILE", help="Store calls in a .sqlite or .jsonl file, and pay for none twice.")
+@click.option(
+    "--max-body", type=click.IntRange(1), default=32, show_default=True, help="Largest request, in megabytes."
+)
 @click.option("--most-choices", type=click.IntRange(1, 128), default=1, show_default=True, help="The largest 'n'.")
-@click.option("--drain", type=click.FloatRange(0), default=30, show_default=True, help="Seconds for runs to end.")
-@click.option("--no-page", is_flag=True, help="Leave the page out.")
-@click.option("--log-prompts", is_flag=True, help="Log what is asked.")
+@click.option(
+    "--drain",
+    type=click.FloatRange(0),
+    default=30,
+    show_default=True,
+    help="Seconds that runs get to finish at shutdown.",
+)
+@click.option("--no-page", is_flag=True, help="Don't serve the page.")
+@click.option("--log-prompts", is_flag=True, help="Log prompts.")
 def serve(mixtures: tuple[str, ...], port: int, host: str, **chosen: Any) -> None:
     """Serve mixtures in OpenAI's protocol, and a page to watch them.
 

@@ -32,7 +32,9 @@ FORMATS = ("yaml", "toml", "json", "text", "mermaid", "png", "schema")
     help="Another value in the description, as in stages.0.propose.quorum=2. May be repeated.",
 )  # fmt: skip
 @click.option("--cast", metavar="NAME|FILE", help="Whose models play its parts; the description then names them.")
-@click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="A file in stdout's place.")
+@click.option(
+    "-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="Write to a file instead of stdout."
+)
 def show(
     mixture: str | None,
     format: str | None,

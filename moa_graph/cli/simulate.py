@@ -11,14 +11,14 @@ __all__ = ["simulate"]
 
 
 @click.command()
-@click.option("--port", type=click.IntRange(0, 65535), default=8001, show_default=True, help="0: any that is free.")
+@click.option("--port", type=click.IntRange(0, 65535), default=8001, show_default=True, help="0: any free port.")
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option(
-    "--profiles", type=click.Path(), metavar="FILE", help="Models by name, in YAML or JSON; default: stock ones."
+    "--profiles", type=click.Path(), metavar="FILE", help="Models by name, in YAML or JSON; default: built-in ones."
 )
 @click.option("--strict", is_flag=True, help="Refuse models that the file doesn't name.")
 @click.option(
-    "--key", envvar="MOA_SIMULATOR_KEY", show_envvar=True, help="Bearer key that requests must bring; default: any."
+    "--key", envvar="MOA_SIMULATOR_KEY", show_envvar=True, help="Bearer token that requests must carry; default: any."
 )
 def simulate(port: int, host: str, profiles: str | None, strict: bool, key: str | None) -> None:
     """Serve simulated models over HTTP in OpenAI's protocol.

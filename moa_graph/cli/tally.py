@@ -159,7 +159,7 @@ class Tally:
         line = self.line(event["stage"], event["slot"])
         line.calls.append(event)
         if event["failure"] is not None:
-            line.state = f"{event['failure']['kind']}, trying on"
+            line.state = f"{event['failure']['kind']}, trying again"
 
     def _given(self, event: RecordFinished) -> None:
         line = self.line(event["stage"], event["slot"])

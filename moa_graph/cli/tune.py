@@ -57,7 +57,7 @@ class TuneOptions:
         if recordings.left_out:
             left_out = ", ".join(recordings.left_out)
             click.echo(
-                f"{file}: left out, since they didn't answer every prompt: {left_out}. Name models with --models, and "
+                f"{file}: left out because they didn't answer every prompt: {left_out}. Name models with --models, and "
                 "a missing answer counts as a wrong one.",
                 err=True,
             )
@@ -91,35 +91,35 @@ _OPTIONS = (
     click.option("--margin", type=click.FloatRange(0, 50, min_open=True), default=1.0, show_default=True,
                  help="Largest tolerated loss of accuracy against any single model, in points."),
     click.option("--confidence", type=click.FloatRange(0.5, 1, max_open=True), default=0.95, show_default=True,
-                 help="Of the certificate."),
+                 help="Confidence of the certificate."),
     click.option("--grade", default="exact", show_default=True, metavar="GRADE",
                  help="How answers are compared: number, choice, exact, json:FIELD, module:function, math-verify."),
     click.option("--prices", type=_FILE, metavar="FILE",
                  help="Dollars per million tokens by model: JSON, YAML or CSV. Default: list prices."),
-    click.option("--models", callback=names, metavar="MODEL,...", help="Only these models of the file."),
+    click.option("--models", callback=names, metavar="MODEL,...", help="Use only these models of the file."),
     click.option("--unlabelled", type=_FILE, metavar="FILE",
-                 help="Answers to other prompts, which find the order of tests; then every label tests."),
+                 help="Answers to other prompts, to find the order of tests; every label then serves the test."),
     click.option("--incumbent", metavar="MODEL",
                  help="The one rival, declared beforehand. Default: every single model."),
     click.option("--as", "references", multiple=True, callback=_references, metavar="MODEL=provider:name",
-                 help="What the mixture asks for a recorded model. Default: its recorded answers. May be repeated."),
+                 help="The model to ask in place of a recorded one. Default: its recorded answers. May be repeated."),
     click.option("--label", type=_NEW_FILE, metavar="LABELS",
-                 help="Ask for labels, only where answers differ, until it is decided; they are kept in this file."),
+                 help="Ask for labels only where answers differ, until the result is decided; they are stored in this file."),
     click.option("--judge", "judges", callback=names, metavar="MODEL,...",
                  help="With --label: a model, or several, proposes which answer is right; you decide."),
     click.option("--usd", type=click.FloatRange(0, min_open=True), default=1.0, show_default=True,
-                 help="With --judge: most US dollars for its proposals."),
+                 help="With --judge: budget in US dollars for its proposals."),
     click.option("--page", type=_NEW_FILE, metavar="HTML",
-                 help="With --label or --watch: ask on a page that is written here, not in the terminal."),
+                 help="With --label or --watch: write a page to label on, instead of asking in the terminal."),
     click.option("--chain", callback=names, metavar="MODEL,...",
-                 help="With --label: the strategy, declared beforehand, from cheap to dear. Default: found."),
+                 help="With --label: a strategy declared beforehand, from cheap to dear. Default: search for one."),
     click.option("--votes", type=click.IntRange(2), default=2, show_default=True,
-                 help="With --chain: equal answers that are enough."),
+                 help="With --chain: how many equal answers are enough."),
     click.option("--watch", "watched", type=_FILE, metavar="CERTIFICATE",
-                 help="Test this certificate on FILE's new traffic. Exit code 1 once it is proved broken."),
+                 help="Test this certificate on FILE's new traffic. Exit code 1 once it is shown to be broken."),
     click.option("-o", "--output", type=_NEW_FILE, metavar="FILE",
-                 help="The mixture's file; the certificate lies beside it. Default: NAME.tuned.yaml."),
-    click.option("--json", "as_json", is_flag=True, help="One JSON object in the table's place."),
+                 help="The mixture's file; the certificate is written beside it. Default: NAME.tuned.yaml."),
+    click.option("--json", "as_json", is_flag=True, help="One JSON object instead of the table."),
 )  # fmt: skip
 
 

@@ -17,7 +17,7 @@ __all__ = ["upper_bound"]
 @click.argument("file", type=click.Path(exists=True, dir_okay=False))
 @click.option("--grade", default="exact", show_default=True, metavar="GRADE", help="As for moa tune.")
 @click.option("--prices", type=click.Path(exists=True, dir_okay=False), metavar="FILE", help="As for moa tune.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON object in the table's place.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object instead of the table.")
 def upper_bound(file: str, grade: str, prices: str | None, *, as_json: bool) -> None:
     """What an oracle, and pass@k, reach on recorded answers: no vote, judge or router among them can do better.
 

@@ -61,7 +61,7 @@ def _tell(watched: Watched, page: str | None) -> None:
     if watched.left_out:
         named = f": {', '.join(watched.refused)}" if watched.refused else ""
         click.echo(
-            f"{watched.left_out} prompts aren't counted, since the certificate has never seen their tags{named}"
+            f"{watched.left_out} prompts aren't counted: the certificate doesn't cover their tags{named}"
             f"{' (or they have none)' if watched.refused else ': they have none'}"
         )
     if watched.unlabelled:

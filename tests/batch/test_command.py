@@ -41,7 +41,7 @@ def test_ctrl_c_tells_what_was_done_and_the_same_command_goes_on(
         signal.signal(signal.SIGINT, before)
     assert stopped.exit_code == 130
     assert "3 answered, 9 left" in stopped.stderr
-    assert "stopped: interrupted\nRun the same command again to go on." in stopped.stderr
+    assert "stopped: interrupted\nRun the same command again to continue." in stopped.stderr
     ended = CliRunner().invoke(main, command)
     assert ended.exit_code == 0, ended.stderr
     assert len(read_lines(tmp_path / "out.jsonl")) == 12

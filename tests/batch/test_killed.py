@@ -67,7 +67,7 @@ def dollars_are_kept(folder: Path, rows: int, kills: int, low: int, high: int, u
         assert spent <= usd
         assert stopped.returncode == 1
         assert " left" in stopped.stderr
-        assert "Run the same command again to go on" in stopped.stderr
+        assert "Run the same command again to continue" in stopped.stderr
         answered = len(read_lines(output))
         assert 0 < answered < rows
         ended = run_command(*arguments, "--usd", str(usd * 100))

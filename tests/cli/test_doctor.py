@@ -96,8 +96,8 @@ def test_what_is_unknown_says_how_to_make_it_known(moa: Moa, write_mixture: Writ
     with loopback_in_thread(listing("gemma")) as server:
         served = {"model": "openai:gemma", "base_url": server.url}
         result = moa("doctor", "-m", write_mixture({"one": served, "writer": served}))
-    assert "the price of one, writer isn't known" in result.stdout
-    assert "the window of one, writer isn't known" in result.stdout
+    assert "the price of one, writer is unknown" in result.stdout
+    assert "the window of one, writer is unknown" in result.stdout
     assert result.exit_code == 0
 
 

@@ -155,7 +155,7 @@ def test_ctrl_c_cancels_the_calls_tells_the_cost_and_exits_with_130(served: Any)
     assert out == ""
     assert "Traceback" not in err
     assert err.splitlines()[-1].startswith("stopped: 1 call, ")
-    assert err.splitlines()[-1].endswith("so far; 1 call cut off, whose cost isn't known")
+    assert err.splitlines()[-1].endswith("so far; 1 call cut off, at unknown cost")
 
 
 def test_the_answer_streams_into_a_pipe_and_a_reader_that_goes_away_ends_the_run_quietly(served: Any) -> None:

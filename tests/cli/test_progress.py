@@ -179,4 +179,4 @@ def test_an_answer_that_was_not_streamed_is_shown_at_the_end() -> None:
 
 def test_an_answer_that_begins_anew_on_a_terminal_says_so_and_follows_whole() -> None:
     text = shown(("token", "half of"), ("reset", "connection lost"), ("token", "the wh"), answer="the whole")
-    assert " ".join(text.split()) == "half of (connection lost: the answer begins anew) the whole"
+    assert " ".join(text.split()) == "half of (connection lost: the answer restarts) the whole"

@@ -144,7 +144,7 @@ def test_a_judge_grades_within_its_dollars_and_its_agreement_with_labels_is_told
         )  # fmt: skip
         print(told.stdout)  # noqa: T201
         cost = simulator.stats()["total"]["cost"]
-        assert f"{cost:.6f} dollars in all" in told.stdout
+        assert f"{cost:.6f} dollars in total" in told.stdout
         assert f"the judge agrees with the check on 100.0% of {2 * ITEMS}" in told.stdout
         right = read_results(tmp_path / "out/results.parquet").groupby("candidate")["right"].mean().tolist()
         assert right[0] == 1
