@@ -163,7 +163,7 @@ _OPTIONS = (
     ),
     click.option("--store", metavar="FILE", help="Store calls in a .sqlite or .jsonl file, and pay for none twice."),
     click.option("--record", "mode", flag_value="record", help="Make every call, and store it."),
-    click.option("--replay", "mode", flag_value="replay", help="Take calls only from the store, and store nothing new."),
+    click.option("--replay", "mode", flag_value="replay", help="Take calls only from the store; store nothing new."),
     click.option(
         "--missing", type=click.Choice(["call", "fail"]), default="fail", show_default=True,
         help="What a replay does with a call that was never recorded.",

@@ -104,7 +104,7 @@ _OPTIONS = (
     click.option("--as", "references", multiple=True, callback=_references, metavar="MODEL=provider:name",
                  help="The model to ask in place of a recorded one. Default: its recorded answers. May be repeated."),
     click.option("--label", type=_NEW_FILE, metavar="LABELS",
-                 help="Ask for labels only where answers differ, until the result is decided; they are stored in this file."),
+                 help="Ask for labels, only where answers differ, until it is decided; this file stores them."),
     click.option("--judge", "judges", callback=names, metavar="MODEL,...",
                  help="With --label: a model, or several, proposes which answer is right; you decide."),
     click.option("--usd", type=click.FloatRange(0, min_open=True), default=1.0, show_default=True,

@@ -59,11 +59,13 @@ def _tell(watched: Watched, page: str | None) -> None:
             f"{_evidence(duel['e_against'])} (enough: {broken:.0f})"
         )
     if watched.left_out:
-        named = f": {', '.join(watched.refused)}" if watched.refused else ""
-        click.echo(
-            f"{watched.left_out} prompts aren't counted: the certificate doesn't cover their tags{named}"
-            f"{' (or they have none)' if watched.refused else ': they have none'}"
+        refused = ", ".join(watched.refused)
+        why = (
+            f"the certificate doesn't cover their tags: {refused} (or they have none)"
+            if refused
+            else "they have no tag"
         )
+        click.echo(f"{watched.left_out} prompts aren't counted: {why}")
     if watched.unlabelled:
         where = f"label them on {page}, and" if page else "write them to a page with --page HTML, label them there, and"
         click.echo(

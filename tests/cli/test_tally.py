@@ -49,7 +49,7 @@ def test_a_slot_goes_from_waiting_over_asking_to_answered() -> None:
 
 def test_a_further_attempt_is_told() -> None:
     broken = finished(status="failed", failure={"kind": "server", "message": "500"})
-    assert state_after(event("call_started"), broken) == "server, trying on"
+    assert state_after(event("call_started"), broken) == "server, trying again"
     assert state_after(event("call_started"), broken, event("call_started", attempt=2)) == "asking, attempt 2"
 
 
