@@ -87,7 +87,7 @@ def test_a_retired_model_is_a_problem_and_a_near_one_is_named(moa: Moa, write_mi
         result = moa("doctor", "-m", write_mixture(served))
     assert len(server.asked) == 1
     assert result.exit_code == 1
-    problem = "retired: openai:llama-3-70b is not served. Did you mean llama-3.3-70b? Ask another in its place"
+    problem = "retired: openai:llama-3-70b is not served. Did you mean llama-3.3-70b? Use another instead"
     assert problem in result.stdout
     assert "kept: openai:gemma is not served" not in result.stdout
 
