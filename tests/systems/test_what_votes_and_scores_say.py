@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from tests.systems.panel import Panel, says, system_text
-from tests.systems.test_what_stages_say import PROPOSE, WRITE, chosen, mixture
 from tests.systems.test_voting import ON_SLEEP, ON_SLEEP_TOO, ON_SPORT
+from tests.systems.test_what_stages_say import PROPOSE, WRITE, chosen, mixture
 
 pytestmark = pytest.mark.virtual_clock
 
