@@ -31,7 +31,7 @@ OUTPUT = ("messages", "records", "report")
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """A piece of the answer as it is written: text, or a piece of a tool call.
+    """A piece of the answer as it is written: text, a piece of a tool call, or of the reasoning that comes before.
 
     Args:
         chunk: As LangChain streams it, under the id of the message that it is part of.
@@ -43,6 +43,11 @@ class Token:
     def text(self) -> str:
         """The text that it adds."""
         return str(self.chunk.text)
+
+    @property
+    def is_answer(self) -> bool:
+        """Whether it is of the answer itself, rather than of the reasoning beside it."""
+        return bool(self.chunk.text or self.chunk.tool_call_chunks)
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,8 +141,9 @@ async def follow(
                 streamed = None if part["type"] == "reset" else streamed
                 yield part
             elif mode == "messages" and isinstance(part[0], AIMessageChunk):
-                streamed = part[0]
-                yield Token(streamed)
+                token = Token(part[0])
+                streamed = part[0] if token.is_answer else streamed
+                yield token
             elif mode == "updates" and given is not None:
                 given(_records_in(part))
     outcome = _outcome(state)

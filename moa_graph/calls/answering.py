@@ -76,6 +76,11 @@ class Answering:
         """What has come so far of an answer that is streamed."""
         return self.reader.text if self.reader is not None else ""
 
+    @property
+    def written(self) -> int:
+        """Characters that have come of an answer that is streamed, reasoning included."""
+        return len(self.streamed) + (self.reader.thought if self.reader is not None else 0)
+
     def begin_again(self, reason: str) -> None:
         """What was streamed counts no longer."""
         if self.reader is not None:

@@ -175,7 +175,7 @@ class _Exchange:
 
     def _written(self, message: AIMessage | None) -> int:
         if message is None:
-            return len(self.answering.streamed)
+            return self.answering.written
         return len(message.text) + reasoning_characters(message)
 
     async def _send(self) -> AIMessage:

@@ -188,7 +188,7 @@ async def _streamed(
     if stream is None or not _needs_nothing_around(model, asked):
         return None
     with _CancelledFromOutside():
-        result = await stream(messages, reader.read, **asked)
+        result = await stream(messages, reader.read_together, **asked)
     return None if result is None else _message_in(result)
 
 

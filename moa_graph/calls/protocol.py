@@ -80,6 +80,8 @@ class ProtocolEvents:
         """Tells more of the model's reasoning; False where nobody reads the protocol."""
         if not self._open():
             return False
+        if not text:
+            return True
         block = self._block("reasoning", {"type": "reasoning", "reasoning": ""})
         block["reasoning"] += text
         self._delta(block, {"type": "reasoning-delta", "reasoning": text})

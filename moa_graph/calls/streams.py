@@ -13,6 +13,7 @@ from langgraph.graph.message import push_message
 
 from moa_graph.calls.events import StreamWriter
 from moa_graph.calls.protocol import ProtocolEvents
+from moa_graph.calls.thoughts import thought_as_text, thought_in, thoughts_alone
 from moa_graph.views import CHARACTERS_PER_TOKEN
 from moa_graph.visible import VisibleStream
 
@@ -30,6 +31,8 @@ class StreamReader(AsyncCallbackHandler):
 
     def __init__(self) -> None:
         self._pieces: list[str] = []
+        self.thought = 0
+        """Characters of reasoning that have come."""
         self.noticed: Callable[[], None] = _do_nothing
         """Called at each token, one of reasoning too."""
 
@@ -50,12 +53,23 @@ class StreamReader(AsyncCallbackHandler):
         """Takes in what LangChain tells of a new token."""
         text = token if isinstance(token, str) else str(AIMessageChunk(content=token).text)
         message = getattr(chunk, "message", None)
-        if isinstance(message, AIMessageChunk) and (thought := _reasoning_in(message)):
-            self.think(thought)
+        if isinstance(message, AIMessageChunk) and (message.additional_kwargs or not isinstance(message.content, str)):
+            thoughts = thoughts_alone(message)
+            if thoughts is not None:
+                self.think(thoughts)
         self.read(text, getattr(message, "tool_call_chunks", None) or ())
 
-    def think(self, text: str) -> None:
+    def read_together(self, text: str, calls: Sequence[ToolCallChunk], thought: str) -> None:
+        """Takes in what arrived at one moment: reasoning beside the answer, and more of the answer itself."""
+        if thought:
+            self.noticed()
+            self.think(thought_as_text(thought))
+        if text or calls:
+            self.read(text, calls)
+
+    def think(self, thoughts: AIMessageChunk) -> None:
         """Takes in more of the reasoning that the model tells beside its answer."""
+        self.thought += len(thought_in(thoughts))
 
     def read(self, text: str, calls: Sequence[ToolCallChunk] = ()) -> None:
         """Takes in more of the answer."""
@@ -66,19 +80,16 @@ class StreamReader(AsyncCallbackHandler):
     def begin_again(self, reason: str) -> None:
         """The next attempt starts from nothing; ``reason`` says why."""
         self._pieces = []
+        self.thought = 0
 
     def finish(self) -> None:
         """The text is whole."""
 
 
-def _reasoning_in(chunk: AIMessageChunk) -> str:
-    if not chunk.additional_kwargs and isinstance(chunk.content, str):
-        return ""  # the usual case, without LangChain's look at every block
-    return "".join(block.get("reasoning", "") for block in chunk.content_blocks if block["type"] == "reasoning")
-
-
 class AnswerStream(StreamReader):
-    """Sends the visible tokens of an answer to ``stream_mode="messages"``, under the final message's id.
+    """Sends an answer's visible tokens, and the reasoning beside it, to ``stream_mode="messages"`` as they come.
+
+    They bear the final message's id.
 
     A model streams only where LangChain finds that somebody watches. An answer that begins anew after its first token
     takes a new id, and a ``reset`` event names the old one.
@@ -117,9 +128,12 @@ class AnswerStream(StreamReader):
             self._calls = True
             self._push(AIMessageChunk(content="", id=self.message_id, tool_call_chunks=list(calls)))
 
-    def think(self, text: str) -> None:
-        """Passes reasoning on where the protocol that is read has a place for it."""
-        self._thought = self._events.think(text) or self._thought
+    def think(self, thoughts: AIMessageChunk) -> None:
+        """Passes reasoning on: as its provider gave it, or as the protocol that is read has it."""
+        super().think(thoughts)
+        self._thought = True
+        if not self._events.think(thought_in(thoughts)):
+            push_message(thoughts.model_copy(update={"id": self.message_id}), state_key=None)
 
     def begin_again(self, reason: str) -> None:
         """The next attempt starts from nothing; watchers are told if they have seen anything of this one."""

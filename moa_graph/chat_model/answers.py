@@ -12,15 +12,17 @@ from langchain_core.messages.tool import tool_call_chunk
 from langchain_core.outputs import ChatGenerationChunk
 
 from moa_graph.advice import ADVICE
+from moa_graph.calls.thoughts import BESIDE, BLOCKS
 from moa_graph.chat_model.turn import TURN, TurnSpending, with_report
 from moa_graph.errors import AnswerBeganAgain
 from moa_graph.runs import Outcome
 from moa_graph.state import Usage
 
-__all__ = ["began_again", "last_chunk", "passed_on", "whole_answer"]
+__all__ = ["StreamedSoFar", "began_again", "last_chunk", "whole_answer"]
 
 
 STREAMED = frozenset({"text", "tool_use", "tool_call", "function_call"})
+"""Types of the blocks that are the answer itself."""
 
 
 def whole_answer(outcome: Outcome, stop: Sequence[str], before: TurnSpending) -> AIMessage:
@@ -51,21 +53,66 @@ def whole_answer(outcome: Outcome, stop: Sequence[str], before: TurnSpending) ->
     )
 
 
-def passed_on(chunk: AIMessageChunk) -> ChatGenerationChunk:
-    """A chunk of the answer as the model which writes it gave it."""
-    return ChatGenerationChunk(message=AIMessageChunk(content=chunk.content, tool_call_chunks=chunk.tool_call_chunks))
+class StreamedSoFar:
+    """What of an answer a reader of its chunks has had.
+
+    Attributes:
+        answer: Whether any of its text or tool calls.
+        thoughts: Whether any of its reasoning.
+        blocks: Whether that was blocks, which are shown to their model again, rather than a text beside the answer.
+    """
+
+    def __init__(self) -> None:
+        self.answer = self.thoughts = self.blocks = False
+        self._message: str | None = None
+
+    def passed_on(self, chunk: AIMessageChunk) -> ChatGenerationChunk:
+        """A chunk of the answer as the model which writes it gave it."""
+        is_answer = bool(chunk.text or chunk.tool_call_chunks)
+        self.answer = self.answer or is_answer
+        if not is_answer:
+            self.thoughts, self._message = True, chunk.id
+            self.blocks = self.blocks or not isinstance(chunk.content, str)
+        return ChatGenerationChunk(
+            message=AIMessageChunk(
+                content=chunk.content,
+                additional_kwargs=chunk.additional_kwargs,
+                tool_call_chunks=chunk.tool_call_chunks,
+            )
+        )
+
+    def begins_again(self, reason: str) -> None:
+        """Goes on where no more was streamed than reasoning beside the answer.
+
+        Raises:
+            AnswerBeganAgain: What was streamed would be part of the merged message, and can't be taken back.
+        """
+        if self.answer or self.blocks:
+            raise began_again(reason)
+
+    def thinks_in(self, message_id: str | None) -> bool:
+        """Whether the reasoning of this very message was streamed."""
+        return self.thoughts and message_id == self._message
 
 
-def last_chunk(answer: AIMessage, *, streamed: bool) -> ChatGenerationChunk:
-    """What remains of an answer: all of it, or its metadata alone where its text was ``streamed``."""
+def last_chunk(answer: AIMessage, *, streamed: bool, thoughts: bool = False) -> ChatGenerationChunk:
+    """What remains of an answer.
+
+    Args:
+        answer: The whole answer.
+        streamed: Whether its text and tool calls were streamed.
+        thoughts: Whether its reasoning was.
+    """
     calls = [
         tool_call_chunk(name=call["name"], args=json.dumps(call["args"]), id=call["id"], index=index)
         for index, call in enumerate(answer.tool_calls)
     ]
     return ChatGenerationChunk(
         message=AIMessageChunk(
-            content=_beside_text(answer.content) if streamed else answer.content,
-            additional_kwargs=answer.additional_kwargs,
+            content=_left(answer.content, streamed=streamed, thoughts=thoughts),
+            additional_kwargs={
+                name: value for name, value in answer.additional_kwargs.items() if not (thoughts and name == BESIDE)
+            },
             tool_call_chunks=[] if streamed else calls,
             response_metadata=answer.response_metadata,
             usage_metadata=answer.usage_metadata,
@@ -82,11 +129,26 @@ def began_again(reason: str) -> AnswerBeganAgain:
     )
 
 
-def _beside_text(content: str | list[str | dict[str, Any]]) -> str | list[str | dict[str, Any]]:
-    """The blocks of an answer that nobody has seen while its text and calls were streamed."""
+def _left(
+    content: str | list[str | dict[str, Any]], *, streamed: bool, thoughts: bool
+) -> str | list[str | dict[str, Any]]:
+    """What of an answer's content nobody has seen yet."""
     if isinstance(content, str):
-        return ""
-    return [one for one in content if isinstance(one, dict) and one.get("type") not in STREAMED] or ""
+        return "" if streamed else content
+    seen = (STREAMED if streamed else frozenset()) | (BLOCKS if thoughts else frozenset())
+    left = [one for one in content if not (isinstance(one, dict) and one.get("type") in seen)]
+    if not streamed:
+        return left or ""
+    return [*(one for one in left if isinstance(one, dict)), *map(_beside_text, filter(_has_more, content))] or ""
+
+
+def _has_more(block: str | dict[str, Any]) -> bool:
+    """Whether a block of text says more than its text, such as citations."""
+    return isinstance(block, dict) and block.get("type") == "text" and not block.keys() <= {"type", "text", "index"}
+
+
+def _beside_text(block: Any) -> dict[str, Any]:
+    return {**{name: value for name, value in block.items() if name != "index"}, "text": ""}
 
 
 def _ends_at(stop: Sequence[str], text: str) -> list[int]:

@@ -19,7 +19,7 @@ from langchain_core.tools import BaseTool
 from langchain_core.utils.function_calling import convert_to_openai_tool
 from pydantic import ValidationError
 
-from moa_graph.chat_model.answers import began_again, last_chunk, passed_on, whole_answer
+from moa_graph.chat_model.answers import StreamedSoFar, last_chunk, whole_answer
 from moa_graph.chat_model.call_options import by_our_names, refuse_if_nothing_writes
 from moa_graph.chat_model.described import DescribedModel, RunRequest
 from moa_graph.chat_model.kept_advice import AdviceKeeper
@@ -231,18 +231,19 @@ class ChatMoA(DescribedModel):
     ) -> AsyncGenerator[ChatGenerationChunk, None]:
         """The answer's chunks as the model that writes it gives them, and its metadata with the last."""
         options, settings, before = asked
-        streamed = False
+        streamed = StreamedSoFar()
         config = RunnableConfig(callbacks=below(run_manager))
         parts = follow(self._compiled, messages, options=options, answer=settings, config=config)
         async with aclosing(parts):
             async for part in parts:
                 if isinstance(part, Token):
-                    streamed = True
-                    yield passed_on(part.chunk)
+                    yield streamed.passed_on(part.chunk)
                 elif isinstance(part, Outcome):
-                    yield last_chunk(whole_answer(part, settings.stop, before), streamed=streamed)
+                    thoughts = streamed.thinks_in(part.message.id)
+                    answer = whole_answer(part, settings.stop, before)
+                    yield last_chunk(answer, streamed=streamed.answer, thoughts=thoughts)
                 elif part["type"] == "reset":
-                    raise began_again(part["reason"])
+                    streamed.begins_again(part["reason"])
                 else:
                     await watchers.tell(part)
 

@@ -86,7 +86,8 @@ async def _show(parts: AsyncGenerator[RunItem, None], display: RunDisplay) -> Ou
         if isinstance(part, Outcome):
             return part
         if isinstance(part, Token):
-            display.token(part.text)
+            if part.is_answer:
+                display.token(part.text)
         else:
             display.event(part)
     raise AssertionError("every run that doesn't fail ends with its outcome")

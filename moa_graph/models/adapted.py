@@ -49,7 +49,7 @@ class _AsksDirectly:
     async def stream_directly(
         self,
         messages: list[BaseMessage],
-        tell: Callable[[str, list[ToolCallChunk]], None],
+        tell: Callable[[str, list[ToolCallChunk], str], None],
         *,
         stop: list[str] | None = None,
         **kwargs: Any,
@@ -58,7 +58,7 @@ class _AsksDirectly:
 
         Args:
             messages: The prompt.
-            tell: Told of the text and the pieces of tool calls that arrived together, as they come.
+            tell: Told of the text, the pieces of tool calls and the reasoning that arrived together, as they come.
             stop: Texts before which the answer ends.
             kwargs: Further parameters of the request.
         """
@@ -71,9 +71,9 @@ class _AsksDirectly:
         answer = StreamedAnswer()
         async with aclosing(events_of(model.root_async_client, _body_of(payload))) as events:
             async for together in events:
-                text, calls = answer.take_in([tidy_chunk(event) for event in together])
-                if text or calls:
-                    tell(text, calls)
+                text, calls, thought = answer.take_in([tidy_chunk(event) for event in together])
+                if text or calls or thought:
+                    tell(text, calls, thought)
         result: ChatResult = model._create_chat_result(answer.whole())  # noqa: SLF001
         return result
 

@@ -20,9 +20,10 @@ class StreamedAnswer:
         self._calls: dict[int, dict[str, Any]] = {}
         self._finish_reason: str | None = None
 
-    def take_in(self, events: Sequence[Mapping[str, Any]]) -> tuple[str, list[ToolCallChunk]]:
-        """What ``events`` add to the content, and to the tool calls."""
+    def take_in(self, events: Sequence[Mapping[str, Any]]) -> tuple[str, list[ToolCallChunk], str]:
+        """What ``events`` add to the content, to the tool calls and to the reasoning."""
         said: list[str] = []
+        thought: list[str] = []
         calls: list[ToolCallChunk] = []
         for event in events:
             self._facts.update(
@@ -30,12 +31,18 @@ class StreamedAnswer:
             )
             for choice in event.get("choices") or ():
                 if choice.get("index", 0) == 0:
-                    self._take_choice(choice, said, calls)
-        return "".join(said), calls
+                    self._take_choice(choice, said, calls, thought)
+        return "".join(said), calls, "".join(thought)
 
-    def _take_choice(self, choice: Mapping[str, Any], said: list[str], calls: list[ToolCallChunk]) -> None:
+    def _take_choice(
+        self, choice: Mapping[str, Any], said: list[str], calls: list[ToolCallChunk], thought: list[str]
+    ) -> None:
         self._finish_reason = choice.get("finish_reason") or self._finish_reason
-        for name, value in (choice.get("delta") or {}).items():
+        delta = choice.get("delta") or {}
+        told = delta.get("reasoning_content") or delta.get("reasoning")  # servers that tell both mean the same
+        if isinstance(told, str):
+            thought.append(told)
+        for name, value in delta.items():
             if name == "content" and value:
                 said.append(value)
             if name == "tool_calls":

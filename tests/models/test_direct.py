@@ -153,6 +153,7 @@ def test_pieces_of_tool_calls_and_reasoning_become_whole() -> None:
     told = [answer.take_in([{"model": "m", "choices": [{"index": 0, "delta": delta}]}]) for delta in deltas]
     answer.take_in([{"choices": [{"index": 0, "delta": {}, "finish_reason": "tool_calls"}]}])
     answer.take_in([{"choices": [], "usage": {"prompt_tokens": 3, "completion_tokens": 2, "total_tokens": 5}}])
+    assert [thought for _, _, thought in told if thought] == ["Let me ", "look."]
     whole = answer.whole()
     message = whole["choices"][0]["message"]
     assert message["reasoning_content"] == "Let me look."
@@ -165,4 +166,4 @@ def test_pieces_of_tool_calls_and_reasoning_become_whole() -> None:
         5,
         "m",
     )
-    assert [len(calls) for _, calls in told] == [0, 0, 0, 1, 1, 1]
+    assert [len(calls) for _, calls, _ in told] == [0, 0, 0, 1, 1, 1]

@@ -68,7 +68,8 @@ class BookedRun:
     def note(self, part: RunItem) -> None:
         """Takes in what the run tells."""
         if isinstance(part, Token):
-            self._begin_answer()
+            if part.is_answer:
+                self._begin_answer()
         elif isinstance(part, Outcome):
             self._begin_answer()
             self._outcome = part
