@@ -89,6 +89,9 @@ class AnswerBeganAgain(RunFailed):
     """A streamed answer began anew after its first tokens, and the protocol has no way to take them back."""
 
 
+ASK_AGAIN = "Ask again to ask only the failed slots again, or change their models."
+
+
 class TooFewProposals(RunFailed):
     """Fewer live proposals than ``min_live``; the message lists every slot with its reason.
 
@@ -97,15 +100,13 @@ class TooFewProposals(RunFailed):
         live: Number of live proposals that it got.
         needed: ``min_live`` of the mixture.
         reasons: One line a failed slot: its name, the kind of failure and the provider's own words.
+        remedy: What to do, as a sentence.
     """
 
-    def __init__(self, stage: str, live: int, needed: int, reasons: Iterable[str]) -> None:
+    def __init__(self, stage: str, live: int, needed: int, reasons: Iterable[str], remedy: str = ASK_AGAIN) -> None:
         self.stage = stage
         self.live = live
         self.needed = needed
         self.reasons = list(reasons)
         listed = "".join(f"\n  {reason}" for reason in self.reasons)
-        super().__init__(
-            f"{stage}: {live} live proposal(s), {needed} needed (min_live). Ask again to ask only the failed "
-            f"slots again, or change their models.{listed}"
-        )
+        super().__init__(f"{stage}: {live} live proposal(s), {needed} needed (min_live). {remedy}{listed}")

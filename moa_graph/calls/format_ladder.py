@@ -23,7 +23,8 @@ Rung = Literal["schema", "object", "tool", "words"]
 
 LADDER: tuple[Rung, ...] = ("schema", "object", "tool", "words")
 
-IN_WORDS = {"schema": "by a JSON Schema", "object": "as a JSON object", "tool": "by a tool", "words": "in words alone"}
+ASKED = {"object": "a JSON object was asked for", "tool": "a tool was offered", "words": "it was asked in words"}
+REFUSED = {"schema": "a JSON Schema", "object": "a JSON object", "tool": "the tool"}
 
 _REFUSES = re.compile(
     r"response_?format|json_?schema|json_?object|structured.output|grammar|guided_|tool", re.IGNORECASE
@@ -57,7 +58,7 @@ def one_rung_down(attempt: Attempt, failure: Diagnosis) -> Attempt | None:
     lower = LADDER[LADDER.index(at) + 1]
     rungs, place = _rungs_of_running_loop(), _place(attempt.member)
     rungs[place] = max(lower, rungs.get(place, lower), key=LADDER.index)
-    note = f"its response format was asked for {IN_WORDS[rungs[place]]}: the server doesn't accept it {IN_WORDS[at]}"
+    note = f"the server refused {REFUSED[at]}, so {ASKED[rungs[place]]}"
     return attempt.changed(note, rung=rungs[place])
 
 

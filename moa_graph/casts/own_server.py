@@ -8,6 +8,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from http import HTTPStatus
 from ipaddress import ip_address
 from typing import Any
 from urllib.parse import urlsplit
@@ -97,14 +98,22 @@ def look_at(url: str, key_variable: str | None = None) -> OwnServer:
         entries = listed["data"] if isinstance(listed, dict) else listed
         server = told_by(url, [{**entry, "id": str(entry["id"])} for entry in entries], key_variable)
     except urllib.error.HTTPError as error:
-        hint = "; set OPENAI_API_KEY to its key" if error.code in (401, 403) else "; most addresses end in /v1"
-        raise MixtureError(f"--on {url}: it lists no models (HTTP {error.code}){hint}") from None
+        raise MixtureError(
+            f"--on {url}: it lists no models (HTTP {error.code}): {_remedy(error.code, key_variable)}"
+        ) from None
     except (OSError, ValueError, KeyError, TypeError) as error:
         reason = getattr(error, "reason", error)
         raise MixtureError(
             f"--on {url}: its list of models can't be fetched ({reason}): is the server running?"
         ) from None
     return server
+
+
+def _remedy(status: int, key_variable: str | None) -> str:
+    """What to do where a list of models is refused."""
+    if status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
+        return f"correct {key_variable}" if key_variable else "set OPENAI_API_KEY to its key, and add --on-key"
+    return "look at its log" if status >= HTTPStatus.INTERNAL_SERVER_ERROR else "most addresses end in /v1"
 
 
 def told_by(url: str, entries: Sequence[Mapping[str, Any]], key_variable: str | None = None) -> OwnServer:

@@ -10,7 +10,7 @@ from langgraph.graph import StateGraph
 from langgraph.runtime import Runtime, get_runtime
 
 from moa_graph.calls.round import Round
-from moa_graph.errors import TooFewProposals
+from moa_graph.errors import ASK_AGAIN, TooFewProposals
 from moa_graph.options import Options
 from moa_graph.side_by_side import side_by_side
 from moa_graph.stage_kit.asking import ModelStage
@@ -125,4 +125,14 @@ class FanOut(ModelStage):
 
     def _too_few(self, run: RunContext) -> TooFewProposals:
         own = run.own_records()
-        return TooFewProposals(run.stage.name, len(live(own)), run.stage.plan.min_live, failure_reasons(own))
+        kinds = {record["failure"]["kind"] for record in own if record["failure"] is not None}
+        remedy = _REMEDIES.get(kinds.pop(), ASK_AGAIN) if len(kinds) == 1 else ASK_AGAIN
+        needed = run.stage.plan.min_live
+        return TooFewProposals(run.stage.name, len(live(own)), needed, failure_reasons(own), remedy)
+
+
+_REMEDIES = {
+    "auth": "Correct the key, then ask again: only the failed slots are asked.",
+    "context_overflow": "Shorten the conversation, or ask models with a larger window.",
+}
+"""What to do where all slots failed in the same way, and would again."""

@@ -112,6 +112,19 @@ async def test_failed_slots_are_listed_with_their_reasons() -> None:
     assert report["degraded"] == ["layer_1: 3 of 4 answers failed (auth, empty)"]
 
 
+@pytest.mark.parametrize(
+    ("status", "words", "remedy"),
+    [(401, "no", "Correct the key"), (400, "maximum context length is 512 tokens", "Shorten the conversation")],
+)
+async def test_where_all_fail_in_the_same_way_the_error_says_what_would_help(
+    status: int, words: str, remedy: str
+) -> None:
+    members = [scripted(name, *[provider_error(status, words)] * 3) for name in ("one", "other")]
+
+    with pytest.raises(TooFewProposals, match=rf"needed \(min_live\)\. {remedy}"):
+        await report_of(create_moa(proposers=members, aggregator=scripted("writer")))
+
+
 async def test_a_run_without_enough_proposals_lists_every_slot_and_reason() -> None:
     one, other = scripted("one", NO), scripted("other", provider_error(400, "bad words"))
     writer = scripted("writer")
