@@ -11,6 +11,7 @@ import pytest
 from moa_graph import stages
 from moa_graph.presets import load_preset, preset_page
 from moa_graph.registry import KINDS, PRESETS
+from moa_graph.state import Record
 
 PAGE = (Path(__file__).parents[1] / "docs" / "stages.md").read_text(encoding="utf-8")
 
@@ -46,3 +47,7 @@ def test_the_page_names_what_is_exported() -> None:
 
     named = set(re.findall(r"\w+", PAGE))
     assert set(stages.__all__) - kinds - unnamed <= named
+
+
+def test_the_page_names_every_field_of_a_record() -> None:
+    assert [name for name in Record.__annotations__ if f"`{name}`" not in PAGE] == []

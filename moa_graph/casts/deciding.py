@@ -12,7 +12,7 @@ from moa_graph.casts.named import CastLike, load_cast, providers_with_keys
 from moa_graph.description import ModelSettings
 from moa_graph.errors import MoaError
 from moa_graph.mixture import Mixture
-from moa_graph.models.reference import Reference, key_variable_of, parse
+from moa_graph.models.reference import ModelReference, key_variable_of, parse
 from moa_graph.presets.catalogue import load_preset, preset_names
 
 __all__ = ["decide", "why_anew"]
@@ -52,15 +52,15 @@ def why_anew(mixture: Mixture) -> str | None:
     return None
 
 
-def _missing_key(reference: Reference, settings: ModelSettings) -> str | None:
+def _missing_key(reference: ModelReference, settings: ModelSettings) -> str | None:
     variable = key_variable_of(reference, settings)
     return variable if variable and not os.environ.get(variable) else None
 
 
-def _references(mixture: Mixture) -> dict[Reference, ModelSettings]:
+def _references(mixture: Mixture) -> dict[ModelReference, ModelSettings]:
     """The models that are asked at a provider's own host, each once."""
     described = {name: mixture.models.get(name) or ModelSettings(model=name) for name in named_models(mixture)}
-    found: dict[Reference, ModelSettings] = {}
+    found: dict[ModelReference, ModelSettings] = {}
     for settings in [*described.values(), *mixture.models.values()]:
         if isinstance(settings.model, str) and settings.base_url is None:
             try:

@@ -14,7 +14,7 @@ from moa_graph.casts.own_server import OwnServer, address, cast_on, limits_on, l
 from moa_graph.cli.choice import MixtureChoice
 from moa_graph.description import ModelSettings
 from moa_graph.mixture import Mixture
-from moa_graph.models.reference import Reference
+from moa_graph.models.reference import ModelReference
 
 __all__ = ["a_few", "on_own_server"]
 
@@ -55,7 +55,7 @@ def _by_their_names(choice: MixtureChoice, mixture: Mixture, server: OwnServer) 
     def known(name: str | None) -> str | None:
         if name is None or name not in server.windows or name in models:
             return name
-        label = Reference("openai", name).label
+        label = ModelReference("openai", name).label
         models[label] = ModelSettings.model_validate(cast_on(server, [name]).strong[0].settings())
         return label
 

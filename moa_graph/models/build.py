@@ -23,7 +23,7 @@ from moa_graph.models.reasoning import reasoning_fields
 from moa_graph.models.recorded import RecordedChatModel
 from moa_graph.models.reference import (
     PROVIDERS,
-    Reference,
+    ModelReference,
     address_of,
     is_elsewhere,
     key_variable_of,
@@ -81,7 +81,7 @@ def build(settings: ModelSettings, clients: LoopClients, *, streaming: bool) -> 
     return with_parameters(made, settings, streaming=streaming)
 
 
-def _make(reference: Reference, settings: ModelSettings, clients: LoopClients) -> BaseChatModel:
+def _make(reference: ModelReference, settings: ModelSettings, clients: LoopClients) -> BaseChatModel:
     try:
         return _MAKERS.get(reference.provider, _any_provider)(reference, settings, clients)
     except MoaError:
@@ -142,7 +142,7 @@ def _reasoning(model: BaseChatModel, settings: ModelSettings) -> dict[str, Any] 
     return told
 
 
-def _key(reference: Reference, settings: ModelSettings) -> SecretStr:
+def _key(reference: ModelReference, settings: ModelSettings) -> SecretStr:
     variable = key_variable_of(reference, settings)
     if variable is None:
         return SecretStr(NO_KEY)
@@ -151,24 +151,24 @@ def _key(reference: Reference, settings: ModelSettings) -> SecretStr:
     return SecretStr(key)
 
 
-def _simulated(reference: Reference, settings: ModelSettings, clients: LoopClients) -> BaseChatModel:
+def _simulated(reference: ModelReference, settings: ModelSettings, clients: LoopClients) -> BaseChatModel:
     from moa_graph.models.simulated import SimulatedChatModel
 
     return SimulatedChatModel(model=reference.name, **settings.extra)
 
 
-def _recorded(reference: Reference, settings: ModelSettings, clients: LoopClients) -> BaseChatModel:
+def _recorded(reference: ModelReference, settings: ModelSettings, clients: LoopClients) -> BaseChatModel:
     return RecordedChatModel.from_reference(reference)
 
 
-def _together(reference: Reference, settings: ModelSettings, clients: LoopClients) -> BaseChatModel:
+def _together(reference: ModelReference, settings: ModelSettings, clients: LoopClients) -> BaseChatModel:
     from langchain_together import ChatTogether
 
     address = settings.base_url or moved_to("together")
     return adapted(ChatTogether)(**_openai_fields(reference, settings, clients, address))
 
 
-def _openai(reference: Reference, settings: ModelSettings, clients: LoopClients) -> BaseChatModel:
+def _openai(reference: ModelReference, settings: ModelSettings, clients: LoopClients) -> BaseChatModel:
     from langchain_openai import ChatOpenAI
 
     address = settings.base_url or moved_to("openai")
@@ -177,12 +177,14 @@ def _openai(reference: Reference, settings: ModelSettings, clients: LoopClients)
     return adapted(ChatOpenAI)(**_openai_fields(reference, settings, clients, settings.base_url))
 
 
-def _at_its_address(reference: Reference, settings: ModelSettings, clients: LoopClients) -> BaseChatModel:
+def _at_its_address(reference: ModelReference, settings: ModelSettings, clients: LoopClients) -> BaseChatModel:
     """A provider that speaks OpenAI's protocol at an address of its own."""
     return _compatible(reference, settings, clients, settings.base_url or address_of(reference.provider) or "")
 
 
-def _own_package_or_compatible(reference: Reference, settings: ModelSettings, clients: LoopClients) -> BaseChatModel:
+def _own_package_or_compatible(
+    reference: ModelReference, settings: ModelSettings, clients: LoopClients
+) -> BaseChatModel:
     """By LangChain's package for the provider where it is installed, else by OpenAI's protocol, which it speaks too."""
     package = PROVIDERS[reference.provider].package or ""
     if importlib.util.find_spec(package.replace("-", "_")) is None:
@@ -190,12 +192,14 @@ def _own_package_or_compatible(reference: Reference, settings: ModelSettings, cl
     return _any_provider(reference, settings, clients)
 
 
-def _ollama(reference: Reference, settings: ModelSettings, clients: LoopClients) -> BaseChatModel:
+def _ollama(reference: ModelReference, settings: ModelSettings, clients: LoopClients) -> BaseChatModel:
     """A model of Ollama, which speaks OpenAI's protocol too."""
     return _compatible(reference, settings, clients, ollama_address(settings.base_url))
 
 
-def _compatible(reference: Reference, settings: ModelSettings, clients: LoopClients, base_url: str) -> BaseChatModel:
+def _compatible(
+    reference: ModelReference, settings: ModelSettings, clients: LoopClients, base_url: str
+) -> BaseChatModel:
     """A model behind another server that speaks OpenAI's protocol.
 
     ``ChatOpenAI`` sends ``max_tokens`` as ``max_completion_tokens``, which Ollama and LM Studio accept and
@@ -208,7 +212,7 @@ def _compatible(reference: Reference, settings: ModelSettings, clients: LoopClie
 
 
 def _openai_fields(
-    reference: Reference, settings: ModelSettings, clients: LoopClients, base_url: str | None
+    reference: ModelReference, settings: ModelSettings, clients: LoopClients, base_url: str | None
 ) -> dict[str, Any]:
     transport = clients.transport(base_url or reference.provider)
     fields = {
@@ -226,7 +230,7 @@ def _openai_fields(
     return fields | settings.extra
 
 
-def _any_provider(reference: Reference, settings: ModelSettings, clients: LoopClients) -> BaseChatModel:
+def _any_provider(reference: ModelReference, settings: ModelSettings, clients: LoopClients) -> BaseChatModel:
     from langchain.chat_models import init_chat_model
 
     fields: dict[str, Any] = {"max_retries": retries_for_one_request(reference.provider)}
@@ -238,7 +242,7 @@ def _any_provider(reference: Reference, settings: ModelSettings, clients: LoopCl
     return model
 
 
-def _anthropic(reference: Reference, settings: ModelSettings, clients: LoopClients) -> BaseChatModel:
+def _anthropic(reference: ModelReference, settings: ModelSettings, clients: LoopClients) -> BaseChatModel:
     """LangChain gives all event loops one client for Anthropic, which breaks in the second of them."""
     model: Any = _any_provider(reference, settings, clients)
     transport = clients.transport(settings.base_url or reference.provider, sdk="anthropic")
@@ -246,14 +250,14 @@ def _anthropic(reference: Reference, settings: ModelSettings, clients: LoopClien
     return cast(BaseChatModel, model)
 
 
-def _google_genai(reference: Reference, settings: ModelSettings, clients: LoopClients) -> BaseChatModel:
+def _google_genai(reference: ModelReference, settings: ModelSettings, clients: LoopClients) -> BaseChatModel:
     """Google's SDK brings a client of its own for each model."""
     model: Any = _any_provider(reference, settings, clients)
     clients.close_later(model.client.aio.aclose)
     return cast(BaseChatModel, model)
 
 
-_MAKERS: Mapping[str, Callable[[Reference, ModelSettings, LoopClients], BaseChatModel]] = {
+_MAKERS: Mapping[str, Callable[[ModelReference, ModelSettings, LoopClients], BaseChatModel]] = {
     "sim": _simulated,
     "recorded": _recorded,
     "together": _together,

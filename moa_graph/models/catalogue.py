@@ -24,7 +24,7 @@ from moa_graph.models.objects import (
     secrets_of,
 )
 from moa_graph.models.reasoning import ROOM, room_for
-from moa_graph.models.reference import COMPATIBLE, PROVIDERS, Reference, key_variable_of, parse
+from moa_graph.models.reference import COMPATIBLE, PROVIDERS, ModelReference, key_variable_of, parse
 
 __all__ = ["Catalogue", "Member"]
 
@@ -46,7 +46,7 @@ class Member:
 
     name: str
     settings: ModelSettings
-    written: Reference | None
+    written: ModelReference | None
     room: int = 0
     capped: bool = False
     _asked_as: Member | None = field(default=None, repr=False, compare=False)
@@ -246,7 +246,7 @@ class Catalogue:
             return model if model in self._models else parse(model, self._models).label
         for bearer in ("model_name", "model", "model_id"):
             if isinstance(named := getattr(model, bearer, None), str):
-                return Reference("object", named).label
+                return ModelReference("object", named).label
         return type(model).__name__
 
     def _settings(self, model: str | BaseChatModel) -> ModelSettings:

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 from langchain_core.language_models import BaseChatModel, ModelProfile
 
 from moa_graph.description import ModelSettings, Price
-from moa_graph.models.reference import Reference, parse
+from moa_graph.models.reference import ModelReference, parse
 from moa_graph.models.simulation.profile import profile_named
 from moa_graph.state import Usage
 
@@ -98,7 +98,7 @@ def _window_in(profile: ModelProfile | None) -> int | None:
 
 
 @cache
-def _profile(reference: Reference) -> ModelProfile | None:
+def _profile(reference: ModelReference) -> ModelProfile | None:
     """LangChain's profile of a model, which is read off a chat model that is never asked anything."""
     if reference.provider not in PROFILED:
         return None
@@ -112,7 +112,7 @@ def _profile(reference: Reference) -> ModelProfile | None:
 
 
 @cache
-def _listing(reference: Reference, base_url: str | None) -> Listing:
+def _listing(reference: ModelReference, base_url: str | None) -> Listing:
     from genai_prices import Usage as TokenCount
     from genai_prices import calc_price
 

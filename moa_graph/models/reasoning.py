@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Literal
 
 from moa_graph.description import ModelSettings, Reasoning
-from moa_graph.models.reference import Reference, is_elsewhere, moved_to
+from moa_graph.models.reference import ModelReference, is_elsewhere, moved_to
 
 __all__ = ["ROOM", "less", "reasoning_fields", "reasons", "room_for"]
 
@@ -47,7 +47,7 @@ _ADAPTIVE = re.compile(r"claude-(?:opus|sonnet|haiku)-(?:4-[6-9]|[5-9])|claude-(
 """Anthropic's models that decide by themselves how long to think, and are told an effort."""
 
 
-def reasons(reference: Reference) -> bool | None:
+def reasons(reference: ModelReference) -> bool | None:
     """Whether a model thinks before it answers; None where that isn't known."""
     if reference.provider in ("sim", "recorded"):
         return False
@@ -56,7 +56,7 @@ def reasons(reference: Reference) -> bool | None:
     return True if _DO.search(reference.name) else None
 
 
-def room_for(reference: Reference, settings: ModelSettings) -> int:
+def room_for(reference: ModelReference, settings: ModelSettings) -> int:
     """Tokens that a call is allowed for reasoning, beside ``max_tokens`` for its answer.
 
     No tokens where the model doesn't reason, or ``max_tokens`` doesn't limit it anyway. Of a window that is stated,
@@ -79,7 +79,7 @@ def less(reasoning: Reasoning | None) -> Reasoning | None:
     return "low" if reasoning == "high" else "off"
 
 
-def reasoning_fields(reference: Reference, settings: ModelSettings) -> dict[str, Any] | None:
+def reasoning_fields(reference: ModelReference, settings: ModelSettings) -> dict[str, Any] | None:
     """Fields of the chat model that tell it how much to think.
 
     Empty where nothing is to be told: the setting leaves it to the model, or the model doesn't think. None where the

@@ -24,7 +24,7 @@ from langchain_core.outputs import ChatGeneration, ChatResult
 from pydantic import Field
 
 from moa_graph.errors import MixtureError
-from moa_graph.models.reference import Reference, near
+from moa_graph.models.reference import ModelReference, near
 from moa_graph.views import CHARACTERS_PER_TOKEN
 
 __all__ = ["NotRecorded", "RecordedChatModel", "place_in_batch", "read_outputs"]
@@ -58,7 +58,7 @@ class RecordedChatModel(BaseChatModel):
     answers: Mapping[str, str] = Field(repr=False, exclude=True)
 
     @classmethod
-    def from_reference(cls, reference: Reference) -> RecordedChatModel:
+    def from_reference(cls, reference: ModelReference) -> RecordedChatModel:
         """The model of ``recorded:FILE#MODEL``.
 
         Raises:

@@ -17,8 +17,16 @@ from moa_graph.description import ModelSettings
 from moa_graph.errors import MixtureError
 
 __all__ = [
-    "COMPATIBLE", "PROVIDERS", "Provider", "Reference", "address_of", "is_elsewhere", "key_variable_of", "moved_to",
-    "near", "parse",
+    "COMPATIBLE",
+    "PROVIDERS",
+    "ModelReference",
+    "Provider",
+    "address_of",
+    "is_elsewhere",
+    "key_variable_of",
+    "moved_to",
+    "near",
+    "parse",
 ]  # fmt: skip
 
 
@@ -146,7 +154,7 @@ COMPATIBLE = frozenset({"groq", "deepseek", "mistralai"})
 
 
 @dataclass(frozen=True)
-class Reference:
+class ModelReference:
     """A model as a person writes it: ``provider:name``."""
 
     provider: str
@@ -162,7 +170,7 @@ class Reference:
         return re.sub(r"[:|]", "-", last)
 
 
-def parse(text: str, known: Iterable[str] = ()) -> Reference:
+def parse(text: str, known: Iterable[str] = ()) -> ModelReference:
     """The reference that ``text`` writes.
 
     Args:
@@ -180,7 +188,7 @@ def parse(text: str, known: Iterable[str] = ()) -> Reference:
             f"{text!r}: there is no provider {provider!r}.{near(provider, PROVIDERS)} Known: "
             f"{', '.join(sorted(PROVIDERS))}. Any other is used by giving its LangChain chat model object."
         )
-    return Reference(provider, name)
+    return ModelReference(provider, name)
 
 
 def _unknown(text: str, known: list[str]) -> MixtureError:
@@ -198,7 +206,7 @@ def near(text: str, known: Iterable[str]) -> str:
     return f" Did you mean {' or '.join(found)}?" if found else ""
 
 
-def key_variable_of(reference: Reference, settings: ModelSettings) -> str | None:
+def key_variable_of(reference: ModelReference, settings: ModelSettings) -> str | None:
     """The environment variable that must hold a key for this model; None if it needs none.
 
     A key is only ever meant for its provider's own host. With a ``base_url`` elsewhere none is sent, unless

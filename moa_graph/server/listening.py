@@ -103,7 +103,7 @@ def in_thread(make: Callable[[Callable[[], None]], Server], name: str, port: int
     thread.start()
     try:
         if not started.wait(LONGEST_START):
-            raise RuntimeError(f"{name} didn't start; its log says why")
+            raise RuntimeError(f"{name} didn't start; see its log")
         yield url
     finally:
         server.stop()

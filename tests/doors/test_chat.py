@@ -224,7 +224,7 @@ def test_calls_of_custom_tools_are_a_part_of_the_conversation(client: httpx.Clie
 def test_bookkeeping_passes_and_unknown_fields_are_named_in_the_report(client: httpx.Client) -> None:
     fields = {"user": "u", "metadata": {"a": "b"}, "store": True, "prompt_cache_key": "k", "client_metadata": {}}
     response = client.post("/v1/chat/completions", json=asked(**fields, best_of=3))
-    assert response.json()["moa"]["report"]["left_out"] == {"best_of": "no such parameter is known here"}
+    assert response.json()["moa"]["report"]["left_out"] == {"best_of": "unknown parameter"}
 
 
 def test_a_mixture_that_only_chooses_refuses_tools_and_forms(client: httpx.Client) -> None:

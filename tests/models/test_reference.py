@@ -9,7 +9,7 @@ from langchain.chat_models import init_chat_model
 
 from moa_graph.description import ModelSettings
 from moa_graph.errors import MixtureError
-from moa_graph.models.reference import PROVIDERS, Reference, key_variable_of, parse
+from moa_graph.models.reference import PROVIDERS, ModelReference, key_variable_of, parse
 
 
 @pytest.mark.parametrize(
@@ -81,4 +81,4 @@ def test_a_key_is_meant_for_its_providers_host_only(
 
 
 def test_a_reference_prints_as_it_is_written() -> None:
-    assert str(Reference("sim", "steady")) == "sim:steady"
+    assert str(ModelReference("sim", "steady")) == "sim:steady"

@@ -39,8 +39,8 @@ class Admission:
         self._check_spending(owner)
         if self._inside.get(owner, 0) >= self._settings.concurrency + self._settings.queue:
             message = (
-                f"{self._settings.concurrency} runs go on with this key and {self._settings.queue} requests wait: "
-                "ask again in a while."
+                f"{self._settings.concurrency} runs are in progress with this key and {self._settings.queue} requests "
+                "are waiting: try again later."
             )
             raise ApiError(429, message, code="too_many_requests", headers={"retry-after": "2"})
 

@@ -120,6 +120,6 @@ def check_prices(mixtures: ServedMixtures) -> None:
         for member in served.graph.plan.members.values():
             if member.price is None:
                 raise MixtureError(
-                    f"--usd-per-day: the price of {member.name} ({member.reference}) in {served.id} isn't known: set "
+                    f"--usd-per-day: the price of {member.name} ({member.reference}) in {served.id} is unknown: set "
                     "price: {input: ..., output: ...} in its models, US dollars per million tokens"
                 )

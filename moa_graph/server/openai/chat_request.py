@@ -31,7 +31,7 @@ WITHOUT_EFFECT = frozenset(
 )  # fmt: skip
 """About bookkeeping, caching and speed: an answer is the same without them."""
 
-NOT_HERE = {"web_search_options": "searching the web is no part of a mixture: offer a tool that does"}
+NOT_HERE = {"web_search_options": "a mixture can't search the web: offer a tool that does"}
 
 
 class ToolField(Fields):
@@ -150,8 +150,8 @@ def _refuse_what_is_not_served(body: ChatBody, most_choices: int) -> None:
     if body.service_tier not in (None, "auto", "default"):
         raise refused("service_tier", "This server has a single service tier: leave 'service_tier' out.")
     if (body.n or 1) > most_choices:
-        what = "A mixture gives one answer a request" if most_choices == 1 else f"'n' is at most {most_choices} here"
-        raise refused("n", f"{what}: ask several times instead. (A server may allow more, by --most-choices.)")
+        what = "A mixture gives one answer per request" if most_choices == 1 else f"'n' is at most {most_choices} here"
+        raise refused("n", f"{what}: send several requests instead. (A server may allow more with --most-choices.)")
     if body.stream and (body.n or 1) > 1:
         raise refused("n", "A stream holds one answer: leave 'n' out, or 'stream'.")
 
@@ -205,4 +205,4 @@ def _left_out(data: Mapping[str, Any]) -> dict[str, str]:
     """What the body asks for that isn't done, and why."""
     known = {*ChatBody.model_fields, *WITHOUT_EFFECT, *NOT_HERE}
     left_out = {name: why for name, why in NOT_HERE.items() if data.get(name) is not None}
-    return left_out | {name: "no such parameter is known here" for name in data if name not in known}
+    return left_out | {name: "unknown parameter" for name in data if name not in known}

@@ -86,7 +86,7 @@ def refused(param: str, message: str, code: str = "invalid_value") -> ApiError:
 
 def draining() -> ApiError:
     """The server ends, and takes on or goes on with nothing."""
-    message = "The server is being stopped: ask another, or again in a while."
+    message = "The server is shutting down: try another one, or try again later."
     return ApiError(503, message, code="draining", headers={"retry-after": "5", "connection": "close"})
 
 
@@ -130,4 +130,4 @@ def as_api_error(error: Exception) -> ApiError:
             return ApiError(502, message, code="run_failed")
         case MoaError():
             return ApiError(500, message, code="internal_error")
-    return ApiError(500, "The server failed while it answered; its log says how.", code="internal_error")
+    return ApiError(500, "The server failed while answering; see its log.", code="internal_error")

@@ -89,7 +89,7 @@ class Gatekeeper:
         if self._mounted or "*" in hosts:
             return
         if _host_name(header(scope, b"host") or "") not in hosts:
-            message = "This server isn't called by that host name. Its operator can allow it: --allow-host NAME."
+            message = "This host name isn't allowed. The server's operator can allow it with --allow-host NAME."
             raise ApiError(403, message, code="host_not_allowed")
 
     def _check_origin(self, scope: Scope) -> None:
@@ -98,21 +98,23 @@ class Gatekeeper:
         if origin is None or "*" in self._settings.origins or origin in self._settings.origins:
             return
         if origin.partition("://")[2] != (header(scope, b"host") or ""):
-            message = "Pages of this origin may not ask. The server's operator can allow it: --cors ORIGIN."
+            message = (
+                "Pages of this origin may not send requests. The server's operator can allow it with --cors ORIGIN."
+            )
             raise ApiError(403, message, code="origin_not_allowed")
 
     def _check_key(self, scope: Scope) -> None:
         if not self._settings.keys:
             client = (scope.get("client") or ("127.0.0.1",))[0]
             if self._mounted and not is_loopback(client):
-                message = "Without keys only this machine may ask: set MOA_API_KEYS."
+                message = "Without keys, only this machine may send requests: set MOA_API_KEYS."
                 raise ApiError(403, message, code="no_keys")
             scope["moa.owner"], scope["moa.name"] = "", "anybody"
             return
         given = _given_key(scope)
         key = self._settings.key_of(given)
         if key is None:
-            told = "That key isn't known here." if given else "A key is needed."
+            told = "This key is unknown." if given else "A key is required."
             message = f"{told} Send it as 'Authorization: Bearer KEY' or as 'X-Api-Key: KEY'."
             headers = {"www-authenticate": "Bearer"}
             raise ApiError(401, message, code="invalid_api_key", headers=headers)

@@ -166,7 +166,7 @@ def served_mixtures(
     found = ServedMixtures(served, dict(aliases or {}), tuple(chores))
     for alias, name in found.aliases.items():
         if alias in served:
-            raise MixtureError(f"--alias {alias}={name}: {alias} is served under this name already")
+            raise MixtureError(f"--alias {alias}={name}: {alias} is already served under this name")
         if name not in served and PREFIX + name not in served:
             raise MixtureError(f"--alias {alias}={name}: no mixture {name} is served; there are {', '.join(served)}")
     return found

@@ -136,5 +136,5 @@ class Narrator:
 
 
 def _began_again(reason: str) -> ApiError:
-    message = f"The answer began again after its first token, and what was streamed can't be taken back: {reason}"
+    message = f"The answer was restarted after its first token, and what was streamed can't be withdrawn: {reason}"
     return ApiError(502, message, code="answer_began_again")

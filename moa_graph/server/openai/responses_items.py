@@ -90,7 +90,7 @@ class ItemReader:
                     raise refused("type", "This server stores no items to refer to: send them in full.")
                 case str():
                     if kind not in DROPPED:
-                        self.left_out[where] = f"items of type {kind} are of no use to a mixture"
+                        self.left_out[where] = f"items of type {kind} aren't supported"
                 case _:
                     raise refused("type", "Missing required parameter: 'type'.", "missing_required_parameter")
 

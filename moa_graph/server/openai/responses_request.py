@@ -103,7 +103,7 @@ class ResponseAsked:
 
     @property
     def choices(self) -> int:
-        """The protocol knows one answer a request."""
+        """The protocol has one answer per request."""
         return 1
 
 
@@ -146,12 +146,12 @@ def _refuse_what_is_not_served(body: ResponseBody) -> None:
     for name in NEEDS_MEMORY:
         if getattr(body, name) is not None:
             raise refused(
-                name, f"Nothing is kept from one request to the next: leave '{name}' out, send all of 'input'."
+                name, f"This server keeps nothing between requests: leave '{name}' out, and send the whole 'input'."
             )
     if body.background:
-        raise refused("background", "A response is answered while the client waits: leave 'background' out.")
+        raise refused("background", "Responses can't run in the background here: leave 'background' out.")
     if body.store:
-        raise refused("store", "Nothing is kept here: leave 'store' out, or say false.")
+        raise refused("store", "This server stores nothing: leave 'store' out, or set it to false.")
     if body.top_logprobs:
         raise refused("top_logprobs", "A mixture's answer has no log probabilities: leave 'top_logprobs' out.")
     if "message.output_text.logprobs" in (body.include or ()):
@@ -171,7 +171,7 @@ def _tools(body: ResponseBody) -> tuple[list[Tool], dict[str, str]]:
                 tools.append(function_tool(read(Function, tool)))
         elif isinstance(kind, str):
             name = tool.get("name") or tool.get("server_label") or kind
-            left_out[where] = f"{name}: a tool of type {kind} isn't run here"
+            left_out[where] = f"{name}: tools of type {kind} aren't supported"
         else:
             raise refused(f"{where}.type", f"Missing required parameter: '{where}.type'.", "missing_required_parameter")
     return tools, left_out
@@ -192,7 +192,7 @@ def _response_format(wanted: TextFormat | None) -> dict[str, Any] | None:
 
 def _unknown(data: Mapping[str, Any]) -> dict[str, str]:
     known = {*ResponseBody.model_fields, *WITHOUT_EFFECT}
-    return {name: "no such parameter is known here" for name in data if name not in known}
+    return {name: "unknown parameter" for name in data if name not in known}
 
 
 def _echoed_tool(tool: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -140,7 +140,7 @@ class Runner:
         extras = asked.writing.extras()
         if extras and not served.speaks_openai:
             name = next(iter(extras))
-            why = f"'{name}' can't be passed on: the model behind {served.id} isn't asked in OpenAI's protocol."
+            why = f"'{name}' can't be forwarded: the model behind {served.id} doesn't speak OpenAI's protocol."
             raise refused(name, f"{why} Leave it out.", "unsupported_by_mixture")
         settings = replace(_settings(served, asked.writing, parameters, extras), live=asked.live)
         turn = self._advice.turn_of(owner, served.id, asked.options, asked.messages)

@@ -101,9 +101,9 @@ def read_keys(text: str) -> tuple[ClientKey, ...]:
         name, equals, secret = entry.partition("=")
         key = ClientKey.of(secret.strip(), name.strip()) if equals and name.strip() else ClientKey.of(entry)
         if equals and not secret.strip():
-            raise OptionsError(f"{KEYS_VARIABLE}: entry {number} holds a name and no key: write name=key")
+            raise OptionsError(f"{KEYS_VARIABLE}: entry {number} has a name but no key: write name=key")
         if key.name in [other.name for other in keys]:
-            raise OptionsError(f"{KEYS_VARIABLE}: two keys are called {key.name}: give each a name of its own")
+            raise OptionsError(f"{KEYS_VARIABLE}: two keys are called {key.name}: give each its own name")
         keys.append(key)
     return tuple(keys)
 

@@ -48,7 +48,7 @@ class SpendingByKey:
             oldest = (clock() - timedelta(days=KEPT_DAYS)).date().isoformat()
             self._database.execute("DELETE FROM spending WHERE day < ?", (oldest,))
         except (OSError, sqlite3.Error) as error:
-            raise OptionsError(f"{path}: spending can't be kept there: {error}") from error
+            raise OptionsError(f"{path}: spending can't be recorded there: {error}") from error
 
     def add(self, owner: str, usd: float) -> None:
         """A call was paid for."""
