@@ -195,6 +195,46 @@ def test_without_a_label_a_letter_that_is_set_off_is_the_choice(text: str, lette
     assert choice(text) == letter
 
 
+SMALL = {
+    "(b)": "B",
+    "b)": "B",
+    "b.": "B",
+    "**b**": "B",
+    "b": "B",
+    "b) Paris": "B",
+    "(b) Paris, since it is the capital": "B",
+    "Answer: b": "B",
+    "Answer: (b)": "B",
+    "**Answer:** (a) Plan C": "A",
+    "The correct answer is (c).": "C",
+    "The answer is b) Paris.": "B",
+    "\\boxed{b}": "B",
+    "\\boxed{\\text{(b)}}": "B",
+    '{"answer": "b"}': "B",
+    "Let me see.\n\n(b)": "B",
+}
+
+
+@pytest.mark.parametrize(("text", "letter"), SMALL.items())
+def test_a_small_letter_is_the_choice_where_it_can_be_nothing_else(text: str, letter: str) -> None:
+    assert choice(text) == letter
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Answer: a cat",
+        "The answer is a matter of taste.",
+        "Compare f(a) with f(b).",
+        "a) 3 apples\nb) 4 pears",
+        "See (a) and (b) above.",
+        "We let b be the base.",
+    ],
+)
+def test_a_small_letter_in_prose_is_no_choice(text: str) -> None:
+    assert choice(text) is None
+
+
 @pytest.mark.parametrize(
     "text",
     [

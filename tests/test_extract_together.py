@@ -20,6 +20,7 @@ needs_data = pytest.mark.skipif(not DATA.exists(), reason=f"{DATA} isn't there")
 TOGETHER: dict[str, tuple[list[str], str, list[str | None]]] = {
     "numbers": (["It is 1.", "I get 2", "So it is 2.0."], "number", ["1", "2", "2"]),
     "letters": (["B)", "(B) 18 apples", "**Answer:** A"], "choice", ["B", "B", "A"]),
+    "small letters": (["Answer: B)", "**B**", "(b)"], "choice", ["B", "B", "B"]),
     "letters in JSON": (['{"answer": "B", "confidence": 0.9}', '{"answer": "B) 18"}'], "choice", ["B", "B"]),
     "words": (["Paris", "The answer is Paris.", "**Answer:** the city of Rome"], "short text", ["paris", "paris"]),
     "yes and no": (["Yes, because it rains.", "yes", "No."], "short text", ["yes", "yes", "no"]),
@@ -48,6 +49,30 @@ def test_choices_that_the_question_lists_are_looked_for_in_prose() -> None:
 
     assert read_answers(texts, "auto", "Which is it?\nA) 3\nB) 18").values == ("B", "B")
     assert read_answers(texts, "auto", "How many?").by == "number"
+
+
+@pytest.mark.parametrize(
+    "listed",
+    [
+        "A) London\nB) Paris\nC) Rome",
+        "A. London\nB. Paris\nC. Rome",
+        "(A) London (B) Paris (C) Rome",
+        "a) London\nb) Paris\nc) Rome",
+        "- **A:** London\n- **B:** Paris\n- **C:** Rome",
+    ],
+)
+def test_a_choices_own_words_stand_for_its_letter(listed: str) -> None:
+    texts = ["Paris", "The answer is b) Paris.", "**Answer:** Paris", "London is large, but the answer is Rome."]
+
+    found = read_answers(texts, "auto", f"Which is the capital of France?\n{listed}")
+
+    assert (found.by, found.values) == ("choice", ("B", "B", "B", "C"))
+
+
+def test_parts_of_a_question_are_no_choices() -> None:
+    found = read_answers(["12", "Answer: 12"], "auto", "Let f be (a) linear and (b) odd. What is f(3) + f(5)?")
+
+    assert (found.by, found.values) == ("number", ("12", "12"))
 
 
 @pytest.mark.parametrize("text", ["upgrade to Python3.11", "encode it as utf8", "see row B12", "<<9721bb463102>>"])

@@ -40,9 +40,13 @@ def choice(text: str) -> str | None:
     """The letter from A to J after the last label such as "answer:", else one that is set off, else the only one.
 
     "I" and "A" in running prose are words, and "not B" names no answer; nor do letters that are listed or contradict
-    each other.
+    each other. A small letter counts where it can be nothing else: alone, in a bracket, or behind a label.
     """
     text = _DENIED.sub("", within_bounds(text))
+    return _capital(text) or _small(text)
+
+
+def _capital(text: str) -> str | None:
     for stated in labelled(text, CHOICE_LABEL):
         if (letter := _stated_letter(stated)) is not None:
             return letter
@@ -56,9 +60,24 @@ def choice(text: str) -> str | None:
     return _only(_LETTER.findall(text))
 
 
+_STATED_SMALL = re.compile(r"[^\w\n]*+(?:[a-z]+\{)?[^\w\n]*+([a-hj])(?:[)\]}][^\w\n]*(?:\s|$)|[^\w\n]*$)")
+_SMALL_FIRST = re.compile(r"^[^\w\n]*([a-hj])(?:\)(?:\s|$)|[^\w\n]*$)", re.MULTILINE)
+
+
+def _small(text: str) -> str | None:
+    """A small letter that stands alone behind a label or in a line, or that leads a line with a bracket behind it."""
+    for stated in labelled(text, CHOICE_LABEL):
+        if (found := _STATED_SMALL.match(stated)) is not None:
+            return found[1].upper()
+    letter = _only(_SMALL_FIRST.findall(text))
+    return letter and letter.upper()
+
+
 def _stated_letter(stated: str) -> str | None:
     if (first := _FIRST_LETTER.match(stated)) is not None:
         return first[1]
+    if (small := _STATED_SMALL.match(stated)) is not None:
+        return small[1].upper()
     return _only(_LETTER.findall(re.split(r"(?<=[.!?])\s", stated, maxsplit=1)[0]))
 
 

@@ -14,8 +14,9 @@ from dataclasses import dataclass
 
 from moa_graph.extract.bounds import within_bounds
 from moa_graph.extract.choices import choice
+from moa_graph.extract.listed import listed_choices
 from moa_graph.extract.spec import Extractor, extractor
-from moa_graph.extract.whole import READERS, Kind, kind_of
+from moa_graph.extract.whole import READERS, Kind, kind_of, short_text
 from moa_graph.similarity import similarities, tf_idf
 
 __all__ = ["ALIKE", "AUTO", "Answers", "answer_line", "plurality", "read_answers"]
@@ -61,14 +62,17 @@ def read_answers(texts: Sequence[str], extract: str | Extractor, question: str =
         by = extract if isinstance(extract, str) else "function"
         return Answers(by, tuple(map(extractor(extract), texts)))
     texts = [_CONFIDENCE_LINE.sub("", within_bounds(text)) for text in texts]
-    kind = _kind_of_all(texts, question)
+    listed = listed_choices(question)
+    if len(listed) > 1:
+        chosen = tuple(choice(text) or listed.get(short_text(text) or "") for text in texts)
+        if any(chosen):
+            return Answers("choice", chosen)
+    kind = _kind_of_all(texts)
     return _by_similarity(texts) if kind is None else Answers(kind, tuple(map(READERS[kind], texts)))
 
 
-def _kind_of_all(texts: Sequence[str], question: str) -> Kind | None:
+def _kind_of_all(texts: Sequence[str]) -> Kind | None:
     """How the texts' answers are best read; None where they have no short ones."""
-    if len(set(_LISTED_CHOICE.findall(question))) > 1 and any(map(choice, texts)):
-        return "choice"
     kinds = Counter(kind for kind in map(kind_of, texts) if kind is not None)
     if 2 * kinds.total() < len(texts) or not kinds:
         return None
@@ -76,7 +80,6 @@ def _kind_of_all(texts: Sequence[str], question: str) -> Kind | None:
 
 
 _CONFIDENCE_LINE = re.compile(r"^[ \t*_#>-]*confidence\b[ \t*_]*:.*$", re.IGNORECASE | re.MULTILINE)
-_LISTED_CHOICE = re.compile(r"(?:^|[\s(])([A-J])[).:]\s", re.MULTILINE)
 _PREFERRED: tuple[Kind, ...] = ("choice", "number", "short text")
 
 

@@ -22,6 +22,7 @@ Kind = Literal["number", "choice", "short text"]
 _LETTER_ALONE = re.compile(
     r"[\s(\[*_\"'`]*(?:(?i:option|choice)\s+)?\(?([A-J])\)?[\s*_\"'`]*(?:[).:,\]}].*|)\Z", re.DOTALL
 )
+_SMALL_LETTER_ALONE = re.compile(r"[\s*_\"'`]*\(?[a-hj]\)(?:\s.*)?", re.DOTALL)
 _NUMBER_FIRST = re.compile(r"[\s(\[*_\"'`$€£~≈=]*[-−+]?\$?\d")
 _ANY_NUMBER = re.compile(r"\d[\d.,]*")
 _NO_ANSWER = re.compile(r"\b(?:i|we|cannot|can['\u2019]t|don['\u2019]t|unknown|unsure|sorry|n/a|none)\b", re.IGNORECASE)
@@ -52,7 +53,7 @@ def _standing_alone(text: str) -> list[str]:
 
 def _kind_of_part(part: str) -> Kind | None:
     words = part.split()
-    if _LETTER_ALONE.match(part):
+    if _LETTER_ALONE.match(part) or _SMALL_LETTER_ALONE.fullmatch(part):
         return "choice"
     if number(part) is not None:
         first, alone = _NUMBER_FIRST.match(part), len(_ANY_NUMBER.findall(part)) == 1
