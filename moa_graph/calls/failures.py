@@ -131,7 +131,9 @@ def _from_status(error: BaseException, status: int, words: str) -> Diagnosis:
     if status in (401, 403) or (status == 400 and _BAD_KEY.search(words)):
         return Diagnosis("auth", message)
     if status in (404, 410) or (status < 500 and _is_not_served(error, words)):
-        return Diagnosis("not_served", message.rstrip(".") + ". " + _NAME_ANOTHER)
+        about_address = status == 404 and "model" not in words.casefold()
+        remedy = f"{_CHECK_ADDRESS} {_NAME_ANOTHER}" if about_address else _NAME_ANOTHER
+        return Diagnosis("not_served", f"{message.rstrip('.')}. {remedy}")
     if status in _TRANSIENT or status >= 500:
         wait = retry_after_of(error)
         return Diagnosis(
@@ -229,6 +231,7 @@ _NOT_SERVED = re.compile(
     r"|model[`'\"\s].{0,200}(?:does not exist|not found|decommissioned|(?:been|is) (?:retired|deprecated|shut ?down))",
     re.IGNORECASE | re.DOTALL,
 )
+_CHECK_ADDRESS = "If base_url is an address of your own, check it: most end in /v1."
 _NAME_ANOTHER = (
     "If this model is no longer served, name another with substitute={old: new} (--substitute OLD=NEW), or have the "
     "mixture cast anew with --cast auto; `moa models` lists what is served."

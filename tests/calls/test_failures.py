@@ -136,6 +136,12 @@ async def test_nobody_listening_is_a_connection_failure_with_its_reason() -> Non
     assert re.search("connect call failed|all connection attempts failed", found.message.lower())
 
 
+async def test_where_nothing_is_found_that_may_be_the_address() -> None:
+    found = await diagnosis("openai", error(404, "Not Found"))
+    assert found.kind == "not_served"
+    assert "check it: most end in /v1" in found.message
+
+
 async def test_a_model_that_is_gone_names_the_way_to_replace_it() -> None:
     found = await diagnosis("together", error(404, "Unable to access model any."))
     assert found.message.startswith("HTTP 404: Unable to access model any. If this model is no longer served, name ")
