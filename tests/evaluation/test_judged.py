@@ -101,7 +101,7 @@ def test_in_the_terminal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     assert "Against base (7 characters); judged by judge-0 for 0.0" in told.stdout
     told = CliRunner().invoke(main, ["compare", file, "--judge", "judge-0", "--against", "base", "--json"])
     assert json.loads(told.stdout)["candidates"][0]["name"] == "better"
-    assert "name it by --against" in CliRunner().invoke(main, ["compare", file, "--judge", "judge-0"]).stderr
+    assert "name it with --against" in CliRunner().invoke(main, ["compare", file, "--judge", "judge-0"]).stderr
     with pytest.raises(MoaError, match="--against nobody: the candidates are base, better, same, failing"):
         CliRunner().invoke(
             main, ["compare", file, "--judge", "judge-0", "--against", "nobody"],
