@@ -79,7 +79,7 @@ class Answering:
     @property
     def written(self) -> int:
         """Characters that have come of an answer that is streamed, reasoning included."""
-        return len(self.streamed) + (self.reader.thought if self.reader is not None else 0)
+        return self.reader.came if self.reader is not None else 0
 
     def begin_again(self, reason: str) -> None:
         """What was streamed counts no longer."""

@@ -5,6 +5,7 @@ What happened comes back as an :class:`ExchangeOutcome`. Whether to ask once mor
 
 from __future__ import annotations
 
+import asyncio
 import random
 from dataclasses import dataclass
 from functools import partial
@@ -33,6 +34,12 @@ from moa_graph.state import Grant
 from moa_graph.views import CHARACTERS_PER_TOKEN
 
 __all__ = ["ExchangeOutcome", "exchange", "look_up", "wait_before"]
+
+PATIENCE = 10
+"""How many times its usual time an answer may take while something of it comes."""
+
+LONGEST_STREAM = 4_000_000
+"""Characters, reasoning included, after which an answer that is streamed gets no more time."""
 
 FIRST_WAIT = 0.5
 LONGEST_WAIT = 8.0
@@ -193,7 +200,7 @@ class _Exchange:
             answering.sent()
             number, reader, request = self.sent.attempt, answering.reader, answering.request
             if reader is not None and request.patient and request.timeout is not None:
-                reader.noticed = partial(self.time.keep_going, request.timeout)
+                reader.noticed = partial(self._keep_going, request.timeout, _now() + PATIENCE * request.timeout)
             message = await message_of(
                 self.model, attempt, request, answering.node, number, reader, self._why_cancelled
             )
@@ -205,6 +212,12 @@ class _Exchange:
             queue.leave()
         queue.went_well(ticket)
         return message
+
+    def _keep_going(self, seconds: float, latest: float) -> None:
+        """Gives an answer of which something has come more time, unless it seems to have no end."""
+        now = _now()
+        if now < latest and self.answering.written <= LONGEST_STREAM:
+            self.time.keep_going(min(seconds, latest - now))
 
     def _tell_of_refusal(self, queue: ModelQueue, ticket: Ticket, failure: Diagnosis) -> None:
         """A 429 is for all calls to the model, and a try only of the call that is to blame for it."""
@@ -232,6 +245,10 @@ class _Exchange:
         if (reason := self.answering.node.round.reason) is not None:
             return f"cut: {reason}"
         return "timeout" if self.time.is_up else "the run was cancelled"
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()
 
 
 def _answers(request: AnswerRequest, attempt: Attempt) -> int:

@@ -34,7 +34,7 @@ class AnswerRequest:
         prompt: What they are shown.
         tries: Most requests to one model, not counting one with a shortened prompt or fewer parameters.
         timeout: Seconds for one model's answer, retries included; None is no limit.
-        patient: Whether the timeout begins anew at each token of an answer that is streamed.
+        patient: Whether the timeout begins anew at each token of an answer that is streamed, within bounds.
         partial: What becomes of an answer whose stream stops in the middle.
         answers: Whether this is the answer that the user sees being written.
         cap: Most characters of an answer that other models are shown.

@@ -31,8 +31,8 @@ class StreamReader(AsyncCallbackHandler):
 
     def __init__(self) -> None:
         self._pieces: list[str] = []
-        self.thought = 0
-        """Characters of reasoning that have come."""
+        self.came = 0
+        """Characters that have come, reasoning included."""
         self.noticed: Callable[[], None] = _do_nothing
         """Called at each token, one of reasoning too."""
 
@@ -62,17 +62,18 @@ class StreamReader(AsyncCallbackHandler):
     def read_together(self, text: str, calls: Sequence[ToolCallChunk], thought: str) -> None:
         """Takes in what arrived at one moment: reasoning beside the answer, and more of the answer itself."""
         if thought:
-            self.noticed()
             self.think(thought_as_text(thought))
+            self.noticed()
         if text or calls:
             self.read(text, calls)
 
     def think(self, thoughts: AIMessageChunk) -> None:
         """Takes in more of the reasoning that the model tells beside its answer."""
-        self.thought += len(thought_in(thoughts))
+        self.came += len(thought_in(thoughts))
 
     def read(self, text: str, calls: Sequence[ToolCallChunk] = ()) -> None:
         """Takes in more of the answer."""
+        self.came += len(text)
         self.noticed()
         if text:
             self._pieces.append(text)
@@ -80,7 +81,7 @@ class StreamReader(AsyncCallbackHandler):
     def begin_again(self, reason: str) -> None:
         """The next attempt starts from nothing; ``reason`` says why."""
         self._pieces = []
-        self.thought = 0
+        self.came = 0
 
     def finish(self) -> None:
         """The text is whole."""
@@ -162,9 +163,9 @@ class AnswerStream(StreamReader):
 
     def _send(self, added: str | None) -> None:
         if added is None:
-            whole = self.text
+            whole, came = self.text, self.came
             self.begin_again("what came before was the model's reasoning")
-            self._pieces = [whole]
+            self._pieces, self.came = [whole], came
             self._send(self._visible.feed(whole))
         elif added:
             self._push(AIMessageChunk(content=added, id=self.message_id))

@@ -46,15 +46,12 @@ class Thinking(GenericFakeChatModel):
     chunks: Callable[[], list[AIMessageChunk]]
     broken: int = 0
 
-    async def _astream(self, *_: Any, run_manager: Any = None, **__: Any) -> AsyncIterator[ChatGenerationChunk]:
+    async def _astream(self, *_: Any, **__: Any) -> AsyncIterator[ChatGenerationChunk]:
         for number, message in enumerate(self.chunks()):
             if number == 2 and self.broken:
                 self.broken -= 1
                 raise ConnectionResetError("reset by peer")
-            chunk = ChatGenerationChunk(message=message)
-            if run_manager is not None:
-                await run_manager.on_llm_new_token(message.text, chunk=chunk)
-            yield chunk
+            yield ChatGenerationChunk(message=message)
 
 
 def thinking(chunks: Callable[[], list[AIMessageChunk]], **fields: Any) -> Thinking:
