@@ -104,7 +104,7 @@ async def follow(
         messages: The conversation, or what is new of it where a checkpointer keeps the rest; a text is the user's.
             None goes on with a thread whose last run failed or was interrupted.
         options: Run-time options of the mixture.
-        answer: What the caller asks of the answer: tools, a form, parameters of the model that writes it.
+        answer: What the caller asks of the answer: tools, a response format, parameters of the model that writes it.
         config: As for any graph: ``{"configurable": {"thread_id": ...}}``, callbacks, tags.
         tokens: Tell the answer's tokens. Without them no model has to stream, which takes far less processor time.
         given: Told what the slots of a node gave, texts and all, as soon as the node has ended.

@@ -170,7 +170,7 @@ class Turn(TypedDict, total=False):
     advised: bool
     """Whether the records of all stages but the last came with the conversation, so that nobody is asked there."""
     must_write: bool
-    """Whether an early end goes to the last stage: it alone calls tools and gives the form that the caller asks for."""
+    """Whether an early end goes to the last stage: only it calls tools and follows the caller's response format."""
 
 
 def merge_by_id(left: Sequence[Any] | None, right: Sequence[Any] | None) -> list[Any]:
@@ -240,7 +240,7 @@ def shown_text(record: Record) -> str:
 
 
 def ill_formed(records: Iterable[Record]) -> Record | None:
-    """The last record that holds an answer of which only the form is wrong: whoever reads it will say so."""
+    """The last record whose answer only fails its response format: whoever reads it will say so."""
     found = [one for one in records if one["failure"] and one["failure"]["kind"] == "malformed" and one["text"]]
     return found[-1] if found else None
 

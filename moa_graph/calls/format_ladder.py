@@ -1,4 +1,4 @@
-"""How a model is asked for a form: by its JSON Schema, as a JSON object, by a tool, or in words alone.
+"""How a response format is requested: by its JSON Schema, as a JSON object, by a tool, or in words alone.
 
 Servers of OpenAI's protocol differ in what they take, and some say so only by an error. What one refused isn't asked of
 it again: each address and model has its rung, remembered for the event loop.
@@ -29,11 +29,11 @@ REFUSED = {"schema": "a JSON Schema", "object": "a JSON object", "tool": "the to
 _REFUSES = re.compile(
     r"response_?format|json_?schema|json_?object|structured.output|grammar|guided_|tool", re.IGNORECASE
 )
-"""What a server's error names that can't take a request for a form."""
+"""What the errors of servers name that don't support a response format."""
 
 
 def rung_of(member: Member) -> Rung:
-    """How a member is asked for a form: as high as it has taken so far. To be asked inside the loop of its calls."""
+    """How a member is asked for a response format: by the highest rung accepted so far. Call it in its calls' loop."""
     known = _rungs_of_running_loop().get(_place(member))
     return known or highest_rung(member.chat_model(streaming=False).model)
 
@@ -44,7 +44,7 @@ def highest_rung(model: BaseChatModel) -> Rung:
 
 
 def one_rung_down(attempt: Attempt, failure: Diagnosis) -> Attempt | None:
-    """The attempt with its form asked for in a way that more servers take; None where that isn't what is wrong.
+    """The attempt with its response format requested in a more common way; None if that isn't the problem.
 
     Args:
         attempt: How the member was asked.
@@ -67,5 +67,5 @@ def _place(member: Member) -> tuple[str, str | None]:
 
 
 def _rungs_of_running_loop() -> dict[tuple[str, str | None], Rung]:
-    rungs: dict[tuple[str, str | None], Rung] = of_running_loop().once("rungs of forms", dict)
+    rungs: dict[tuple[str, str | None], Rung] = of_running_loop().once("rungs of response formats", dict)
     return rungs

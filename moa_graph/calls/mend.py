@@ -41,10 +41,10 @@ class Attempt:
         prompt: What it is shown.
         notes: What was changed.
         shortened: Whether the prompt was, since the model had said that it was too long.
-        repaired: Whether it was shown what is wrong with the form of its first answer.
+        repaired: Whether it was shown how its first answer fails its response format.
         roomier: Whether it was given more room to think, or told to think less.
         unstreamed: Whether it isn't streamed, since a stream held nothing.
-        rung: How its form is asked for; None where no form is.
+        rung: How its response format is requested; None without one.
         equal: Which one it is among the turn's equal calls; empty without a store.
         asked_at_first: The attempt before all changes; None for that one itself.
     """

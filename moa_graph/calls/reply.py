@@ -86,7 +86,7 @@ def _read_reply(message: AIMessage, request: AnswerRequest, member: Member, note
 
 
 def calls_tools(message: AIMessage, request: AnswerRequest) -> bool:
-    """Whether the message calls tools that it was offered, rather than giving its form as a tool's arguments."""
+    """Whether the message calls tools that it was offered, rather than answering as a tool's arguments."""
     return request.closes and bool(request.prompt.tools and message.tool_calls)
 
 

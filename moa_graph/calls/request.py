@@ -39,8 +39,8 @@ class AnswerRequest:
         answers: Whether this is the answer that the user sees being written.
         cap: Most characters of an answer that other models are shown.
         response_format: What a structured answer must fit; None for free text.
-        closes: Whether it is the run's answer, whose tool calls are real and whose form stands alone; tool calls of any
-            other are told in its text.
+        closes: Whether it is the run's answer, whose tool calls are real, and whose response format is its only
+            content; tool calls of any other are described in its text.
         parameters: Further parameters of the call: ``stop``, and how its tools are chosen.
         asked_before: Requests that this turn has made for the answer already, before it failed and was asked again.
         together: Other samples that the request asks for too.

@@ -21,13 +21,13 @@ def parameters_for(
 ) -> dict[str, Any]:
     """What makes ``model`` answer in ``response_format``: a response format, or a tool that it must call.
 
-    A model that knows neither is told the form in its prompt all the same: see :func:`instruction_for`.
+    A model that supports neither is told the response format in its prompt: see :func:`instruction_for`.
 
     Args:
         model: The model that is asked.
         response_format: What its answer must fit.
-        rung: In which way the model takes a form.
-        beside_tools: Whether it may call tools as well, so that it can't be forced to call one for the form.
+        rung: How the model is asked for a response format.
+        beside_tools: Whether it may call tools as well, so it can't be forced to call one for the response format.
     """
     if rung == "schema":
         described = {
@@ -61,7 +61,7 @@ def tool_parameters(
 
     Args:
         model: The model that is asked.
-        tools: In OpenAI's form.
+        tools: In OpenAI's format.
         settings: ``tool_choice`` and the like, as LangChain's ``bind_tools`` takes them.
 
     Raises:
@@ -71,7 +71,7 @@ def tool_parameters(
 
 
 def instruction_for(response_format: ResponseFormat, *, beside_tools: bool = False) -> str:
-    """What a prompt says of the form."""
+    """What a prompt says about the response format."""
     when = "When you need no more tools, answer" if beside_tools else "Answer"
     schema = json.dumps(response_format.schema, ensure_ascii=False)
     return f"{when} with one JSON object that fits this JSON Schema, and nothing else:\n{schema}"

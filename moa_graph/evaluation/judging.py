@@ -160,7 +160,7 @@ class Jury:
         choice, votes = Counter(said).most_common(1)[0]
         return choice if votes * 2 > len(said) and choice != UNDECIDED else None
 
-    async def _ask(self, prompt: str, form: re.Pattern[str] = _VERDICT) -> tuple[list[str | None], float | None]:
+    async def _ask(self, prompt: str, pattern: re.Pattern[str] = _VERDICT) -> tuple[list[str | None], float | None]:
         said: list[str | None] = []
         paid: list[float | None] = []
         for graph in self._graphs:
@@ -168,7 +168,7 @@ class Jury:
             cost = outcome.report["cost"]
             self.usd += cost or 0.0
             self.usd_complete &= cost is not None
-            said.append(verdict_in(outcome.answer, form))
+            said.append(verdict_in(outcome.answer, pattern))
             paid.append(cost)
         known = [usd for usd in paid if usd is not None]
         return said, sum(known) if len(known) == len(paid) else None
@@ -182,9 +182,9 @@ class Jury:
         return {"usd": self._left - self.usd}
 
 
-def verdict_in(text: str, form: re.Pattern[str] = _VERDICT) -> str | None:
+def verdict_in(text: str, pattern: re.Pattern[str] = _VERDICT) -> str | None:
     """The last verdict of a judge's answer; None where there is none."""
-    words: list[str] = form.findall(text)
+    words: list[str] = pattern.findall(text)
     return words[-1].lower() if words else None
 
 

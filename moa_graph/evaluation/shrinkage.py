@@ -34,8 +34,8 @@ def smoothed(strategies: tuple[Strategy, ...], values: Floats, models: int) -> F
 def _make_up(strategies: tuple[Strategy, ...], models: int) -> tuple[Floats, Floats]:
     """What each strategy is made of, and what turns estimates for all of them into a ridge regression's weights."""
     pairs = {pair: place for place, pair in enumerate(itertools.combinations(range(models), 2))}
-    form, lengths = 2 * models + len(pairs), max(len(strategy.models) for strategy in strategies)
-    made: Floats = np.zeros((len(strategies), form + 4 + lengths + 1))
+    make_up, lengths = 2 * models + len(pairs), max(len(strategy.models) for strategy in strategies)
+    made: Floats = np.zeros((len(strategies), make_up + 4 + lengths + 1))
     for row, strategy in enumerate(strategies):
         chosen = list(strategy.models)
         made[row, chosen] = 1
@@ -43,6 +43,6 @@ def _make_up(strategies: tuple[Strategy, ...], models: int) -> tuple[Floats, Flo
             made[row, models + chosen[-1]] = 2  # whose answer counts where nobody agrees
         for one, other in itertools.combinations(sorted(chosen), 2):
             made[row, 2 * models + pairs[one, other]] = 1 / (len(chosen) - 1)
-        made[row, form + (0 if strategy.kind == "vote" else strategy.votes)] = 2
-        made[row, form + 4 + len(chosen)] = 2
+        made[row, make_up + (0 if strategy.kind == "vote" else strategy.votes)] = 2
+        made[row, make_up + 4 + len(chosen)] = 2
     return made, np.asarray(np.linalg.solve(made.T @ made + RIDGE * np.eye(made.shape[1]), made.T), np.float64)

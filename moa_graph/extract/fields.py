@@ -16,7 +16,7 @@ _AS_WRITTEN = json.JSONDecoder(parse_int=str, parse_float=str)
 
 
 def json_field(text: str, field: str) -> str | None:
-    """The field of the last JSON object in a text that has it; numbers, quoted or not, in the form of `number`."""
+    """The field of the last JSON object in a text that has it; numbers, quoted or not, as `number` writes them."""
     text = within_bounds(text)
     for start in reversed(deque(re.finditer(r"\{", text), maxlen=MOST_OBJECTS)):
         try:

@@ -16,7 +16,7 @@ from moa_graph.extract.whole import auto
 __all__ = ["EXTRACTORS", "Extract", "Extractor", "exact", "extractor"]
 
 Extractor = Callable[[str], str | None]
-"""Gives the answer in a text, in a form in which equal answers are equal; None where there is none."""
+"""Gives the answer in a text, normalized so that equal answers compare equal; None where there is none."""
 
 
 def exact(text: str) -> str | None:

@@ -34,8 +34,8 @@ class Answers:
     Args:
         by: How they were read: ``number``, ``choice``, ``short text``, the name of another extractor, ``function``, or
             ``similarity`` where there was nothing to extract and whole texts were compared.
-        values: Each text's answer, in a form in which equal answers are equal; None where it has none. By similarity,
-            the number of the first text that it is like.
+        values: Each text's answer, normalized so that equal answers compare equal; None where it has none. By
+            similarity, the number of the first text that it is like.
         typical: The index of the text most like all the others; None where answers were extracted.
     """
 

@@ -232,7 +232,7 @@ class SimulatedChatModel(BaseChatModel):
         include_raw: bool = False,
         **kwargs: Any,
     ) -> Runnable[LanguageModelInput, dict[str, Any] | BaseModel]:
-        """This model with answers in the form of ``schema``: dicts, or instances of a pydantic class.
+        """This model with answers as ``schema`` says: dicts, or instances of a pydantic class.
 
         Args:
             schema: A pydantic class, a ``TypedDict``, a JSON schema or a tool's description.

@@ -20,7 +20,7 @@ def structured(
     method: Literal["json_schema", "json_mode"],
     include_raw: bool,
 ) -> Runnable[LanguageModelInput, dict[str, Any] | BaseModel]:
-    """``model`` with its answers parsed into the form of ``schema``."""
+    """``model`` with its answers parsed as ``schema`` says."""
     asked = model.bind(response_format=_response_format(schema, method))
     parser: BaseOutputParser[Any] = JsonOutputParser()
     if isinstance(schema, type) and issubclass(schema, BaseModel):

@@ -1,4 +1,4 @@
-"""Answers in OpenAI's protocol, brought into the form that it prescribes before LangChain reads them.
+"""Answers in OpenAI's protocol, normalized to what it prescribes before LangChain reads them.
 
 LangChain believes what a server sends: a count of tokens that is text, a role that isn't the assistant's or a tool
 call without a name end in a Python error, and an answer that was paid for is lost. What is usable is kept.

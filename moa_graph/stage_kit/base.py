@@ -48,7 +48,7 @@ class Stage(Description, ABC):
     """Whether its last live record is the run's answer, if no later stage gives one."""
 
     writes: ClassVar[bool] = False
-    """Whether a model writes the answer there in its own words, so that it may call tools or be given a form."""
+    """Whether a model writes the answer there in its own words, so it may call tools or follow a response format."""
 
     usual_temperature: ClassVar[float | None] = None
     """The temperature of slots that name none; None: their models' own. Judges repeat themselves at 0."""
@@ -97,7 +97,7 @@ class Stage(Description, ABC):
         return None
 
     def told_to_proposers(self) -> str | None:
-        """What the models whose proposals this stage reads are told of their form; None: nothing."""
+        """What proposers are told about how to end, so that this stage can read their answers; None: nothing."""
         return None
 
     def may_end(self) -> Literal["finish", "last stage"] | None:

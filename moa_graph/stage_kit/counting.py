@@ -31,7 +31,7 @@ class Counting(Selection):
     )
 
     def told_to_proposers(self) -> str | None:
-        """The form of the last line."""
+        """How proposals must end."""
         return answer_line(self.extract) if self.tell else None
 
     def read(self, proposals: Sequence[Record], run: RunContext) -> Answers:

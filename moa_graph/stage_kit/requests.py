@@ -107,7 +107,7 @@ def answer_settings(stage: ModelStage, run: RunContext, *, closing: bool = True)
 
 
 def whole_prompt(prompt: Prompt, settings: AnswerSettings, bound: BoundStage) -> Prompt:
-    """What the model is shown, with the tools that it is offered and what it is told of the answer's form."""
+    """What the model is shown, with the tools that it is offered and the response format that it is told."""
     if (line := _last_line(bound)) is not None:
         prompt = replace(prompt, role=f"{prompt.role}\n\n{line}" if prompt.role else line)
     if settings.tools:

@@ -107,7 +107,7 @@ class Route(SingleSlot):
 
 @lru_cache(maxsize=64)
 def _decision(routes: tuple[str, ...]) -> type[BaseModel]:
-    """The form of a decision for one of the routes."""
+    """The schema of a decision for one of the routes."""
     fields: dict[str, Any] = {
         "reasoning": (str, Field(default="", description="Why, in one sentence.")),
         "route": (Literal[routes], Field(description="Name of the way that fits best.")),

@@ -68,7 +68,7 @@ class Stop(Counting):
         return Choice([proposals[found.values.index(winner)]], reason, end=reason, data=comparison)
 
     def told_to_proposers(self) -> str | None:
-        """The form of the last lines."""
+        """How proposals must end."""
         return answer_line(self.extract, confidence=self.confidence is not None) if self.tell else None
 
     def _enough(self, votes: int, asked: int) -> bool:

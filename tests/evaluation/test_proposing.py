@@ -23,7 +23,7 @@ def judge(monkeypatch: pytest.MonkeyPatch, *says: str) -> list[str]:
     """A judge that says these words in turn, for a cent each; gives what it is asked."""
     asked: list[str] = []
 
-    async def ask(self: Jury, prompt: str, form: Any = None) -> tuple[list[str | None], float | None]:
+    async def ask(self: Jury, prompt: str, pattern: Any = None) -> tuple[list[str | None], float | None]:
         self._bounded()
         asked.append(prompt)
         self.usd += 0.01
@@ -77,7 +77,7 @@ def test_a_judge_that_fails_now_and_then_is_asked_again_and_one_that_keeps_faili
     judge(monkeypatch, "1", "2")
     answer, left = Jury._ask, iter(range(failures))
 
-    async def fail_first(self: Jury, prompt: str, form: Any = None) -> Any:
+    async def fail_first(self: Jury, prompt: str, pattern: Any = None) -> Any:
         if next(left, None) is not None:
             raise RunFailed("the judge's server is down")
         return await answer(self, prompt)

@@ -44,7 +44,7 @@ class Completion:
 
     Attributes:
         content: The text; None with tool calls or a refusal.
-        tool_calls: In OpenAI's form.
+        tool_calls: In OpenAI's format.
         refusal: What the model says instead of answering.
         finish_reason: ``stop``, ``length`` or ``tool_calls``.
         prompt_tokens, completion_tokens: As :func:`count_tokens` counts.

@@ -53,7 +53,7 @@ def tool_call_for(request: SimulatedRequest, judgement: Judgement) -> dict[str, 
         called = waiting[0]
     else:
         return None
-    is_verdict = bool(conversation.references) and called not in fitting  # a form that is asked for as a tool
+    is_verdict = bool(conversation.references) and called not in fitting  # a response format requested as a tool
     return _call(called, judgement, [] if is_verdict else _numbers(judgement))
 
 

@@ -22,10 +22,10 @@ class Writing:
     """What is asked of the model that writes the answer; None where nothing is.
 
     Args:
-        tools: Tools that it may call, in the form of OpenAI's chat completions.
+        tools: Tools that it may call, as OpenAI's chat completions write them.
         tool_choice: ``auto``, ``required`` or the name of the one to call.
         parallel_tool_calls: Whether it may call several at once.
-        response_format: The form of its answer, in OpenAI's format.
+        response_format: The response format, as OpenAI writes it.
         stop: Texts before which the answer ends.
         max_tokens: Most tokens of the answer.
         temperature: From 0 to 2.

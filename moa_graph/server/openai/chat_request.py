@@ -42,7 +42,7 @@ class ToolField(Fields):
 
 
 class JsonSchema(Fields):
-    """A form that the answer must have."""
+    """A schema that the answer must fit."""
 
     name: str = Field(default="answer", pattern=r"^[a-zA-Z0-9_-]{1,64}$")
     description: str | None = None
@@ -51,7 +51,7 @@ class JsonSchema(Fields):
 
 
 class ResponseFormatField(Fields):
-    """Text, JSON, or JSON of a given form."""
+    """Text, JSON, or JSON of a given schema."""
 
     type: Literal["text", "json_object", "json_schema"]
     json_schema: JsonSchema | None = None

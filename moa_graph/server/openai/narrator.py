@@ -127,7 +127,7 @@ class Narrator:
         self._put(self._teller.end(outcome))
 
     def _whole(self, outcome: Outcome) -> None:
-        """The answer of a run that streamed none of it: it was chosen, or is of a given form."""
+        """The answer of a run that streamed none of it: it was chosen, or follows a response format."""
         if outcome.answer:
             self._put(self._teller.text(outcome.answer))
         for index, call in enumerate(outcome.message.tool_calls):

@@ -29,7 +29,7 @@ NEEDS_MEMORY = ("previous_response_id", "conversation", "prompt")
 
 
 class TextFormat(Fields):
-    """Text, JSON, or JSON of a given form."""
+    """Text, JSON, or JSON of a given schema."""
 
     type: Literal["text", "json_object", "json_schema"]
     name: str = Field(default="answer", pattern=r"^[a-zA-Z0-9_-]{1,64}$")
@@ -178,7 +178,7 @@ def _tools(body: ResponseBody) -> tuple[list[Tool], dict[str, str]]:
 
 
 def _response_format(wanted: TextFormat | None) -> dict[str, Any] | None:
-    """The form in the way of chat completions."""
+    """The response format as chat completions write it."""
     if wanted is None or wanted.type == "text":
         return None
     if wanted.type == "json_object":
@@ -205,8 +205,11 @@ def _echoed_tool(tool: Mapping[str, Any]) -> Mapping[str, Any]:
 def _echo(data: Mapping[str, Any], body: ResponseBody) -> dict[str, Any]:
     """What the response says of its request, in the protocol's own words for what was left out."""
     text, reasoning = body.text or Text(), body.reasoning or ReasoningOptions()
-    form = text.format.model_dump(exclude_none=True, by_alias=True) if text.format else {"type": "text"}
-    form = {"type": form["type"]} if form["type"] != "json_schema" else {"description": None, "strict": False, **form}
+    wanted = text.format.model_dump(exclude_none=True, by_alias=True) if text.format else {"type": "text"}
+    if wanted["type"] == "json_schema":
+        wanted = {"description": None, "strict": False, **wanted}
+    else:
+        wanted = {"type": wanted["type"]}
     truncation = data.get("truncation")
     return {
         "instructions": body.instructions,
@@ -220,7 +223,7 @@ def _echo(data: Mapping[str, Any], body: ResponseBody) -> dict[str, Any]:
         "frequency_penalty": body.frequency_penalty or 0.0,
         "presence_penalty": body.presence_penalty or 0.0,
         "top_logprobs": 0,
-        "text": {"format": form, "verbosity": text.verbosity or "medium"},
+        "text": {"format": wanted, "verbosity": text.verbosity or "medium"},
         "reasoning": {"effort": reasoning.effort, "summary": reasoning.summary},
         "truncation": truncation if truncation in ("auto", "disabled") else "disabled",
         "metadata": data.get("metadata") if isinstance(data.get("metadata"), dict) else {},

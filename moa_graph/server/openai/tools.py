@@ -44,7 +44,7 @@ def choose(tools: Sequence[Tool], choice: str | Mapping[str, Any] | None) -> tup
 
     Args:
         tools: What the request offers.
-        choice: Its ``tool_choice``, in the form of either protocol.
+        choice: Its ``tool_choice``, as either protocol writes it.
 
     Raises:
         ApiError: 400, it chooses what isn't offered.
