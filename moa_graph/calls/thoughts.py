@@ -32,8 +32,12 @@ def thought_as_text(text: str) -> AIMessageChunk:
 
 
 def thought_in(chunk: AIMessageChunk) -> str:
-    """The words of a chunk's reasoning."""
-    return "".join(str(block.get("reasoning", "")) for block in chunk.content_blocks if block["type"] == "reasoning")
+    """The words of a chunk's reasoning; none where its blocks are in such disorder that LangChain can't read them."""
+    try:
+        blocks = chunk.content_blocks
+    except Exception:
+        return ""
+    return "".join(str(block.get("reasoning", "")) for block in blocks if block["type"] == "reasoning")
 
 
 def _is_thought(block: Any) -> bool:

@@ -122,6 +122,17 @@ async def test_blocks_of_an_abandoned_answer_would_be_shown_to_their_model_so_th
         await streamed(thinking(in_blocks, broken=1))
 
 
+@pytest.mark.parametrize("summary", ["text", [5], [{}], None, 7])
+async def test_blocks_in_disorder_cost_nothing_of_the_answer(summary: Any) -> None:
+    def disorderly() -> list[AIMessageChunk]:
+        content: Any = [{"type": "reasoning", "summary": summary}, {"type": "text", "text": "Because."}]
+        return [AIMessageChunk(content=content, response_metadata={"model_provider": "openai"})]
+
+    graph: Any = create_moa(proposers=[scripted("p")], aggregator=thinking(disorderly)).compile()
+    came = [part[0] async for part in graph.astream(WHY, stream_mode="messages")]
+    assert "".join(one.text for one in came) == "Because."
+
+
 @asynccontextmanager
 async def slow_server(name: str, pause: float) -> AsyncIterator[str]:
     """A server of OpenAI's protocol that streams its reasoning under ``name``, in pieces ``pause`` seconds apart."""
