@@ -15,6 +15,7 @@ from langchain_core.messages import AIMessageChunk
 from langchain_core.outputs import ChatGenerationChunk
 
 from moa_graph import AnswerBeganAgain, ChatMoA, create_moa
+from moa_graph.calls.thoughts import thought_in
 from moa_graph.stage_kit import requests
 from tests.models_for_tests import scripted
 
@@ -128,6 +129,7 @@ async def test_blocks_in_disorder_cost_nothing_of_the_answer(summary: Any) -> No
         content: Any = [{"type": "reasoning", "summary": summary}, {"type": "text", "text": "Because."}]
         return [AIMessageChunk(content=content, response_metadata={"model_provider": "openai"})]
 
+    assert thought_in(disorderly()[0]) == ""
     graph: Any = create_moa(proposers=[scripted("p")], aggregator=thinking(disorderly)).compile()
     came = [part[0] async for part in graph.astream(WHY, stream_mode="messages")]
     assert "".join(one.text for one in came) == "Because."
