@@ -35,8 +35,8 @@ from moa_graph.views import CHARACTERS_PER_TOKEN
 
 __all__ = ["ExchangeOutcome", "exchange", "look_up", "wait_before"]
 
-PATIENCE = 10
-"""How many times its usual time an answer may take while something of it comes."""
+PATIENCE = 30
+"""How many times its usual time an answer may take while something of it comes: half an hour of a slow local model."""
 
 LONGEST_STREAM = 4_000_000
 """Characters, reasoning included, after which an answer that is streamed gets no more time."""

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Mapping
+from functools import cache
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, Field, PlainSerializer, WithJsonSchema, create_model
+from pydantic import BaseModel, BeforeValidator, Field, PlainSerializer, WithJsonSchema, create_model
 
 from moa_graph.registry import KINDS, failed_plugins
 from moa_graph.stage_kit.base import Stage, stage_kinds
@@ -32,11 +33,15 @@ def _read(value: Any) -> Stage:
     found = KINDS.get(kind)
     if found is None:
         raise ValueError(_unknown(kind))
-    # Read as a field called by its kind, so that an error says stages.0.propose.quorum.
-    reader = create_model("Written", stage=(found, Field(alias=kind)))
-    written: Any = reader.model_validate({kind: {} if fields is None else fields})
+    written: Any = _reader_of(found, kind).model_validate({kind: {} if fields is None else fields})
     stage: Stage = written.stage
     return stage
+
+
+@cache
+def _reader_of(stage: type[Stage], kind: str) -> type[BaseModel]:
+    """Reads a stage as a field called by its kind, so that an error says ``stages.0.propose.quorum``."""
+    return create_model("Written", stage=(stage, Field(alias=kind)))
 
 
 def _unknown(kind: Any) -> str:

@@ -176,7 +176,7 @@ def test_another_mixture_or_input_is_refused_with_what_differs(rows: Path, tmp_p
 
 def test_a_file_that_is_no_batchs_output_is_never_written_over(rows: Path, tmp_path: Path) -> None:
     (tmp_path / "out.jsonl").write_text("mine", encoding="utf-8")
-    with pytest.raises(InputError, match="no journal beside it"):
+    with pytest.raises(InputError, match="without a journal beside it"):
         run(rows, tmp_path / "out.jsonl", panel())
 
 
