@@ -32,8 +32,8 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(optionalhook=True)  # a mutation tester runs without xdist
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
-    """One more than there are processors: much of the tests' time they wait for servers, processes and clocks."""
-    return (os.cpu_count() or 1) + 1
+    """Two more than there are processors: much of the tests' time they wait for servers, processes and clocks."""
+    return (os.cpu_count() or 1) + 2
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
