@@ -110,6 +110,7 @@ async def test_the_graphs_runs_stand_below_the_chat_models_own(model: ChatMoA) -
     assert {run["parent_run_id"] for run in graphs} == {run["id"] for run in models}
 
 
+@pytest.mark.slow
 def test_after_a_kill_between_the_tool_calls_no_proposer_is_asked_again(
     tmp_path: Path, simulator: RunningSimulator
 ) -> None:

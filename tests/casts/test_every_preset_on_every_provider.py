@@ -48,6 +48,7 @@ def asked_by_command(moa: Moa) -> dict[str, str]:
     return table
 
 
+@pytest.mark.slow
 def test_every_preset_answers_on_a_local_server_alone(moa: Moa, monkeypatch: pytest.MonkeyPatch) -> None:
     with provider_on_loopback("ollama") as provider:
         provider.set_environment(monkeypatch)

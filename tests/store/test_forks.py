@@ -56,6 +56,7 @@ ASKS = """
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("suffix", ["sqlite", "jsonl"])
 def test_calls_in_the_child_are_answered_and_stored(tmp_path: Path, suffix: str) -> None:
     path = tmp_path / f"calls.{suffix}"
